@@ -1,0 +1,252 @@
+/*
+ * What every IOMMU model offers to a replay, and what it tells while it works.
+ *
+ * A model reads its structures from simulated memory, keeps its caches, executes invalidations
+ * and records faults. It knows nothing of recordings, drivers, windows or findings: it reports
+ * through struct iommu_observer, on rare paths only. A request that is served by copies whose
+ * check bit is clear costs no report.
+ *
+ * Truth (rules R1) is the uncached translation at this instant, from the device's
+ * configuration entry on. Every cached copy that may differ from it carries a check bit; a
+ * request that uses such a copy is compared with truth, and the outcome is reported.
+ *
+ * Times are nanoseconds; events are numbers of the recording. A model never schedules: it says
+ * what has to happen (interrupt raised) and the replay's clock decides when.
+ */
+#ifndef IOMMUSIM_HW_IOMMU_H
+#define IOMMUSIM_HW_IOMMU_H
+
+#include <stdio.h>
+
+#include "hw/base/settings.h"
+#include "hw/pt/pt_walk.h"
+#include "hw/tables.h"
+#include "hw/tlb.h"
+
+enum dma_access { ACCESS_READ = TLB_READ, ACCESS_WRITE = TLB_WRITE, ACCESS_EXECUTE = TLB_EXECUTE };
+enum { NO_EVENT_YET = 0, NO_PASID = UINT32_MAX };
+#define NO_EVENT UINT64_MAX
+#define NO_PA UINT64_MAX
+
+/* The PCIe AT field. */
+enum dma_type { DMA_UNTRANSLATED, DMA_TRANSLATION_REQUEST, DMA_TRANSLATED };
+
+struct dma_request {
+	uint64_t time_ns;
+	iova_t iova;
+	uint32_t len;	 /* bytes; 0 is a flushing read */
+	uint32_t device; /* handle from add_device() */
+	uint32_t pasid;
+	uint8_t access; /* enum dma_access bits; 0: direction unknown, no permission fault is proven */
+	uint8_t type;	/* enum dma_type */
+};
+
+enum dma_outcome {
+	OUTCOME_OK,
+	OUTCOME_FAULT,     /* result.fault is the model's code */
+	OUTCOME_INTERRUPT, /* an interrupt message: not translated */
+	OUTCOME_BLOCKED,   /* stopped without a defined fault */
+};
+
+/* What the requester sees. */
+enum device_sees { SEES_OK, SEES_UNSUPPORTED, SEES_DROPPED, SEES_ABORT };
+
+struct dma_result {
+	pa_t pa; /* OUTCOME_OK: of the first byte */
+	uint8_t outcome, sees, perm, flags;
+	uint16_t fault;
+	uint8_t page_lg2;
+	uint8_t cached; /* 1: from the translation cache; 0: a walk */
+};
+
+enum structure { STRUCTURE_TLB, STRUCTURE_WALK_CACHE, STRUCTURE_CONFIG, STRUCTURE_ATC };
+
+/* A cached copy, as reports show it. */
+struct cached_copy {
+	enum structure structure;
+	uint8_t level;	   /* walk cache: of the table pointed to */
+	uint8_t perm, page_lg2, reasons;
+	uint32_t space;	   /* walked from this address space */
+	uint64_t tag;	   /* as the manual tags it: the domain id, ... */
+	uint64_t serial;   /* with structure and level: names one copy for ever */
+	iova_t first, last; /* input covered; configuration: device ids */
+	pa_t pa;	   /* output page, or table pointed to */
+	uint64_t filled, changed;
+};
+
+enum verdict {
+	VERDICT_FRESH,	       /* nothing to tell: a needless check */
+	VERDICT_BENIGN,	       /* equals truth although an update had set the bit */
+	VERDICT_STALE_USE,     /* leads elsewhere than truth, or grants more */
+	VERDICT_STALE_REFUSAL, /* refuses what truth allows */
+};
+
+/* A request that used a copy with its check bit set, compared with truth. */
+struct checked_use {
+	uint64_t event;
+	const struct dma_request *request; /* cut to one page */
+	enum verdict verdict;
+	const struct cached_copy *copy; /* the one to blame: the first on the way to the answer */
+	struct dma_result served, truth;
+	uint32_t matches;	      /* valid copies that the request matches */
+	struct cached_copy other;     /* matches > 1: another of them */
+	const struct pt_walk *walk;   /* of truth, NULL when there was none */
+	bool page_freed_table;	      /* a table word was read from a freed page: */
+	pa_t table_word;	      /* this one */
+	uint64_t table_freed;	      /* by this event */
+};
+
+/* A fault and what became of its record. */
+enum fault_fate {
+	FAULT_RECORDED,
+	FAULT_COLLAPSED, /* same source pending */
+	FAULT_DISABLED,	 /* fault processing disable */
+	FAULT_LOST,	 /* overflow stands, or begins with this one */
+	FAULT_SILENT,	 /* the manual records nothing */
+};
+struct fault_report {
+	uint64_t event;
+	const struct dma_request *request;
+	uint16_t code;
+	enum fault_fate fate;
+	bool interrupt; /* this record raised the fault interrupt */
+};
+
+/* An invalidation that was executed (X). */
+struct inval_report {
+	uint32_t removed;	/* translations (final copies) removed */
+	uint32_t agreed;	/* of those, with a clear check bit: live and right */
+	uint32_t pointers;	/* walk-cache entries removed */
+	uint32_t configs;
+};
+
+struct iommu_observer {
+	void *self;
+	void (*used)(void *self, const struct checked_use *use);
+	/* A copy's check bit was set, or it was filled with the bit; it may grant what is gone. */
+	void (*copy_opens)(void *self, const struct cached_copy *copy);
+	/* Such a copy was invalidated, evicted, or proven equal to truth. */
+	void (*copy_closes)(void *self, const struct cached_copy *copy);
+	/* A fill overlaps a valid copy of another size or target. */
+	void (*overlap)(void *self, uint64_t event, const struct dma_request *request,
+			const struct cached_copy *filled, const struct cached_copy *valid);
+	void (*fault)(void *self, const struct fault_report *report);
+	/* The tag of this device's configuration now stands for another address space while
+	 * copies of the old remain. */
+	void (*tag_reused)(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
+			   uint32_t space, uint64_t copies);
+	/* Software cleared an overflow or pending condition; recording works again. */
+	void (*faults_acknowledged)(void *self, bool overflow);
+};
+
+/* A neutral invalidation. */
+enum inval_what { INVAL_ALL, INVAL_DOMAIN, INVAL_RANGE, INVAL_DEVICE_CONFIG, INVAL_DEVICE_ATC };
+struct invalidation {
+	enum inval_what what;
+	uint64_t tag;	     /* domain id, as domain_tag() of the model encodes it */
+	uint32_t device;     /* handle, for config and ATC */
+	uint32_t pasid;
+	iova_t first, last;  /* INVAL_RANGE */
+	bool leaf;	     /* only leaves changed */
+	bool drain;
+};
+
+/* A native command: up to four 64-bit words. */
+struct native_command {
+	uint64_t words[4];
+};
+
+/* What a driver of this IOMMU writes into tables, word by word, in order. */
+struct table_word {
+	pa_t pa;
+	uint64_t value;
+};
+
+struct iommu;
+
+struct iommu_model {
+	const char *name; /* "vtd" */
+	const char *spec; /* document and revision modelled */
+	const char *omits; /* what the model leaves out: lines "what: why" */
+	const struct setting *settings; /* ends with a row whose key is NULL */
+	size_t config_size;
+
+	/* config: a struct of config_size that settings describe; copied. */
+	int (*create)(const void *config, uint64_t seed, struct tables *tables,
+		      const struct iommu_observer *observer, struct iommu **out, struct err *err);
+	void (*destroy)(struct iommu *iommu);
+
+	/* Tells the model of a requester; the handle goes into requests. */
+	int (*add_device)(struct iommu *iommu, uint32_t requester_id, bool ats, uint32_t *handle,
+			  struct err *err);
+
+	/*
+	 * Translates requests[0..n) in order, results beside them; event numbers count up from
+	 * first_event. Returns how many were done: fewer than n when something the clock must see
+	 * happened (an interrupt was raised).
+	 */
+	size_t (*translate)(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
+			    struct dma_result *results, size_t n);
+
+	/* The uncached translation of one request, cut to a page; changes nothing. */
+	void (*truth)(struct iommu *iommu, const struct dma_request *request, struct dma_result *result);
+
+	/* Tables changed: sets the check bits of copies that may no longer agree. */
+	void (*tables_changed)(struct iommu *iommu, uint64_t event, const struct table_change *changes,
+			       uint32_t n);
+
+	/* Neutral to native: the smallest native scope that covers it. */
+	void (*encode)(const struct iommu *iommu, const struct invalidation *what,
+		       struct native_command *command);
+	/* What a native command covers, for software windows. False: not an invalidation. */
+	bool (*decode)(const struct iommu *iommu, const struct native_command *command,
+		       struct invalidation *what);
+	/* Executes one native command now; *report says what it removed. -1: refused by the
+	 * hardware's rules (*err says which). */
+	int (*execute)(struct iommu *iommu, uint64_t event, const struct native_command *command,
+		       struct inval_report *report, struct err *err);
+
+	/* Software writes a register; false: the model has none at that offset. */
+	bool (*reg_write)(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
+			  unsigned size);
+	bool (*reg_read)(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t *value);
+	/* What a driver's fault handler does: reads and clears all records, then the overflow. */
+	void (*acknowledge_faults)(struct iommu *iommu, uint64_t event);
+
+	/* Driver's side. Registers after start-up: root table at this (empty) address, enabled. */
+	int (*start)(struct iommu *iommu, pa_t root);
+	/* Words that attach (or detach: root 0) a device, in the order written. */
+	size_t (*attach_words)(const struct iommu *iommu, uint32_t requester_id, pa_t root,
+			       unsigned levels, uint64_t tag, struct table_word words[8]);
+	const struct pt_format *(*format)(const struct iommu *iommu);
+	unsigned (*levels)(const struct iommu *iommu);		   /* default for a domain */
+	unsigned (*address_bits)(const struct iommu *iommu, unsigned levels);
+	unsigned (*pa_bits)(const struct iommu *iommu);
+	bool (*page_supported)(const struct iommu *iommu, unsigned level); /* leaf at this level */
+	uint64_t (*tags)(const struct iommu *iommu);		   /* how many domain ids */
+
+	const char *(*fault_name)(uint16_t code); /* the specification's own name, NULL: unknown */
+	/* Not present, or a permission missing: faults that a later mapping would have served. */
+	bool (*fault_is_missing)(uint16_t code);
+	const char *(*structure_name)(enum structure structure, unsigned level);
+	/* Counters of this instance, by name; index from 0 until NULL. */
+	const char *(*counter)(const struct iommu *iommu, unsigned index, uint64_t *value);
+
+	/* For --verify: every copy that the request's answer could rest on, found by brute force
+	 * without check bits. Calls visit for each valid copy of every structure. */
+	void (*each_copy)(const struct iommu *iommu,
+			  void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx);
+};
+
+/* Head of every instance. */
+struct iommu {
+	const struct iommu_model *model;
+	uint64_t event; /* at hand: of the request, update or command being worked on */
+	bool interrupt; /* raised since the clock last looked; it clears this */
+};
+
+/* NULL-terminated. Adding a model: one line in models.c, one folder under hw/. */
+extern const struct iommu_model *const iommu_models[];
+const struct iommu_model *iommu_model_find(const char *name);
+
+#endif

@@ -1,0 +1,215 @@
+#include "hw/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_FRAMES = 256, FIRST_BUCKETS = 1024 };
+
+struct chunk {
+	struct chunk *next;
+	uint32_t used;
+	struct frame frames[CHUNK_FRAMES];
+};
+
+struct memory {
+	pa_t limit;
+	struct frame **buckets; /* open addressing, a power of two, at most half full */
+	uint64_t n_buckets, n_frames;
+	struct chunk *chunks;
+};
+
+int memory_create(pa_t limit, struct memory **out, struct err *err)
+{
+	struct memory *memory = calloc(1, sizeof *memory);
+
+	if (!memory)
+		return err_no_memory(err, "simulated memory");
+	memory->limit = limit;
+	memory->n_buckets = FIRST_BUCKETS;
+	memory->buckets = calloc(memory->n_buckets, sizeof(struct frame *));
+	if (!memory->buckets) {
+		free(memory);
+		return err_no_memory(err, "simulated memory");
+	}
+	*out = memory;
+	return 0;
+}
+
+void memory_destroy(struct memory *memory)
+{
+	if (!memory)
+		return;
+	while (memory->chunks) {
+		struct chunk *chunk = memory->chunks;
+
+		memory->chunks = chunk->next;
+		for (uint32_t i = 0; i < chunk->used; i++) {
+			free(chunk->frames[i].words);
+			free(chunk->frames[i].node.links);
+		}
+		free(chunk);
+	}
+	free(memory->buckets);
+	free(memory);
+}
+
+static uint64_t bucket_of(const struct memory *memory, pa_t pa)
+{
+	return ((pa >> FRAME_LG2) * 0x9e3779b97f4a7c15ull >> 20) & (memory->n_buckets - 1);
+}
+
+struct frame *memory_frame(const struct memory *memory, pa_t pa)
+{
+	pa_t base = pa & ~low_mask(FRAME_LG2);
+	uint64_t at = bucket_of(memory, pa);
+
+	while (memory->buckets[at] && memory->buckets[at]->pa != base)
+		at = (at + 1) & (memory->n_buckets - 1);
+	return memory->buckets[at];
+}
+
+static void insert(struct memory *memory, struct frame *frame)
+{
+	uint64_t at = bucket_of(memory, frame->pa);
+
+	while (memory->buckets[at])
+		at = (at + 1) & (memory->n_buckets - 1);
+	memory->buckets[at] = frame;
+}
+
+static int grow(struct memory *memory)
+{
+	struct frame **old = memory->buckets;
+	uint64_t n = memory->n_buckets;
+	struct frame **buckets = calloc(n * 2, sizeof(struct frame *));
+
+	if (!buckets)
+		return -1;
+	memory->buckets = buckets;
+	memory->n_buckets = n * 2;
+	for (uint64_t i = 0; i < n; i++)
+		if (old[i])
+			insert(memory, old[i]);
+	free(old);
+	return 0;
+}
+
+struct frame *memory_make(struct memory *memory, pa_t pa)
+{
+	struct frame *frame = memory_frame(memory, pa);
+	struct chunk *chunk = memory->chunks;
+
+	if (frame)
+		return frame;
+	if (memory->n_frames * 2 >= memory->n_buckets && grow(memory))
+		return NULL;
+	if (!chunk || chunk->used == CHUNK_FRAMES) {
+		chunk = calloc(1, sizeof *chunk);
+		if (!chunk)
+			return NULL;
+		chunk->next = memory->chunks;
+		memory->chunks = chunk;
+	}
+	frame = &chunk->frames[chunk->used++];
+	frame->pa = pa & ~low_mask(FRAME_LG2);
+	insert(memory, frame);
+	memory->n_frames++;
+	return frame;
+}
+
+bool memory_exists(const struct memory *memory, pa_t pa)
+{
+	return pa < memory->limit;
+}
+
+bool memory_read(const struct memory *memory, pa_t pa, uint64_t *value)
+{
+	const struct frame *frame;
+
+	if (!memory_exists(memory, pa))
+		return false;
+	frame = memory_frame(memory, pa);
+	*value = frame ? frame_word(frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3)) : 0;
+	return true;
+}
+
+uint64_t memory_frames(const struct memory *memory)
+{
+	return memory->n_frames;
+}
+
+/* Gives the frame an array of words that holds what its run said. */
+static int break_run(struct frame *frame)
+{
+	uint64_t *words = calloc(FRAME_WORDS, sizeof *words);
+
+	if (!words)
+		return -1;
+	for (unsigned i = 0; i < frame->run_count; i++)
+		words[frame->run_first + i] = frame->run_base + i * frame->run_step;
+	frame->words = words;
+	frame->run_count = 0;
+	return 0;
+}
+
+/* A word that extends or shortens the run at its end keeps the frame a run. */
+static bool fits_run(struct frame *frame, unsigned index, uint64_t value)
+{
+	if (frame_word(frame, index) == value)
+		return true;
+	if (frame->run_count == 0 && value) {
+		frame->run_first = (uint16_t)index;
+		frame->run_base = value;
+		frame->run_step = 0;
+		frame->run_count = 1;
+		return true;
+	}
+	if (value && index == (unsigned)frame->run_first + frame->run_count) {
+		uint64_t step = value - (frame->run_base + (frame->run_count - 1u) * frame->run_step);
+
+		if (frame->run_count > 1 && step != frame->run_step)
+			return false;
+		frame->run_step = step;
+		frame->run_count++;
+		return true;
+	}
+	if (!value && frame->run_count && index + 1u == (unsigned)frame->run_first + frame->run_count) {
+		frame->run_count--;
+		return true;
+	}
+	return false;
+}
+
+int frame_set(struct frame *frame, unsigned index, uint64_t value)
+{
+	uint64_t old = frame_word(frame, index);
+
+	if (!frame->words && !fits_run(frame, index, value) && break_run(frame))
+		return -1;
+	if (frame->words)
+		frame->words[index] = value;
+	frame->nonzero = (uint16_t)(frame->nonzero + (value != 0) - (old != 0));
+	return 0;
+}
+
+int frame_set_run(struct frame *frame, unsigned index, unsigned count, uint64_t base, uint64_t step)
+{
+	if (!frame->words && frame->nonzero == 0 && base && count > 1) {
+		frame->run_first = (uint16_t)index;
+		frame->run_count = (uint16_t)count;
+		frame->run_base = base;
+		frame->run_step = step;
+		frame->nonzero = (uint16_t)count;
+		return 0;
+	}
+	if (!frame->words && base == 0 && step == 0 && index <= frame->run_first &&
+	    index + count >= (unsigned)frame->run_first + frame->run_count) {
+		frame->run_count = 0;
+		frame->nonzero = 0;
+		return 0;
+	}
+	for (unsigned i = 0; i < count; i++)
+		if (frame_set(frame, index + i, base + i * step))
+			return -1;
+	return 0;
+}

@@ -1,0 +1,82 @@
+/*
+ * Simulated physical memory: the words that translation tables are made of.
+ *
+ * Only frames that were written or linked as tables exist; every other word below the limit
+ * reads as zero, and a read at or above the limit fails, as an access outside of memory does.
+ * A frame whose words form an arithmetic run (a table mapping contiguous pages) is kept as the
+ * run until one word breaks it, so memory follows the shape of the tables.
+ *
+ * A struct frame stays where it is for the life of its memory: walk caches hold pointers to it.
+ * Its `node` belongs to the table graph (hw/tables.h). Not thread-safe.
+ */
+#ifndef IOMMUSIM_HW_MEMORY_H
+#define IOMMUSIM_HW_MEMORY_H
+
+#include "hw/base/bits.h"
+#include "hw/base/err.h"
+
+enum { FRAME_LG2 = 12, FRAME_WORDS = 512 };
+
+struct frame;
+struct table_role;
+
+/* One live word that points to a table. */
+struct table_link {
+	struct frame *parent;
+	uint16_t index; /* of the entry in the parent */
+	uint8_t level;	/* of the table that is pointed to */
+};
+
+/* What the table graph knows of a frame. */
+struct table_node {
+	const struct table_role *role; /* NULL: not a table */
+	uint8_t level;
+	bool pinned;		   /* a root: keeps its role without a parent */
+	bool mixed;		   /* linked with different roles or levels */
+	uint32_t space;		   /* number of the address space it is the root of, or 0 */
+	uint32_t n_links, max_links;
+	struct table_link link;	   /* the only one, while n_links is 1 */
+	struct table_link *links;  /* all, once there were two */
+	uint64_t freed;		   /* 1 + event that gave the page back; 0: in use */
+};
+
+struct frame {
+	pa_t pa;
+	uint64_t *words; /* NULL while the frame is a run */
+	uint64_t run_base, run_step;
+	uint16_t run_first, run_count;
+	uint16_t nonzero; /* words that are not 0 */
+	struct table_node node;
+};
+
+struct memory;
+
+/* limit: the first physical address that does not exist. */
+int memory_create(pa_t limit, struct memory **out, struct err *err);
+void memory_destroy(struct memory *memory);
+
+static inline uint64_t frame_word(const struct frame *frame, unsigned index)
+{
+	unsigned at = index - frame->run_first;
+
+	if (frame->words)
+		return frame->words[index];
+	return at < frame->run_count ? frame->run_base + at * frame->run_step : 0;
+}
+
+/* Sets one word; -1 on no memory. */
+int frame_set(struct frame *frame, unsigned index, uint64_t value);
+/* Sets words [index, index + count) to base, base + step, ...; stays a run where it can. */
+int frame_set_run(struct frame *frame, unsigned index, unsigned count, uint64_t base, uint64_t step);
+
+/* The frame that holds pa, or NULL if it was never made (its words are 0). */
+struct frame *memory_frame(const struct memory *memory, pa_t pa);
+/* The same, made when it is not there; NULL: no memory. */
+struct frame *memory_make(struct memory *memory, pa_t pa);
+
+bool memory_exists(const struct memory *memory, pa_t pa);
+/* False: the access fails, *value is untouched. */
+bool memory_read(const struct memory *memory, pa_t pa, uint64_t *value);
+uint64_t memory_frames(const struct memory *memory);
+
+#endif

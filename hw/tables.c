@@ -1,0 +1,307 @@
+#include "hw/tables.h"
+
+#include <stdlib.h>
+
+enum { MAX_DEPTH = 8, ENTRY_WORDS_MAX = 8 };
+
+int tables_create(struct memory *memory, struct tables **out, struct err *err)
+{
+	struct tables *tables = calloc(1, sizeof *tables);
+
+	if (!tables)
+		return err_no_memory(err, "table graph");
+	tables->memory = memory;
+	*out = tables;
+	return 0;
+}
+
+void tables_destroy(struct tables *tables)
+{
+	if (!tables)
+		return;
+	free(tables->changes);
+	free(tables);
+}
+
+static const struct table_link *links_of(const struct table_node *node)
+{
+	return node->links ? node->links : &node->link;
+}
+
+static void read_entry(const struct frame *frame, const struct table_role *role, unsigned entry,
+		       uint64_t words[ENTRY_WORDS_MAX])
+{
+	unsigned n = 1u << role->words_lg2;
+
+	for (unsigned i = 0; i < n; i++)
+		words[i] = frame_word(frame, (entry << role->words_lg2) + i);
+}
+
+static struct entry_view view_entry(const struct frame *frame, unsigned entry)
+{
+	uint64_t words[ENTRY_WORDS_MAX];
+
+	read_entry(frame, frame->node.role, entry, words);
+	return frame->node.role->view(words, frame->node.level);
+}
+
+static int add_link(struct table_node *node, struct table_link link)
+{
+	if (node->n_links == 0 && !node->links) {
+		node->link = link;
+		node->n_links = 1;
+		return 0;
+	}
+	if (node->n_links == node->max_links || !node->links) {
+		uint32_t max = node->max_links ? node->max_links * 2 : 4;
+		struct table_link *links = realloc(node->links, max * sizeof *links);
+
+		if (!links)
+			return -1;
+		if (!node->links && node->n_links)
+			links[0] = node->link;
+		node->links = links;
+		node->max_links = max;
+	}
+	node->links[node->n_links++] = link;
+	return 0;
+}
+
+static void remove_link(struct table_node *node, const struct frame *parent, unsigned index)
+{
+	struct table_link *links = node->links ? node->links : &node->link;
+
+	for (uint32_t i = 0; i < node->n_links; i++) {
+		if (links[i].parent == parent && links[i].index == index) {
+			links[i] = links[--node->n_links];
+			return;
+		}
+	}
+}
+
+static void pin(struct tables *tables, struct frame *frame)
+{
+	frame->node.pinned = true;
+	if (!frame->node.space)
+		frame->node.space = ++tables->spaces;
+}
+
+static int link_entry(struct tables *tables, struct frame *parent, unsigned entry, unsigned depth);
+
+/* A frame that becomes a table brings the tables that its words already point to. */
+static int take_role(struct tables *tables, struct frame *frame, const struct table_role *role,
+		     unsigned level, unsigned depth)
+{
+	unsigned entries = FRAME_WORDS >> role->words_lg2;
+
+	if (frame->node.role) {
+		if (frame->node.role != role || frame->node.level != level)
+			frame->node.mixed = true;
+		return 0;
+	}
+	frame->node.role = role;
+	frame->node.level = (uint8_t)level;
+	for (unsigned i = 0; frame->nonzero && i < entries; i++)
+		if (link_entry(tables, frame, i, depth + 1))
+			return -1;
+	return 0;
+}
+
+/* Records the parent of the table that an entry points to, if it points to one. */
+static int link_entry(struct tables *tables, struct frame *parent, unsigned entry, unsigned depth)
+{
+	struct entry_view view = view_entry(parent, entry);
+	struct frame *child;
+
+	if (view.kind != ENTRY_TABLE || depth > MAX_DEPTH || !memory_exists(tables->memory, view.child))
+		return 0;
+	child = memory_make(tables->memory, view.child);
+	if (!child)
+		return -1;
+	if (add_link(&child->node, (struct table_link){ parent, (uint16_t)entry, view.level }))
+		return -1;
+	/* What a device entry points to is the root of an address space. */
+	if (parent->node.role->configuration && !view.role->configuration)
+		pin(tables, child);
+	return take_role(tables, child, view.role, view.level, depth);
+}
+
+static void unlink_entry(struct tables *tables, struct frame *parent, unsigned entry)
+{
+	struct entry_view view = view_entry(parent, entry);
+	struct frame *child;
+
+	if (view.kind != ENTRY_TABLE)
+		return;
+	child = memory_frame(tables->memory, view.child);
+	if (child)
+		remove_link(&child->node, parent, entry);
+}
+
+static int emit(struct tables *tables, const struct table_change *change)
+{
+	if (tables->n_changes == tables->max_changes) {
+		uint32_t max = tables->max_changes ? tables->max_changes * 2 : 16;
+		struct table_change *changes = realloc(tables->changes, max * sizeof *changes);
+
+		if (!changes)
+			return -1;
+		tables->changes = changes;
+		tables->max_changes = max;
+	}
+	tables->changes[tables->n_changes++] = *change;
+	return 0;
+}
+
+/* From a table and an input range within it up to every root it is reached from. */
+static int climb(struct tables *tables, const struct frame *frame, struct table_change change,
+		 unsigned depth)
+{
+	const struct table_node *node = &frame->node;
+	const struct table_link *links = links_of(node);
+
+	if (depth > MAX_DEPTH)
+		return 0;
+	for (uint32_t i = 0; i < node->n_links && !node->pinned; i++) {
+		const struct table_role *role = links[i].parent->node.role;
+		struct table_change above = change;
+		uint64_t base;
+
+		if (!role || role->configuration != node->role->configuration)
+			continue;
+		if (node->mixed) { /* its own level is in doubt: all that this link reaches */
+			above.first = 0;
+			above.last = low_mask(role_span_lg2(role, links[i].parent->node.level));
+			above.pointer = true;
+			above.level = links[i].parent->node.level;
+		}
+		base = (uint64_t)links[i].index << role_span_lg2(role, links[i].parent->node.level);
+		above.first += base;
+		above.last += base;
+		if (climb(tables, links[i].parent, above, depth + 1))
+			return -1;
+	}
+	if (!node->pinned)
+		return 0; /* a table out of reach of any root changes no translation */
+	change.space = node->space;
+	return emit(tables, &change);
+}
+
+/* Reports entries [first, last] of the frame, whose first old word is given, as one update. */
+static int report(struct tables *tables, const struct frame *frame, unsigned first, unsigned last,
+		  struct table_change change)
+{
+	const struct table_role *role = frame->node.role;
+	unsigned span = role_span_lg2(role, frame->node.level);
+
+	change.configuration = role->configuration;
+	change.level = frame->node.level;
+	change.first = (uint64_t)first << span;
+	change.last = ((uint64_t)last << span) + low_mask(span);
+	return climb(tables, frame, change, 0);
+}
+
+/* One word of a table: the old entry's link is cut, the word is set, the new entry's link made. */
+static int store_word(struct tables *tables, struct frame *frame, unsigned index, uint64_t value,
+		      enum entry_kind *old_kind)
+{
+	unsigned entry = index >> frame->node.role->words_lg2;
+
+	*old_kind = view_entry(frame, entry).kind;
+	if (*old_kind == ENTRY_TABLE)
+		unlink_entry(tables, frame, entry);
+	if (frame_set(frame, index, value))
+		return -1;
+	return link_entry(tables, frame, entry, 0);
+}
+
+static int store_table(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
+		       uint64_t base, uint64_t step)
+{
+	const struct table_role *role = frame->node.role;
+	struct table_change change = { 0 };
+	unsigned first = 0, last = 0;
+	bool open = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		unsigned entry = (index + i) >> role->words_lg2;
+		uint64_t old = frame_word(frame, index + i), value = base + i * step;
+		enum entry_kind kind;
+
+		if (store_word(tables, frame, index + i, value, &kind))
+			return -1;
+		if (kind == ENTRY_ABSENT || !((old ^ value) & role->meaning))
+			continue;
+		if (open && entry > last + 1) {
+			if (report(tables, frame, first, last, change))
+				return -1;
+			open = false;
+		}
+		if (!open) {
+			change = (struct table_change){ .word = frame->pa + (index + i) * 8,
+							.old = old,
+							.now = value };
+			first = entry;
+			open = true;
+		}
+		change.pointer |= kind == ENTRY_TABLE;
+		last = entry;
+	}
+	return open ? report(tables, frame, first, last, change) : 0;
+}
+
+int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, uint64_t step,
+		 struct err *err)
+{
+	struct frame *frame = memory_make(tables->memory, pa);
+	unsigned index = (unsigned)bits(pa, FRAME_LG2 - 1, 3);
+	int answer;
+
+	tables->n_changes = 0;
+	tables->stores += count;
+	if (!frame)
+		return err_no_memory(err, "a table frame");
+	if (!frame->node.role)
+		answer = frame_set_run(frame, index, count, base, step);
+	else if (frame->nonzero == 0 && frame->node.role->words_lg2 == 0 && count > 1 && base &&
+		 frame->node.role->view(&base, frame->node.level).kind == ENTRY_LEAF)
+		answer = frame_set_run(frame, index, count, base, step); /* absent before: no update */
+	else
+		answer = store_table(tables, frame, index, count, base, step);
+	return answer ? err_no_memory(err, "a table frame") : 0;
+}
+
+int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err)
+{
+	const struct frame *frame = memory_frame(tables->memory, pa);
+	unsigned index = (unsigned)bits(pa, FRAME_LG2 - 1, 3), entry;
+	struct table_change change = { .word = pa, .now = value };
+
+	tables->n_changes = 0;
+	if (!frame || !frame->node.role)
+		return 0;
+	change.old = frame_word(frame, index);
+	entry = index >> frame->node.role->words_lg2;
+	return report(tables, frame, entry, entry, change) ? err_no_memory(err, "a list of changes") : 0;
+}
+
+struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_role *role,
+			  unsigned level, struct err *err)
+{
+	struct frame *frame = memory_make(tables->memory, pa);
+
+	if (!frame || take_role(tables, frame, role, level, 0)) {
+		err_no_memory(err, "a root table");
+		return NULL;
+	}
+	pin(tables, frame);
+	return frame;
+}
+
+void tables_free(struct tables *tables, pa_t pa, uint64_t event)
+{
+	struct frame *frame = memory_frame(tables->memory, pa);
+
+	if (frame && !frame->node.freed)
+		frame->node.freed = event + 1;
+}

@@ -1,0 +1,87 @@
+/*
+ * The table graph: which frame is a table, of what kind, and which live words point to it.
+ *
+ * Software's table writes go through tables_store(). It updates memory, keeps the parents of
+ * every table, and climbs from the changed words to what they mean: a list of changes
+ * (address space, input range, level) for the caches to be probed with. Configuration tables
+ * (root, context, stream and device tables) are tables like others; their input is the device.
+ *
+ * An update is not reported where the old word was absent or where only ignored bits differ.
+ * Frames that are only reached over cut links keep their words; what a stale pointer reads
+ * there is what the frame holds.
+ */
+#ifndef IOMMUSIM_HW_TABLES_H
+#define IOMMUSIM_HW_TABLES_H
+
+#include "hw/memory.h"
+
+enum entry_kind { ENTRY_ABSENT, ENTRY_LEAF, ENTRY_TABLE };
+
+/* What an entry means to the graph. */
+struct entry_view {
+	enum entry_kind kind;
+	pa_t child;		       /* ENTRY_TABLE */
+	const struct table_role *role; /* of the child */
+	uint8_t level;		       /* of the child */
+};
+
+/* A kind of table: second stage, context table, ... One constant per kind. */
+struct table_role {
+	const char *name;
+	uint8_t words_lg2;    /* words of an entry, log2 */
+	uint8_t unit_lg2;     /* input covered by an entry at level 0, log2 */
+	uint8_t index_bits;   /* further input bits per level */
+	bool configuration;   /* the input is a device id, not an address */
+	uint64_t meaning;     /* bits of a word that hardware looks at, A/D bits excluded */
+	struct entry_view (*view)(const uint64_t *words, unsigned level);
+};
+
+/* One update as the caches must see it. */
+struct table_change {
+	uint32_t space;	      /* whose input range */
+	bool configuration;   /* first and last are device ids */
+	bool pointer;	      /* an old word pointed to a table, so pointers below are affected */
+	uint8_t level;	      /* of the table that was written */
+	uint64_t first, last; /* input range, inclusive */
+	pa_t word;	      /* address of the first changed word */
+	uint64_t old, now;    /* of that word */
+};
+
+struct tables {
+	struct memory *memory;
+	struct table_change *changes; /* of the last tables_store() */
+	uint32_t n_changes, max_changes;
+	uint32_t spaces; /* numbered from 1 */
+	uint64_t stores; /* words written so far */
+};
+
+int tables_create(struct memory *memory, struct tables **out, struct err *err);
+void tables_destroy(struct tables *tables); /* leaves the memory alone */
+
+/* Makes the frame at pa a root: of a device table or of an address space. */
+struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_role *role,
+			  unsigned level, struct err *err);
+
+/*
+ * Writes words base, base + step, ... at pa; all in one frame. tables->changes then holds what
+ * it means for caches, valid until the next store.
+ */
+int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, uint64_t step,
+		 struct err *err);
+
+/*
+ * What the entry at pa stands for, whatever it holds: tables->changes lists every address space
+ * and range it is reached by, as if it were to change to `value`. Nothing is written.
+ */
+int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err);
+
+/* The page of a table goes back to its allocator as of `event`. */
+void tables_free(struct tables *tables, pa_t pa, uint64_t event);
+
+/* Input covered by one entry of a table of that role and level, log2. */
+static inline unsigned role_span_lg2(const struct table_role *role, unsigned level)
+{
+	return role->unit_lg2 + role->index_bits * level;
+}
+
+#endif

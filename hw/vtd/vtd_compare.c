@@ -1,0 +1,145 @@
+/* Rules R1, R3 and R5: a request whose copies carry a check bit is compared with truth. */
+#include "hw/vtd/vtd_private.h"
+
+#include <string.h>
+
+static bool same_answer(const struct dma_result *a, const struct dma_result *b)
+{
+	if (a->outcome != OUTCOME_OK || b->outcome != OUTCOME_OK)
+		return a->outcome == b->outcome;
+	return a->pa == b->pa;
+}
+
+static enum verdict judge(const struct dma_result *served, const struct dma_result *truth, unsigned reasons)
+{
+	if (served->outcome == OUTCOME_OK && !same_answer(served, truth))
+		return VERDICT_STALE_USE;
+	if (served->outcome != OUTCOME_OK && truth->outcome == OUTCOME_OK)
+		return VERDICT_STALE_REFUSAL;
+	/* R1: benign needs an update that had set the bit, and an access that was served. */
+	return (reasons & (CHECK_UPDATE | CHECK_SOURCE)) && served->outcome == OUTCOME_OK ? VERDICT_BENIGN :
+											VERDICT_FRESH;
+}
+
+/* Whether the whole copy says what the tables say. */
+static bool translation_equals(const struct vtd *vtd, const struct tlb_at *at, const struct vtd_answer *truth)
+{
+	const struct pt_walk *walk = &truth->walk;
+	iova_t first = tlb_first(vtd->iotlb, at);
+
+	return truth->walked && walk->status == PT_OK && walk->page_lg2 >= at->copy->page_lg2 &&
+	       walk->perm == (*at->data & TLB_PERM) && walk->flags == (*at->data & TLB_SNOOP) &&
+	       truth->context.space == at->copy->space &&
+	       (walk->pa | (first & low_mask(walk->page_lg2))) == bits_at(*at->data, 51, 12);
+}
+
+static bool pointer_equals(const struct tlb_at *at, unsigned level, const struct vtd_answer *truth)
+{
+	return truth->walked && level <= truth->walk.start && level >= truth->walk.level &&
+	       truth->walk.tables[level] == at->copy->table && truth->context.space == at->copy->space &&
+	       truth->walk.perms[level] == (*at->data & TLB_PERM);
+}
+
+static bool context_equals(const struct vtd_context *context, const struct vtd_answer *truth)
+{
+	return !truth->context.fault && truth->context.low == context->low &&
+	       truth->context.high == context->high;
+}
+
+struct overlap_search {
+	const struct tlb_at *self;
+	uint32_t n;
+	struct tlb_at other;
+};
+
+static bool note_other(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	struct overlap_search *search = ctx;
+
+	(void)tlb;
+	if (at->copy != search->self->copy) {
+		search->n++;
+		search->other = *at;
+	}
+	return false;
+}
+
+/* Other valid translations under the same tag that cover any of [first, last]. */
+static uint32_t others(const struct vtd *vtd, const struct tlb_at *at, iova_t first, iova_t last,
+		       struct cached_copy *other)
+{
+	struct overlap_search search = { .self = at };
+	struct tlb_scope scope = { .tag = tlb_tag_of(vtd->iotlb, at), .first = first, .last = last };
+
+	tlb_visit(vtd->iotlb, &scope, note_other, &search);
+	if (search.n && other)
+		vtd_copy_of(vtd, vtd->iotlb, &search.other, other);
+	return search.n;
+}
+
+/* Clears the bit of a copy that is proven to equal truth as a whole. */
+static void prove(struct vtd *vtd, const struct vtd_path *path, const struct vtd_answer *truth)
+{
+	bool is_tlb = path->tlb == vtd->iotlb, equal;
+	const struct tlb_at *at = &path->at;
+
+	if (path->cached_context && path->context->check && context_equals(path->context, truth))
+		vtd_context_proven(vtd, path->context);
+	if (!path->any || !(*at->data & TLB_CHECK) || vtd->tags[tlb_tag_of(path->tlb, at)].conflicted)
+		return;
+	if (is_tlb)
+		equal = translation_equals(vtd, at, truth) &&
+			!others(vtd, at, tlb_first(vtd->iotlb, at), tlb_last(vtd->iotlb, at), NULL);
+	else
+		equal = pointer_equals(at, at->copy->page_lg2 / 9u - 2u, truth);
+	if (!equal)
+		return;
+	vtd_copy_closes(vtd, path->tlb, at);
+	*at->data &= ~(uint64_t)TLB_CHECK;
+	at->copy->reasons = 0;
+	at->copy->proven = vtd->iommu.event;
+}
+
+/* The first copy on the way that has its bit set is the one to blame. */
+static unsigned blame(const struct vtd *vtd, const struct vtd_path *path, struct cached_copy *copy)
+{
+	if (path->cached_context && path->context->check && !path->any) {
+		vtd_context_copy(path->context, copy);
+		return copy->reasons;
+	}
+	if (path->any && (*path->at.data & TLB_CHECK)) {
+		vtd_copy_of(vtd, path->tlb, &path->at, copy);
+		return copy->reasons;
+	}
+	vtd_context_copy(path->context, copy);
+	return copy->reasons;
+}
+
+void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struct vtd_path *path,
+		 const struct dma_result *served, const struct pt_walk *walk, struct vtd_answer *truth)
+{
+	struct cached_copy copy;
+	struct checked_use use = { .event = vtd->iommu.event,
+				   .request = request,
+				   .copy = &copy,
+				   .served = *served,
+				   .matches = 1 };
+	const struct frame *read = walk && walk->status != PT_UNREADABLE ? walk->tables[walk->level] : NULL;
+	unsigned reasons = blame(vtd, path, &copy);
+
+	vtd->count.compared++;
+	vtd_truth(vtd, request, truth);
+	use.truth = truth->result;
+	use.walk = truth->walked ? &truth->walk : NULL;
+	use.verdict = judge(served, &truth->result, reasons);
+	if (path->any && path->tlb == vtd->iotlb)
+		use.matches += others(vtd, &path->at, request->iova,
+				      request->iova + (request->len ? request->len - 1 : 0), &use.other);
+	if (read && read->node.freed) {
+		use.page_freed_table = true;
+		use.table_word = walk->word;
+		use.table_freed = read->node.freed - 1;
+	}
+	vtd->observer->used(vtd->observer->self, &use);
+	prove(vtd, path, truth);
+}

@@ -1,0 +1,239 @@
+/* The IOTLB and the paging-structure caches: what goes in, what is marked, what is told. */
+#include "hw/vtd/vtd_private.h"
+
+/* Level of the tables that a walk cache points to; -1: the IOTLB. */
+static int walk_level(const struct vtd *vtd, const struct tlb *tlb)
+{
+	for (int level = 0; level < VTD_LEVELS_MAX; level++)
+		if (vtd->walk[level] == tlb)
+			return level;
+	return -1;
+}
+
+void vtd_copy_of(const struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at,
+		 struct cached_copy *copy)
+{
+	int level = walk_level(vtd, tlb);
+
+	*copy = (struct cached_copy){
+		.structure = level < 0 ? STRUCTURE_TLB : STRUCTURE_WALK_CACHE,
+		.level = (uint8_t)(level < 0 ? 0 : level),
+		.perm = (uint8_t)(*at->data & TLB_PERM),
+		.page_lg2 = at->copy->page_lg2,
+		.reasons = (*at->data & TLB_CHECK) ? at->copy->reasons : 0,
+		.space = at->copy->space,
+		.tag = tlb_tag_of(tlb, at),
+		.serial = at->copy->serial,
+		.first = tlb_first(tlb, at),
+		.last = tlb_last(tlb, at),
+		.pa = bits_at(*at->data, 51, 12),
+		.filled = at->copy->filled,
+		.changed = at->copy->changed,
+	};
+}
+
+/* Copies that may grant what is gone; an overlap alone grants nothing gone. */
+static bool told(const struct tlb_at *at)
+{
+	return (*at->data & TLB_CHECK) && (at->copy->reasons & ~CHECK_OVERLAP);
+}
+
+void vtd_copy_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
+{
+	struct cached_copy copy;
+
+	if (!told(at))
+		return;
+	vtd_copy_of(vtd, tlb, at, &copy);
+	vtd->observer->copy_opens(vtd->observer->self, &copy);
+}
+
+void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
+{
+	struct cached_copy copy;
+
+	if (!told(at))
+		return;
+	vtd_copy_of(vtd, tlb, at, &copy);
+	vtd->observer->copy_closes(vtd->observer->self, &copy);
+}
+
+static void evicted(struct vtd *vtd, const struct tlb *tlb, struct tlb_evicted *gone)
+{
+	vtd->count.evictions++;
+	vtd_copy_closes(vtd, tlb, &(struct tlb_at){ &gone->key, &gone->data, &gone->copy });
+}
+
+static void set_check(const struct tlb_at *at, unsigned reason, uint64_t changed)
+{
+	*at->data |= TLB_CHECK;
+	at->copy->reasons |= (uint8_t)reason;
+	if (changed != NO_EVENT)
+		at->copy->changed = changed;
+}
+
+struct fill_overlap {
+	struct vtd *vtd;
+	const struct dma_request *request;
+	struct cached_copy filled;
+	bool any;
+};
+
+static bool note_overlap(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	struct fill_overlap *overlap = ctx;
+	struct cached_copy valid;
+
+	if (at->copy->page_lg2 == overlap->filled.page_lg2)
+		return false;
+	overlap->any = true;
+	if (MARK(MARK_OVERLAP_VALID))
+		set_check(at, CHECK_OVERLAP, NO_EVENT);
+	vtd_copy_of(overlap->vtd, tlb, at, &valid);
+	overlap->vtd->observer->overlap(overlap->vtd->observer->self, overlap->vtd->iommu.event,
+					overlap->request, &overlap->filled, &valid);
+	return false;
+}
+
+/* R5: a fill sets the bit on itself and on every copy of another size that it overlaps. */
+static bool find_overlaps(struct vtd *vtd, const struct dma_request *request, uint32_t did,
+			  const struct pt_walk *walk, uint32_t space)
+{
+	iova_t first = request->iova & ~low_mask(walk->page_lg2);
+	struct fill_overlap overlap = {
+		.vtd = vtd,
+		.request = request,
+		.filled = { .structure = STRUCTURE_TLB,
+			    .perm = walk->perm,
+			    .page_lg2 = walk->page_lg2,
+			    .space = space,
+			    .tag = did,
+			    .first = first,
+			    .last = first + low_mask(walk->page_lg2),
+			    .pa = walk->pa,
+			    .filled = vtd->iommu.event,
+			    .changed = NO_EVENT },
+	};
+	struct tlb_scope scope = { .tag = did, .first = overlap.filled.first, .last = overlap.filled.last };
+
+	tlb_visit(vtd->iotlb, &scope, note_overlap, &overlap);
+	return overlap.any;
+}
+
+void vtd_fill_iotlb(struct vtd *vtd, const struct dma_request *request,
+		    const struct vtd_context *context, const struct pt_walk *walk, unsigned reasons,
+		    uint64_t changed)
+{
+	struct tlb *tlb = vtd->iotlb;
+	struct tlb_copy copy = { .filled = vtd->iommu.event,
+				 .changed = changed,
+				 .proven = vtd->iommu.event,
+				 .space = context->space,
+				 .reasons = (uint8_t)reasons,
+				 .page_lg2 = walk->page_lg2 };
+	struct tlb_evicted gone;
+	struct tlb_at at;
+
+	if ((tlb->n_live > 1 || (tlb->n_live && tlb->live_lg2[0] != walk->page_lg2)) &&
+	    find_overlaps(vtd, request, context->did, walk, context->space) && MARK(MARK_OVERLAP_FILL))
+		copy.reasons |= CHECK_OVERLAP;
+	if (vtd->tags[context->did].conflicted && MARK(MARK_TAG_FILL))
+		copy.reasons |= CHECK_TAG;
+	if (tlb_fill(tlb, context->did, request->iova,
+		     walk->pa | walk->perm | walk->flags | (copy.reasons ? TLB_CHECK : 0), &copy, &gone))
+		evicted(vtd, tlb, &gone);
+	if (copy.reasons && tlb_at(tlb, context->did, request->iova, walk->page_lg2, &at))
+		vtd_copy_opens(vtd, tlb, &at);
+}
+
+void vtd_fill_pointer(struct vtd *vtd, const struct dma_request *request,
+		      const struct vtd_context *context, const struct pt_walk *walk, unsigned level,
+		      unsigned reasons, uint64_t changed)
+{
+	struct tlb *tlb = vtd->walk[level];
+	struct tlb_copy copy = { .filled = vtd->iommu.event,
+				 .changed = changed,
+				 .proven = vtd->iommu.event,
+				 .space = context->space,
+				 .reasons = (uint8_t)reasons,
+				 .table = walk->tables[level],
+				 .page_lg2 = (uint8_t)(12 + 9 * (level + 1)) };
+	struct tlb_evicted gone;
+	struct tlb_at at;
+
+	if (vtd->tags[context->did].conflicted && MARK(MARK_TAG_FILL))
+		copy.reasons |= CHECK_TAG;
+	if (tlb_fill(tlb, context->did, request->iova,
+		     walk->tables[level]->pa | walk->perms[level] | (copy.reasons ? TLB_CHECK : 0), &copy,
+		     &gone))
+		evicted(vtd, tlb, &gone);
+	if (copy.reasons && tlb_at(tlb, context->did, request->iova, copy.page_lg2, &at))
+		vtd_copy_opens(vtd, tlb, &at);
+}
+
+struct marking {
+	struct vtd *vtd;
+	unsigned reason;
+};
+
+static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	struct marking *marking = ctx;
+
+	set_check(at, marking->reason, marking->reason == CHECK_TAG ? NO_EVENT : marking->vtd->iommu.event);
+	vtd_copy_opens(marking->vtd, tlb, at);
+	return false;
+}
+
+/* R2: final copies in the range, and pointers at and below a word that pointed to a table. */
+void vtd_mark(struct vtd *vtd, const struct table_change *change)
+{
+	struct marking marking = { vtd, CHECK_UPDATE };
+	struct tlb_scope scope = { .space = change->space, .first = change->first, .last = change->last };
+
+	if (change->space >= vtd->n_spaces)
+		return; /* never walked */
+	for (uint32_t i = 0; i < vtd->spaces[change->space].n; i++) {
+		scope.tag = vtd->spaces[change->space].dids[i];
+		if (MARK(MARK_TRANSLATION))
+			tlb_visit(vtd->iotlb, &scope, mark_copy, &marking);
+		for (unsigned level = 0; change->pointer && level < change->level; level++)
+			if (vtd->walk[level] && MARK(MARK_POINTER))
+				tlb_visit(vtd->walk[level], &scope, mark_copy, &marking);
+	}
+}
+
+static uint64_t visit_tag(struct vtd *vtd, uint32_t did, tlb_visitor *visit, void *ctx)
+{
+	struct tlb_scope scope = { .tag = did, .last = UINT64_MAX };
+	uint64_t visited = tlb_visit(vtd->iotlb, &scope, visit, ctx);
+
+	for (unsigned level = 0; level < VTD_LEVELS_MAX; level++)
+		if (vtd->walk[level])
+			visited += tlb_visit(vtd->walk[level], &scope, visit, ctx);
+	return visited;
+}
+
+void vtd_mark_tag(struct vtd *vtd, uint32_t did)
+{
+	struct marking marking = { vtd, CHECK_TAG };
+
+	if (MARK(MARK_TAG_COPIES))
+		visit_tag(vtd, did, mark_copy, &marking);
+}
+
+static bool count_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	(void)tlb;
+	(void)at;
+	++*(uint64_t *)ctx;
+	return false;
+}
+
+uint64_t vtd_tag_copies(struct vtd *vtd, uint32_t did)
+{
+	uint64_t n = 0;
+
+	visit_tag(vtd, did, count_copy, &n);
+	return n;
+}

@@ -1,0 +1,173 @@
+/* Registers (specification 10.4) and the invalidation queue in memory (6.5.2). */
+#include "hw/vtd/vtd_private.h"
+
+enum {
+	REG_VER = 0x00, REG_GCMD = 0x18, REG_GSTS = 0x1c, REG_RTADDR = 0x20, REG_CCMD = 0x28,
+	REG_IQH = 0x80, REG_IQT = 0x88, REG_IQA = 0x90,
+	REG_IVA = VTD_IRO, REG_IOTLB = VTD_IRO + 8,
+};
+enum { GCMD_TE = 31, GCMD_SRTP = 30, GCMD_QIE = 26 };
+
+static void set_root(struct vtd *vtd)
+{
+	struct frame *root;
+
+	vtd->rtaddr = vtd->rtaddr_next;
+	root = tables_root(vtd->tables, bits_at(vtd->rtaddr, 63, 12), &vtd_root_role, 1, NULL);
+	vtd->config_space = root ? root->node.space : 0;
+	vtd->gsts |= GSTS_RTPS;
+	/* A new root invalidates nothing by itself, so cached contexts may differ from now on. */
+	if (vtd->config.esrtps)
+		vtd_flush_all(vtd);
+	else
+		vtd_context_mark(vtd, 0, 0xffff);
+}
+
+static void write_gcmd(struct vtd *vtd, uint32_t value)
+{
+	if (bit(value, GCMD_SRTP))
+		set_root(vtd);
+	vtd->enabled = bit(value, GCMD_TE);
+	vtd->gsts = (vtd->gsts & GSTS_RTPS) | (vtd->enabled ? (uint32_t)GSTS_TES : 0) |
+		    (bit(value, GCMD_QIE) ? (uint32_t)GSTS_QIES : 0);
+	if (!bit(value, GCMD_QIE))
+		vtd->iqh = 0;
+}
+
+/* One descriptor at IQH; false: it was refused and the queue stands. */
+static bool execute_next(struct vtd *vtd)
+{
+	struct native_command command = { 0 };
+	struct inval_report report;
+	pa_t at = bits_at(vtd->iqa, 63, 12) + vtd->iqh;
+
+	if (!memory_read(vtd->memory, at, &command.words[0]) ||
+	    !memory_read(vtd->memory, at + 8, &command.words[1])) {
+		vtd_fault_condition(vtd, FSTS_IQE);
+		return false;
+	}
+	return vtd_execute(&vtd->iommu, vtd->iommu.event, &command, &report, NULL) == 0;
+}
+
+/* Fetches and executes up to the tail, in order; nothing while IQE stands. */
+static void run_queue(struct vtd *vtd)
+{
+	uint64_t bytes = 4096ull << bits(vtd->iqa, 2, 0);
+
+	while ((vtd->gsts & GSTS_QIES) && !(vtd->fsts & FSTS_IQE) && vtd->iqh != vtd->iqt) {
+		if (!execute_next(vtd))
+			return;
+		vtd->iqh = (vtd->iqh + 16) % bytes;
+	}
+}
+
+/* Register-based invalidation takes the same paths as its descriptor. */
+static void context_command(struct vtd *vtd, uint64_t value)
+{
+	struct native_command command = {
+		.words = { 1 | bits(value, 62, 61) << 4 | bits(value, 15, 0) << 16 |
+			   bits(value, 31, 16) << 32 | bits(value, 33, 32) << 48 }
+	};
+	struct inval_report report;
+
+	if (bit(value, 63) && !(vtd->gsts & GSTS_QIES))
+		vtd_execute(&vtd->iommu, vtd->iommu.event, &command, &report, NULL);
+}
+
+static void iotlb_command(struct vtd *vtd, uint64_t value)
+{
+	struct native_command command = {
+		.words = { 2 | bits(value, 61, 60) << 4 | bits(value, 49, 48) << 6 |
+				   bits(value, 47, 32) << 16,
+			   vtd->iva }
+	};
+	struct inval_report report;
+
+	if (bit(value, 63) && !(vtd->gsts & GSTS_QIES))
+		vtd_execute(&vtd->iommu, vtd->iommu.event, &command, &report, NULL);
+}
+
+/* The 64-bit registers may be written as two halves. */
+static uint64_t merged(uint64_t old, uint64_t value, bool upper, unsigned size)
+{
+	if (size == 8)
+		return value;
+	return upper ? (old & low_mask(32)) | value << 32 : (old & ~low_mask(32)) | (value & low_mask(32));
+}
+
+bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value, unsigned size)
+{
+	struct vtd *vtd = vtd_of(iommu);
+	bool upper = offset & 4;
+
+	vtd->iommu.event = event;
+	switch (offset) {
+	case REG_GCMD:
+		write_gcmd(vtd, (uint32_t)value);
+		return true;
+	case REG_RTADDR:
+	case REG_RTADDR + 4:
+		vtd->rtaddr_next = merged(vtd->rtaddr_next, value, upper, size);
+		return true;
+	case REG_CCMD:
+	case REG_CCMD + 4:
+		vtd->ccmd = merged(vtd->ccmd, value, upper, size);
+		if (size == 8 || upper)
+			context_command(vtd, vtd->ccmd);
+		return true;
+	case REG_IQA:
+	case REG_IQA + 4:
+		vtd->iqa = merged(vtd->iqa, value, upper, size);
+		return true;
+	case REG_IQT:
+		vtd->iqt = bits_at(value, 18, 4);
+		run_queue(vtd);
+		return true;
+	case REG_IVA:
+	case REG_IVA + 4:
+		vtd->iva = merged(vtd->iva, value, upper, size);
+		return true;
+	case REG_IOTLB:
+	case REG_IOTLB + 4:
+		vtd->iotlb_reg = merged(vtd->iotlb_reg, value, upper, size);
+		if (size == 8 || upper)
+			iotlb_command(vtd, vtd->iotlb_reg);
+		return true;
+	default:
+		if (!vtd_fault_reg_write(vtd, offset, value, size))
+			return false;
+		run_queue(vtd); /* IQE may have been cleared */
+		return true;
+	}
+}
+
+bool vtd_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t *value)
+{
+	const struct vtd *vtd = vtd_of(iommu);
+	uint64_t word;
+
+	switch (offset & ~4ull) {
+	case REG_VER:
+		word = 0x10;
+		break;
+	case REG_GSTS & ~4:
+		word = (uint64_t)vtd->gsts << 32;
+		break;
+	case REG_RTADDR:
+		word = vtd->rtaddr;
+		break;
+	case REG_IQH:
+		word = vtd->iqh;
+		break;
+	case REG_IQT:
+		word = vtd->iqt;
+		break;
+	case REG_IQA:
+		word = vtd->iqa;
+		break;
+	default:
+		return vtd_fault_reg_read(vtd, offset, size, value);
+	}
+	*value = word >> (offset & 4) * 8 & low_mask(size * 8);
+	return true;
+}

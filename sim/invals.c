@@ -1,0 +1,249 @@
+/* Invalidations: issued, executed, complete (rules R7), recorded or the policy's. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/replay_private.h"
+
+static int new_pending(struct replay *replay, uint32_t *number, struct err *err)
+{
+	for (uint32_t i = 0; i < replay->n_pending; i++) {
+		if (replay->pending[i].used)
+			continue;
+		*number = i;
+		memset(&replay->pending[i], 0, sizeof replay->pending[i]);
+		replay->pending[i].used = true;
+		replay->pending[i].fq_domain = NAME_NONE;
+		replay->pending[i].op.done_event = NO_EVENT;
+		return 0;
+	}
+	uint32_t n = replay->n_pending ? replay->n_pending * 2 : 16;
+	struct pending_inval *pending = realloc(replay->pending, n * sizeof *pending);
+
+	if (!pending)
+		return err_no_memory(err, "invalidations on their way");
+	memset(pending + replay->n_pending, 0, (n - replay->n_pending) * sizeof *pending);
+	replay->pending = pending;
+	replay->n_pending = n;
+	return new_pending(replay, number, err);
+}
+
+/* X and D at this instant. */
+int inval_complete(struct replay *replay, uint32_t number, struct err *err)
+{
+	struct pending_inval pending = replay->pending[number];
+	struct inval_op *op = &pending.op;
+	struct iommu *iommu = replay->units[op->unit].iommu;
+	struct inval_report report;
+
+	replay->pending[number].used = false;
+	op->done_ns = replay->now_ns;
+	replay->unit_at_hand = op->unit;
+	if (!op->failed) {
+		struct err refused = { 0 };
+
+		if (iommu->model->execute(iommu, replay->event, &op->command, &report, &refused))
+			op->failed = true; /* the hardware's answer, not ours: nothing was invalidated */
+		else
+			replay->observer->inval_executed(replay->observer->self, op, &report);
+	}
+	replay->observer->inval_done(replay->observer->self, op);
+	writer_free_tables(replay, pending.free);
+	if (pending.returns)
+		replay->observer->unmap_returned(replay->observer->self, replay->domains[pending.ret_domain],
+						 pending.ret_first, pending.ret_last, replay->now_ns);
+	if (pending.fq_domain != NAME_NONE)
+		return fq_flushed(replay, pending.fq_domain, pending.fq_count, err);
+	return 0;
+}
+
+/* One native command on one unit. latency UINT64_MAX: a recorded `done` will complete it. */
+static int issue_one(struct replay *replay, uint32_t unit, const struct domain *domain,
+		     const struct invalidation *scope, const struct native_command *native, bool policy,
+		     uint64_t latency, uint32_t *number, struct err *err)
+{
+	struct iommu *iommu = replay->units[unit].iommu;
+	struct pending_inval *pending;
+
+	if (new_pending(replay, number, err))
+		return -1;
+	pending = &replay->pending[*number];
+	pending->op.seq = ++replay->seq;
+	pending->op.event = replay->event;
+	pending->op.time_ns = replay->now_ns;
+	pending->op.unit = unit;
+	pending->op.domain = domain ? domain->number : NAME_NONE;
+	pending->op.policy = policy;
+	if (native)
+		pending->op.command = *native;
+	else
+		iommu->model->encode(iommu, scope, &pending->op.command);
+	if (!iommu->model->decode(iommu, &pending->op.command, &pending->op.scope))
+		pending->op.scope = scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
+	if (scope)
+		pending->op.scope.device = scope->device;
+	replay->observer->inval_issued(replay->observer->self, &pending->op);
+	if (latency == UINT64_MAX)
+		return 0;
+	if (clock_schedule(&replay->clock, replay->now_ns + latency, ACTION_INVAL_DONE, *number))
+		return err_no_memory(err, "the clock");
+	return 0;
+}
+
+int inval_issue(struct replay *replay, const struct domain *domain, const struct invalidation *scope,
+		uint64_t latency, uint32_t *number, struct err *err)
+{
+	*number = NO_INVAL;
+	for (uint32_t unit = 0; unit < replay->n_units; unit++)
+		if ((!domain || domain->units >> unit & 1) &&
+		    issue_one(replay, unit, domain, scope, NULL, true, latency, number, err))
+			return -1;
+	if (*number != NO_INVAL)
+		replay->count.flushes++;
+	return 0;
+}
+
+static bool dropped(struct replay *replay)
+{
+	if (!replay->policy_invals)
+		return false;
+	replay->count.dropped_invals++;
+	return true;
+}
+
+/* What a recorded neutral invalidation asks for. */
+static int scope_of(struct replay *replay, const struct event *event, const struct domain **domain,
+		    struct invalidation *scope, struct err *err)
+{
+	struct agent agent = names_agent_of(replay->names, event->agent);
+
+	*scope = (struct invalidation){ .what = INVAL_ALL, .pasid = NO_PASID, .last = UINT64_MAX };
+	scope->leaf = event_has(event, INVAL_LEAF);
+	scope->drain = !event_has(event, INVAL_DRAIN);
+	*domain = NULL;
+	if (event_has(event, INVAL_ATC) || event_has(event, INVAL_CONFIG)) {
+		const struct device *device = agent.device < replay->n_devices ?
+						      replay->devices[agent.device] :
+						      NULL;
+
+		if (!device)
+			return replay_error(replay, ERR_INPUT, err, "this device was never declared");
+		scope->what = event_has(event, INVAL_ATC) ? INVAL_DEVICE_ATC : INVAL_DEVICE_CONFIG;
+		scope->device = device->handle;
+		if (device->domain != NAME_NONE)
+			scope->tag = replay->domains[device->domain]->tag;
+		return 0;
+	}
+	if (event->agent == EVENT_NO_AGENT || agent.domain == NAME_NONE)
+		return 0;
+	*domain = setup_domain(replay, event, err);
+	if (!*domain)
+		return -1;
+	scope->what = INVAL_DOMAIN;
+	scope->tag = (*domain)->tag;
+	if (event_has(event, INVAL_SIZE)) {
+		scope->what = INVAL_RANGE;
+		scope->first = event->addr;
+		scope->last = event->addr + (event_value(replay->batch, event, INVAL_SIZE) - 1);
+	}
+	return 0;
+}
+
+/* The units that a recorded invalidation goes to: one named, those of its domain, or all. */
+static uint64_t units_of(const struct replay *replay, const struct event *event, const struct domain *domain,
+			 const struct invalidation *scope)
+{
+	if (event_has(event, INVAL_IOMMU)) {
+		uint64_t number = event_value(replay->batch, event, INVAL_IOMMU);
+
+		for (uint32_t unit = 0; unit < replay->n_units; unit++)
+			if (replay->units[unit].number == number || replay->n_units == 1)
+				return 1ull << unit;
+		return 0;
+	}
+	if (scope->what == INVAL_DEVICE_ATC || scope->what == INVAL_DEVICE_CONFIG) {
+		struct agent agent = names_agent_of(replay->names, event->agent);
+
+		return 1ull << replay->devices[agent.device]->unit;
+	}
+	return domain ? domain->units : UINT64_MAX;
+}
+
+static int issue_recorded(struct replay *replay, uint32_t unit, const struct domain *domain,
+			  const struct invalidation *scope, const struct native_command *native, bool has_id,
+			  uint64_t id, struct err *err)
+{
+	uint64_t latency = has_id ? UINT64_MAX : replay->machine->run.inval_latency;
+	uint32_t number;
+
+	if (issue_one(replay, unit, domain, scope, native, false, latency, &number, err))
+		return -1;
+	replay->pending[number].id = id;
+	replay->pending[number].has_id = has_id;
+	return 0;
+}
+
+int inval_event(struct replay *replay, const struct event *event, struct err *err)
+{
+	bool has_id = event_has(event, INVAL_ID);
+	uint64_t id = has_id ? event_value(replay->batch, event, INVAL_ID) : 0, units;
+	const struct domain *domain;
+	struct invalidation scope;
+
+	replay->count.invals++;
+	if (scope_of(replay, event, &domain, &scope, err))
+		return -1;
+	/* A derived one stands beside the recorded command (same at=), which was used. */
+	if (event_class(event) == CLASS_DERIVED && replay->native_commands && !event_has(event, INVAL_CONFIG))
+		return 0;
+	if (scope.what != INVAL_DEVICE_CONFIG && dropped(replay))
+		return 0;
+	units = units_of(replay, event, domain, &scope);
+	for (uint32_t unit = 0; unit < replay->n_units; unit++)
+		if (units >> unit & 1 &&
+		    issue_recorded(replay, unit, domain, &scope, NULL, has_id, id, err))
+			return -1;
+	return 0;
+}
+
+/* A recorded native command, verbatim, on the kind of IOMMU it was recorded for. */
+int inval_command(struct replay *replay, const struct event *event, struct err *err)
+{
+	struct native_command command = { 0 };
+	bool has_id = event_has(event, CMD_ID);
+	uint32_t unit = 0;
+
+	replay->native_commands = true;
+	replay->count.invals++;
+	for (unsigned i = 0; i < 4; i++)
+		if (event_has(event, CMD_W0 + i))
+			command.words[i] = event_value(replay->batch, event, CMD_W0 + i);
+	if (event_has(event, CMD_IOMMU))
+		for (uint32_t i = 0; i < replay->n_units; i++)
+			if (replay->units[i].number == event_value(replay->batch, event, CMD_IOMMU))
+				unit = i;
+	if (!setup_unit(replay, NAME_NONE, err))
+		return -1;
+	if (dropped(replay))
+		return 0;
+	return issue_recorded(replay, unit, NULL, NULL, &command, has_id,
+			      has_id ? event_value(replay->batch, event, CMD_ID) : 0, err);
+}
+
+/* Recorded completion: every invalidation with that id, on all units. */
+int inval_done_event(struct replay *replay, const struct event *event, struct err *err)
+{
+	uint64_t id = event_value(replay->batch, event, DONE_ID);
+	bool failed = event_has(event, DONE_STATUS) && event_value(replay->batch, event, DONE_STATUS) != 0;
+
+	for (uint32_t i = 0; i < replay->n_pending; i++) {
+		struct pending_inval *pending = &replay->pending[i];
+
+		if (!pending->used || !pending->has_id || pending->id != id)
+			continue;
+		pending->op.failed = failed;
+		pending->op.done_event = replay->event;
+		if (inval_complete(replay, i, err))
+			return -1;
+	}
+	return 0;
+}

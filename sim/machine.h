@@ -1,0 +1,52 @@
+/*
+ * A machine description: which IOMMU, how it is built, which driver, how time passes. Read from
+ * YAML and --set; every key is a row of a settings table.
+ */
+#ifndef IOMMUSIM_SIM_MACHINE_H
+#define IOMMUSIM_SIM_MACHINE_H
+
+#include "hw/iommu.h"
+
+enum policy { POLICY_RECORDED, POLICY_LINUX_STRICT, POLICY_LINUX_LAZY };
+enum inval_from { INVAL_FROM_AUTO, INVAL_FROM_RECORDING, INVAL_FROM_POLICY };
+enum config_inval { CONFIG_INVAL_COMPLETE, CONFIG_INVAL_RECORDED };
+enum superpage_replace { SUPERPAGE_FLUSH, SUPERPAGE_FREE_NOFLUSH, SUPERPAGE_FLUSH_THEN_FREE, SUPERPAGE_LEAK };
+enum fault_handler { HANDLER_LINUX, HANDLER_RECORDED };
+enum gather_end { GATHER_INCLUSIVE, GATHER_EXCLUSIVE };
+enum psi_align { PSI_FOLDED, PSI_PAGE_COUNT };
+enum free_tables { FREE_AFTER, FREE_BEFORE };
+enum superpage_span { SPAN_EXACT, SPAN_OVERRUN };
+
+/* Every field is a setting; rows in sim/run_settings.c. Times in ns. */
+struct run_config {
+	uint64_t policy, inval_from, free_from, config_inval, seed;
+	uint64_t inval_latency, flight, gap_limit, flush_limit;
+	uint64_t handler, irq_latency, handler_service;
+	uint64_t table_words, adopt, uncertainty;
+	/* linux-lazy: drivers 3.4 */
+	uint64_t fq_entries, fq_timeout, fq_single, cpus, fq_counter_check, jiffy;
+	/* gathers and intel-classic: drivers 3.5, 4.1, 4.2 */
+	uint64_t gather_end, gather_consumer, superpage_replace, superpage_span, psi_align;
+	uint64_t ih_when_tables_freed, free_tables, cm_flush_on_map;
+};
+
+struct machine {
+	const struct iommu_model *model;
+	struct run_config run;
+	void *model_config; /* model->config_size bytes */
+};
+
+extern const struct setting run_settings[]; /* ends with a row whose key is NULL */
+
+/* Defaults for a model by name ("vtd"). */
+int machine_create(const char *model, struct machine **out, struct err *err);
+void machine_destroy(struct machine *machine);
+/* From YAML (path) and then from "key=value" texts. `iommu: NAME` in the file picks the model. */
+int machine_load(const char *path, const char *const *sets, size_t n_sets, struct machine **out,
+		 struct err *err);
+void machine_print(const struct machine *machine, FILE *out);	/* --print-config */
+/* One value as --print-config shows it. */
+void setting_format(const struct setting *row, uint64_t value, char *text, size_t size);
+char *machine_canonical(const struct machine *machine);		/* "key=value\n"; caller frees */
+
+#endif

@@ -1,0 +1,449 @@
+/*
+ * The loop: recorded events in file order, the model's own events between them, DMAs in runs.
+ * At equal times recorded events come first (rules R7).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim/replay_private.h"
+#include "sim/spans.h"
+
+int replay_error(const struct replay *replay, enum err_code code, struct err *err, const char *format, ...)
+{
+	char where[256] = "recording", text[400];
+	va_list args;
+
+	if (replay->source && replay->source->ops->where)
+		replay->source->ops->where(replay->source, replay->event, where, sizeof where);
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	return err_set(err, code, "%s: %s", where, text);
+}
+
+int replay_create(const struct machine *machine, const struct replay_observer *observer,
+		  const struct iommu_observer *caches, struct replay **out, struct err *err)
+{
+	enum { MEMORY_BITS = 52 };
+	struct replay *replay = calloc(1, sizeof *replay);
+
+	if (!replay)
+		return err_no_memory(err, "a replay");
+	replay->machine = machine;
+	replay->observer = observer;
+	replay->caches = caches;
+	replay->policy_invals =
+		machine->run.inval_from == INVAL_FROM_POLICY ||
+		(machine->run.inval_from == INVAL_FROM_AUTO && machine->run.policy != POLICY_RECORDED);
+	if (machine->run.policy == POLICY_RECORDED && replay->policy_invals) {
+		free(replay);
+		return err_set(err, ERR_CONFIG,
+			       "inval_from=policy with policy=recorded: this policy makes no invalidations; "
+			       "choose linux-strict or linux-lazy, or inval_from=recording");
+	}
+	if (memory_create(1ull << MEMORY_BITS, &replay->memory, err) ||
+	    tables_create(replay->memory, &replay->tables, err) || imap_create(NULL, &replay->owners)) {
+		replay_destroy(replay);
+		return err_no_memory(err, "a replay");
+	}
+	*out = replay;
+	return 0;
+}
+
+static void destroy_domain(struct domain *domain)
+{
+	if (!domain)
+		return;
+	imap_destroy(domain->ledger);
+	imap_destroy(domain->touched);
+	free(domain);
+}
+
+static void free_list(struct freed_table *list)
+{
+	while (list) {
+		struct freed_table *next = list->next;
+
+		free(list);
+		list = next;
+	}
+}
+
+void replay_destroy(struct replay *replay)
+{
+	if (!replay)
+		return;
+	for (uint32_t i = 0; i < replay->n_domains; i++) {
+		if (replay->queues)
+			fq_destroy(replay, replay->queues[i]);
+		destroy_domain(replay->domains[i]);
+	}
+	for (uint32_t i = 0; i < replay->n_devices; i++)
+		free(replay->devices[i]);
+	for (uint32_t i = 0; i < replay->n_handle_lists; i++)
+		free(replay->handles[i]);
+	for (uint32_t i = 0; i < replay->n_units; i++)
+		replay->units[i].iommu->model->destroy(replay->units[i].iommu);
+	for (uint32_t i = 0; i < replay->n_pending; i++)
+		if (replay->pending[i].used)
+			free_list(replay->pending[i].free);
+	free_list(replay->spare_freed);
+	spans_destroy(replay->reverse);
+	imap_destroy(replay->owners);
+	tables_destroy(replay->tables);
+	memory_destroy(replay->memory);
+	free(replay->domains);
+	free(replay->queues);
+	free(replay->devices);
+	free(replay->handles);
+	free(replay->units);
+	free(replay->agents);
+	free(replay->space_domain);
+	free(replay->clock.heap);
+	free(replay->pending);
+	free(replay->doubts);
+	free(replay);
+}
+
+static int run_action(struct replay *replay, const struct action *action, struct err *err)
+{
+	struct iommu *iommu;
+
+	replay->now_ns = action->time_ns;
+	switch (action->kind) {
+	case ACTION_INVAL_DONE:
+		return inval_complete(replay, action->subject, err);
+	case ACTION_FQ_TIMER:
+		return fq_timer(replay, action->subject, err);
+	case ACTION_FAULT_HANDLER:
+		iommu = replay->units[action->subject].iommu;
+		replay->unit_at_hand = action->subject;
+		replay->observer->handler_ran(replay->observer->self, action->subject, replay->now_ns);
+		iommu->model->acknowledge_faults(iommu, replay->event);
+		return 0;
+	}
+	return 0;
+}
+
+/* The model's own events that come before `until`. */
+static int run_due(struct replay *replay, uint64_t until, struct err *err)
+{
+	uint64_t at;
+
+	while (clock_next(&replay->clock, &at) && at < until) {
+		struct action action = clock_take(&replay->clock);
+
+		if (run_action(replay, &action, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* A fault interrupt on its way to the handler. */
+static int take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns, struct err *err)
+{
+	struct iommu *iommu = replay->units[unit].iommu;
+	const struct run_config *run = &replay->machine->run;
+
+	if (!iommu->interrupt)
+		return 0;
+	iommu->interrupt = false;
+	if (run->handler != HANDLER_LINUX)
+		return 0;
+	if (clock_schedule(&replay->clock, time_ns + run->irq_latency + run->handler_service,
+			   ACTION_FAULT_HANDLER, unit))
+		return err_no_memory(err, "the clock");
+	return 0;
+}
+
+/* ---- DMA ------------------------------------------------------------------------------- */
+
+static const uint8_t access_of_verb[] = {
+	[DMA_VERB_READ] = ACCESS_READ,
+	[DMA_VERB_WRITE] = ACCESS_WRITE,
+	[DMA_VERB_ATOMIC] = ACCESS_READ | ACCESS_WRITE,
+	[DMA_VERB_ANY] = 0,
+};
+
+static inline const struct agent_target *target_of(struct replay *replay, uint32_t agent, struct err *err)
+{
+	if (agent < replay->n_agents && replay->agents[agent].known)
+		return &replay->agents[agent];
+	return setup_agent(replay, agent, err);
+}
+
+/* One event as a request; its rarer fields too. */
+static int make_request(struct replay *replay, const struct event *event, const struct agent_target *target,
+			struct dma_request *request, struct err *err)
+{
+	*request = (struct dma_request){ .time_ns = event->time_ns,
+					 .iova = event->addr,
+					 .len = event->len,
+					 .device = target->handle,
+					 .pasid = target->pasid,
+					 .access = access_of_verb[event_verb(event) & 3] };
+	if (!event->present)
+		return 0;
+	replay->now_ns = event->time_ns;
+	replay->event = replay->batch->first + (uint64_t)(event - replay->batch->events);
+	if (event_has(event, DMA_ATS))
+		request->type = event_value(replay->batch, event, DMA_ATS) ? DMA_TRANSLATED :
+									       DMA_TRANSLATION_REQUEST;
+	if (event_has(event, DMA_PA) || event_has(event, DMA_FAULT))
+		return answers_adopt(replay, event, target, err);
+	return 0;
+}
+
+/* How many DMAs from event i on go to one unit before the clock has something of its own. */
+static int make_run(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *n,
+		    uint32_t *unit, struct err *err)
+{
+	uint64_t limit = UINT64_MAX;
+	size_t i;
+
+	clock_next(&replay->clock, &limit);
+	for (i = begin; i < batch->n; i++) {
+		const struct event *event = &batch->events[i];
+		const struct agent_target *target;
+
+		if (event->kind != EVENT_DMA || event->time_ns > limit)
+			break;
+		target = target_of(replay, event->agent, err);
+		if (!target)
+			return -1;
+		if (i == begin)
+			*unit = target->unit;
+		else if (target->unit != *unit)
+			break;
+		if (make_request(replay, event, target, &replay->requests[i - begin], err))
+			return -1;
+	}
+	*n = i - begin;
+	return 0;
+}
+
+static void tell_results(struct replay *replay, const struct event_batch *batch, size_t begin, size_t n)
+{
+	const struct replay_observer *observer = replay->observer;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct event *event = &batch->events[begin + i];
+		const struct dma_result *result = &replay->results[i];
+
+		if (result->outcome == OUTCOME_OK && !event->present && !observer->every_result)
+			continue;
+		if (result->outcome != OUTCOME_OK || observer->every_result) {
+			replay->event = batch->first + begin + i;
+			replay->now_ns = event->time_ns;
+			observer->dma_done(observer->self, batch->first + begin + i, &replay->requests[i], result,
+					   replay->agents[event->agent].device);
+		}
+		if (event_has(event, DMA_PA) || event_has(event, DMA_FAULT))
+			answers_compare(replay, event, &replay->requests[i], result,
+					&replay->agents[event->agent]);
+	}
+}
+
+/* A run of DMAs; *done says how many events it took. */
+static int run_dmas(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *done,
+		    struct err *err)
+{
+	uint32_t unit = 0;
+	struct iommu *iommu;
+	size_t n;
+
+	if (make_run(replay, batch, begin, &n, &unit, err))
+		return -1;
+	iommu = replay->units[unit].iommu;
+	replay->unit_at_hand = unit;
+	replay->in_dma = iommu;
+	replay->first_dma = batch->first + begin;
+	*done = iommu->model->translate(iommu, replay->first_dma, replay->requests, replay->results, n);
+	replay->in_dma = NULL;
+	replay->count.dma += *done;
+	replay->now_ns = replay->requests[*done - 1].time_ns;
+	replay->event = replay->first_dma + *done - 1;
+	tell_results(replay, batch, begin, *done);
+	return take_interrupt(replay, unit, replay->now_ns, err);
+}
+
+/* ---- everything else --------------------------------------------------------------------- */
+
+static int reg_event(struct replay *replay, const struct event *event, struct err *err)
+{
+	uint64_t value = event_value(replay->batch, event, REG_VALUE);
+	unsigned size = event_has(event, REG_SIZE) ? (unsigned)event_value(replay->batch, event, REG_SIZE) : 4;
+	uint32_t number = event_has(event, REG_IOMMU) ? (uint32_t)event_value(replay->batch, event, REG_IOMMU) :
+							NAME_NONE;
+	struct unit *unit = setup_unit(replay, replay->n_units == 1 ? NAME_NONE : number, err);
+
+	if (!unit)
+		return -1;
+	if (!event_has(event, REG_SIZE) && value > UINT32_MAX)
+		size = 8;
+	replay->unit_at_hand = (uint32_t)(unit - replay->units);
+	/* registers that the model does not have are software's business */
+	unit->iommu->model->reg_write(unit->iommu, replay->event, event->addr, value, size);
+	return take_interrupt(replay, replay->unit_at_hand, replay->now_ns, err);
+}
+
+static int one_event(struct replay *replay, const struct event *event, struct err *err)
+{
+	switch (event->kind) {
+	case EVENT_IOMMU:
+	case EVENT_DOMAIN:
+	case EVENT_DEVICE:
+		return setup_declare(replay, event, err);
+	case EVENT_ATTACH:
+		return setup_attach(replay, event, err);
+	case EVENT_DETACH:
+		return setup_detach(replay, event, err);
+	case EVENT_MAP:
+		return update_map(replay, event, err);
+	case EVENT_UNMAP:
+		return update_unmap(replay, event, err);
+	case EVENT_PROTECT:
+		return update_protect(replay, event, err);
+	case EVENT_WRITE:
+		return setup_unit(replay, NAME_NONE, err) ? update_write(replay, event, err) : -1;
+	case EVENT_INVAL:
+		return setup_unit(replay, NAME_NONE, err) ? inval_event(replay, event, err) : -1;
+	case EVENT_DONE:
+		return inval_done_event(replay, event, err);
+	case EVENT_CMD:
+		return inval_command(replay, event, err);
+	case EVENT_REG:
+		return reg_event(replay, event, err);
+	case EVENT_FREE:
+	case EVENT_ALLOC:
+	case EVENT_OWNER:
+		return owners_event(replay, event, err);
+	case EVENT_LOST:
+		replay->observer->lost(replay->observer->self, replay->event, replay->now_ns);
+		return 0;
+	default:
+		return 0; /* marks, recorded faults and what this model has no part in */
+	}
+}
+
+int replay_batch(struct replay *replay, struct event_source *source, const struct event_batch *batch,
+		 struct err *err)
+{
+	size_t i = 0;
+
+	replay->source = source;
+	replay->names = source->names;
+	replay->batch = batch;
+	while (i < batch->n) {
+		const struct event *event = &batch->events[i];
+		size_t done = 1;
+
+		if (replay->clock.n && run_due(replay, event->time_ns, err))
+			return -1;
+		replay->now_ns = event->time_ns;
+		replay->event = batch->first + i;
+		if (event->kind == EVENT_DMA) {
+			if (run_dmas(replay, batch, i, &done, err))
+				return -1;
+		} else {
+			replay->cpu = event_has(event, FIELD_CPU) ?
+					      (uint32_t)event_value(batch, event, FIELD_CPU) :
+					      0;
+			if (one_event(replay, event, err))
+				return -1;
+		}
+		i += done;
+	}
+	replay->count.events += batch->n;
+	return 0;
+}
+
+/*
+ * What the model had under way when the recording ends completes (an invalidation issued with
+ * latency, a flush-queue timer): otherwise the last windows would look open for want of time.
+ */
+int replay_finish(struct replay *replay, struct err *err)
+{
+	uint64_t end = replay->now_ns;
+
+	if (run_due(replay, UINT64_MAX, err))
+		return -1;
+	answers_finish(replay);
+	replay->end_ns = end;
+	return 0;
+}
+
+/* ---- what the detector asks ---------------------------------------------------------------- */
+
+const struct replay_counters *replay_counters(const struct replay *replay)
+{
+	return &replay->count;
+}
+
+uint64_t replay_now_ns(const struct replay *replay)
+{
+	if (replay->in_dma)
+		return replay->requests[replay->in_dma->event - replay->first_dma].time_ns;
+	return replay->now_ns;
+}
+
+uint64_t replay_event(const struct replay *replay)
+{
+	return replay->in_dma ? replay->in_dma->event : replay->event;
+}
+
+uint64_t replay_seq(const struct replay *replay)
+{
+	return replay->seq;
+}
+
+uint32_t replay_unit_at_hand(const struct replay *replay)
+{
+	return replay->unit_at_hand;
+}
+
+const struct domain *replay_domain(const struct replay *replay, uint32_t number)
+{
+	return number < replay->n_domains ? replay->domains[number] : NULL;
+}
+
+const struct domain *replay_domain_of_space(const struct replay *replay, uint32_t space)
+{
+	return space && space < replay->n_spaces ? replay_domain(replay, replay->space_domain[space]) : NULL;
+}
+
+const struct device *replay_device(const struct replay *replay, uint32_t unit, uint32_t handle)
+{
+	return replay->devices[replay->handles[unit][handle]];
+}
+
+const struct unit *replay_unit(const struct replay *replay, uint32_t number)
+{
+	return number < replay->n_units ? &replay->units[number] : NULL;
+}
+
+uint32_t replay_units(const struct replay *replay)
+{
+	return replay->n_units;
+}
+
+const struct names *replay_names(const struct replay *replay)
+{
+	return replay->names;
+}
+
+const struct imap_entry *replay_owner(const struct replay *replay, pa_t pa)
+{
+	return imap_at(replay->owners, pa);
+}
+
+bool replay_is_policy_table(const struct replay *replay, pa_t pa)
+{
+	return replay->n_units && pa >= replay->table_area && pa < replay->next_table;
+}
+
+const struct machine *replay_machine(const struct replay *replay)
+{
+	return replay->machine;
+}

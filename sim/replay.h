@@ -1,0 +1,88 @@
+/*
+ * One replay: the recorded events in order through a world and its IOMMUs, with the model's own
+ * events (invalidation latency, flush-queue timers, fault handler) scheduled between them.
+ *
+ * The replay knows no findings. It tells what happened through struct replay_observer (updates,
+ * invalidations, owners, results) and struct iommu_observer (caches, faults); analysis/ makes
+ * findings of it.
+ */
+#ifndef IOMMUSIM_SIM_REPLAY_H
+#define IOMMUSIM_SIM_REPLAY_H
+
+#include "sim/world.h"
+
+struct replay;
+
+struct replay_observer {
+	void *self;
+	/* Before the words are written: a piece of the ledger is removed or narrowed. */
+	void (*removed)(void *self, const struct removal *removal);
+	/* [first, last] now leads to pa with perm; after the words are written. */
+	void (*mapped)(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
+		       unsigned perm, uint64_t event, uint64_t time_ns);
+	/* An unmap call has returned to its caller (RET). */
+	void (*unmap_returned)(void *self, const struct domain *domain, iova_t first, iova_t last,
+			       uint64_t time_ns);
+	void (*inval_issued)(void *self, const struct inval_op *op);
+	/* X: copies in scope have just gone from the unit; report says how many. */
+	void (*inval_executed)(void *self, const struct inval_op *op, const struct inval_report *report);
+	void (*inval_done)(void *self, const struct inval_op *op);
+	/* Ownership of physical pages ends (state OWNER_FREE) or begins. */
+	void (*owner_changed)(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state,
+			      uint64_t event, uint64_t time_ns);
+	/* A policy gave back (or a recording freed) a table page. */
+	void (*table_freed)(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
+	/* Results of DMAs that did not simply succeed, and of all when `every_result`. */
+	void (*dma_done)(void *self, uint64_t event, const struct dma_request *request,
+			 const struct dma_result *result, uint32_t device);
+	bool every_result;
+	/* The fault handler ran: all records read and cleared. */
+	void (*handler_ran)(void *self, uint32_t unit, uint64_t time_ns);
+	void (*lost)(void *self, uint64_t event, uint64_t time_ns);
+};
+
+struct replay_counters {
+	uint64_t events, dma, maps, unmaps, invals, dropped_invals, words, tables_made, tables_freed,
+		flushes, refused_maps, moved;
+	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
+	uint64_t first_differ[16], n_first_differ;	     /* events of the first disagreements */
+};
+
+/* observer->self and the iommu observer's self are the detector; both outlive the replay. */
+int replay_create(const struct machine *machine, const struct replay_observer *observer,
+		  const struct iommu_observer *caches, struct replay **out, struct err *err);
+void replay_destroy(struct replay *replay);
+
+/* Feeds a batch; events in order. where(...) of the source is used for error texts. */
+int replay_batch(struct replay *replay, struct event_source *source, const struct event_batch *batch,
+		 struct err *err);
+/* No more events: everything scheduled up to the last recorded time has run. */
+int replay_finish(struct replay *replay, struct err *err);
+
+const struct replay_counters *replay_counters(const struct replay *replay);
+uint64_t replay_now_ns(const struct replay *replay);
+uint64_t replay_event(const struct replay *replay); /* the recorded event at hand */
+/* The unit whose callback is running. */
+uint32_t replay_unit_at_hand(const struct replay *replay);
+/* A step number in the order of all updates and issues. */
+uint64_t replay_seq(const struct replay *replay);
+
+/* What the detector may ask. NULL when there is none. */
+const struct domain *replay_domain(const struct replay *replay, uint32_t number);
+const struct domain *replay_domain_of_space(const struct replay *replay, uint32_t space);
+/* By the handle of an iommu callback of that unit. */
+const struct device *replay_device(const struct replay *replay, uint32_t unit, uint32_t handle);
+const struct unit *replay_unit(const struct replay *replay, uint32_t number);
+uint32_t replay_units(const struct replay *replay);
+const struct names *replay_names(const struct replay *replay);
+/* Who owns the page now: NULL when no event said. */
+const struct imap_entry *replay_owner(const struct replay *replay, pa_t pa);
+bool replay_is_policy_table(const struct replay *replay, pa_t pa);
+/* Calls visit for every mapping of any domain that covers some of [first, last] (physical). */
+void replay_mappings_of(struct replay *replay, pa_t first, pa_t last,
+			void (*visit)(void *ctx, const struct domain *domain,
+				      const struct imap_entry *mapping),
+			void *ctx);
+const struct machine *replay_machine(const struct replay *replay);
+
+#endif

@@ -1,0 +1,217 @@
+/* The parts of a replay among themselves. */
+#ifndef IOMMUSIM_SIM_REPLAY_PRIVATE_H
+#define IOMMUSIM_SIM_REPLAY_PRIVATE_H
+
+#include "sim/replay.h"
+
+/* ---- clock.c: the model's own events --------------------------------------------------- */
+
+enum action_kind {
+	ACTION_INVAL_DONE,    /* an issued invalidation executes and completes */
+	ACTION_FQ_TIMER,      /* linux-lazy: timer of a domain's flush queue */
+	ACTION_FAULT_HANDLER, /* the fault interrupt has reached its handler */
+};
+struct action {
+	uint64_t time_ns, order; /* at equal times in order of scheduling */
+	enum action_kind kind;
+	uint32_t subject; /* number of the inval, domain or unit */
+};
+struct clock {
+	struct action *heap;
+	size_t n, max;
+	uint64_t order;
+};
+int clock_schedule(struct clock *clock, uint64_t time_ns, enum action_kind kind, uint32_t subject);
+bool clock_next(const struct clock *clock, uint64_t *time_ns);
+struct action clock_take(struct clock *clock);
+
+/* ---- invalidations on their way --------------------------------------------------------- */
+
+/* A table page whose release waits for a flush. */
+struct freed_table {
+	pa_t pa;
+	struct freed_table *next;
+};
+
+enum { NO_INVAL = UINT32_MAX };
+
+struct pending_inval {
+	struct inval_op op;
+	bool used;
+	uint64_t id;		  /* recorded id= */
+	bool has_id;
+	struct freed_table *free; /* given back at D */
+	uint32_t fq_domain;	  /* D of a whole-domain flush of this domain's queue, or NAME_NONE */
+	uint64_t fq_count;
+	bool returns;		  /* the unmap call returns at D: */
+	uint32_t ret_domain;
+	iova_t ret_first, ret_last;
+};
+
+/* ---- linux-lazy flush queue, one per domain ---------------------------------------------- */
+
+struct fq_entry {
+	iova_t first, last;
+	uint64_t counter;
+	struct freed_table *free;
+};
+struct fq_ring {
+	struct fq_entry *entries;
+	uint32_t head, tail;
+	struct fq_entry *held; /* unmaps that wait for the flush that the first one caused */
+	uint32_t n_held, max_held;
+};
+struct flush_queue {
+	uint64_t start, finish; /* flushes begun and finished */
+	bool timer_on;
+	uint64_t timer_flush; /* the flush that the timer began last */
+	struct fq_ring *rings;
+};
+
+/* What an agent number of the recording resolves to. */
+struct agent_target {
+	bool known;
+	uint32_t device, handle, unit, pasid;
+};
+
+struct replay {
+	const struct machine *machine;
+	const struct replay_observer *observer;
+	const struct iommu_observer *caches;
+	const struct names *names;
+	struct event_source *source; /* of the batch at hand, for error texts */
+	const struct event_batch *batch;
+	struct memory *memory;
+	struct tables *tables;
+	pa_t table_area, next_table; /* policy-built tables lie from here on */
+	struct unit *units;
+	uint32_t n_units, unit_at_hand;
+	struct domain **domains; /* by number */
+	uint32_t n_domains;
+	struct device **devices;
+	uint32_t n_devices;
+	uint32_t **handles; /* per unit: device number by handle */
+	uint32_t n_handle_lists;
+	struct agent_target *agents;
+	uint32_t n_agents;
+	uint32_t *space_domain; /* domain number by space */
+	uint32_t n_spaces;
+	struct flush_queue **queues; /* by domain number */
+	struct imap *owners;
+	struct spans *reverse; /* physical -> mappings, once an owner event needs it */
+	struct clock clock;
+	struct pending_inval *pending;
+	uint32_t n_pending;
+	struct freed_table *spare_freed;
+	uint64_t now_ns, end_ns, event, seq, next_tag;
+	bool policy_invals, native_commands;
+	uint32_t cpu; /* that the event at hand ran on */
+	struct replay_counters count;
+	bool has_answers;
+	struct doubt *doubts;
+	size_t n_doubts, max_doubts;
+	struct iommu *in_dma; /* translating now; its event names the request */
+	uint64_t first_dma;
+	struct dma_request requests[EVENT_BATCH];
+	struct dma_result results[EVENT_BATCH];
+};
+
+/* An error that names the event at hand: "file:12: ...". */
+int replay_error(const struct replay *replay, enum err_code code, struct err *err, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* setup.c */
+int setup_declare(struct replay *replay, const struct event *event, struct err *err);
+int setup_attach(struct replay *replay, const struct event *event, struct err *err);
+int setup_detach(struct replay *replay, const struct event *event, struct err *err);
+struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
+struct domain *setup_domain(struct replay *replay, const struct event *event, struct err *err);
+const struct agent_target *setup_agent(struct replay *replay, uint32_t agent, struct err *err);
+
+/* words.c: every table word that software writes goes through here. */
+int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
+		struct err *err);
+pa_t words_new_table(struct replay *replay);
+
+/* table_writer.c */
+struct write_rules {
+	bool refuse_live;   /* intel-classic: a live leaf stays ("already set") */
+	bool free_tables;   /* tables wholly inside an unmapped range go */
+	bool widen;	    /* a superpage hit partly goes as a whole, else it is split */
+	unsigned cap_lg2;   /* largest page; 0: none */
+};
+struct write_outcome {
+	struct freed_table *freed; /* tables unlinked, not yet given back */
+	uint64_t refused;	   /* leaves that were live */
+};
+int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, uint64_t last,
+	       unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
+	       struct err *err);
+int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		 const struct write_rules *rules, struct write_outcome *outcome, struct err *err);
+int writer_protect(struct replay *replay, struct domain *domain, iova_t first, iova_t last, unsigned perm,
+		   const struct write_rules *rules, struct write_outcome *outcome, struct err *err);
+/* The range of the leaf at iova, or false where there is none. */
+bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova, iova_t *first,
+		 iova_t *last);
+uint64_t writer_words(const struct replay *replay, iova_t first, iova_t last);
+void writer_free_tables(struct replay *replay, struct freed_table *list);
+
+/* updates.c */
+int update_map(struct replay *replay, const struct event *event, struct err *err);
+int update_unmap(struct replay *replay, const struct event *event, struct err *err);
+int update_protect(struct replay *replay, const struct event *event, struct err *err);
+int update_write(struct replay *replay, const struct event *event, struct err *err);
+int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, struct err *err);
+
+/* answers.c: what recorded hardware answered (rules R10) */
+struct doubt { /* a disagreement that an update close in time may still explain */
+	uint32_t domain;
+	iova_t iova;
+	uint64_t time_ns, event;
+};
+int answers_adopt(struct replay *replay, const struct event *event, const struct agent_target *target,
+		  struct err *err);
+void answers_compare(struct replay *replay, const struct event *event, const struct dma_request *request,
+		     const struct dma_result *result, const struct agent_target *target);
+void answers_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
+void answers_finish(struct replay *replay);
+
+/* owners.c */
+int owners_event(struct replay *replay, const struct event *event, struct err *err);
+int owners_mapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last, pa_t pa);
+void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last, pa_t pa);
+uint32_t owners_of(const struct replay *replay, const struct domain *domain, pa_t pa);
+
+/* invals.c */
+int inval_event(struct replay *replay, const struct event *event, struct err *err);
+int inval_done_event(struct replay *replay, const struct event *event, struct err *err);
+int inval_command(struct replay *replay, const struct event *event, struct err *err);
+/* Issues on every unit of the domain; the last one's number, or NO_INVAL when there is no unit. */
+int inval_issue(struct replay *replay, const struct domain *domain, const struct invalidation *scope,
+		uint64_t latency, uint32_t *number, struct err *err);
+int inval_complete(struct replay *replay, uint32_t number, struct err *err);
+
+/* flush_queue.c */
+int fq_unmapped(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		struct freed_table *free, struct err *err);
+int fq_timer(struct replay *replay, uint32_t domain, struct err *err);
+int fq_flushed(struct replay *replay, uint32_t domain, uint64_t count, struct err *err);
+void fq_destroy(struct replay *replay, struct flush_queue *queue);
+
+/* gather.c: drivers 3.5 */
+struct gather {
+	iova_t start, end; /* inclusive; start > end: empty */
+	uint64_t pgsize;
+};
+/* The flushes of one unmap call, in order; a new one begins where the driver syncs. */
+struct gather_list {
+	struct gather *items;
+	size_t n, max;
+};
+int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct err *err);
+void gather_list_free(struct gather_list *list);
+/* The aligned block that a page-selective invalidation of the gather names. */
+void gather_block(const struct gather *gather, const struct run_config *run, iova_t *first, iova_t *last);
+
+#endif

@@ -1,0 +1,331 @@
+/* Declarations: IOMMUs, domains, devices, and which device uses which domain. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/replay_private.h"
+
+enum { UNITS_MAX = 64 };
+
+/* The registers and the root table of a unit, as its driver leaves them after start-up. */
+static int start_unit(struct replay *replay, struct iommu *iommu, struct err *err)
+{
+	pa_t root = replay->next_table;
+
+	replay->next_table += 257 * 4096; /* and a context table for every bus after it */
+	if (!iommu->model->start)
+		return 0;
+	if (iommu->model->start(iommu, root))
+		return err_no_memory(err, "an IOMMU's root table");
+	return 0;
+}
+
+static int add_unit(struct replay *replay, uint32_t number, struct err *err)
+{
+	const struct iommu_model *model = replay->machine->model;
+	struct unit *units;
+	struct iommu *iommu;
+	pa_t limit;
+
+	if (replay->n_units == UNITS_MAX)
+		return replay_error(replay, ERR_LIMIT, err, "more than %d IOMMUs", UNITS_MAX);
+	units = realloc(replay->units, (replay->n_units + 1) * sizeof *units);
+	if (!units)
+		return err_no_memory(err, "IOMMUs");
+	replay->units = units;
+	if (model->create(replay->machine->model_config, replay->machine->run.seed + replay->n_units,
+			  replay->tables, replay->caches, &iommu, err))
+		return -1;
+	units[replay->n_units++] = (struct unit){ number, iommu };
+	if (replay->table_area == 0) {
+		limit = 1ull << model->pa_bits(iommu);
+		replay->table_area = replay->next_table = limit / 2;
+	}
+	return start_unit(replay, iommu, err);
+}
+
+/* The unit by its number in names; NAME_NONE: the implicit one, made when there is none. */
+struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err)
+{
+	for (uint32_t i = 0; i < replay->n_units; i++)
+		if (number == NAME_NONE || replay->units[i].number == number)
+			return &replay->units[i];
+	if (add_unit(replay, number, err))
+		return NULL;
+	return &replay->units[replay->n_units - 1];
+}
+
+static void split_mapping(struct imap_entry *left, struct imap_entry *right)
+{
+	right->value[LEDGER_PA] += right->first - left->first;
+}
+
+static int grow(void **array, uint32_t *n, uint32_t number, size_t size)
+{
+	uint32_t max = *n ? *n : 16;
+	char *bytes;
+
+	if (number < *n)
+		return 0;
+	while (max <= number)
+		max *= 2;
+	bytes = realloc(*array, max * size);
+	if (!bytes)
+		return -1;
+	memset(bytes + *n * size, 0, (max - *n) * size);
+	*array = bytes;
+	*n = max;
+	return 0;
+}
+
+/* Its own root table, or the recording's (root=); known by its address space from now on. */
+static int root_of_domain(struct replay *replay, struct domain *domain, struct err *err)
+{
+	struct iommu *iommu = replay->units[0].iommu;
+	struct frame *frame;
+	uint32_t old = replay->n_spaces;
+
+	if (!domain->raw)
+		domain->root = words_new_table(replay);
+	frame = tables_root(replay->tables, domain->root, iommu->model->format(iommu)->role,
+			    domain->levels - 1, err);
+	if (!frame)
+		return -1;
+	domain->space = frame->node.space;
+	if (grow((void **)&replay->space_domain, &replay->n_spaces, domain->space, sizeof(uint32_t)))
+		return err_no_memory(err, "address spaces");
+	for (uint32_t i = old; i < replay->n_spaces; i++)
+		replay->space_domain[i] = NAME_NONE;
+	replay->space_domain[domain->space] = domain->number;
+	return 0;
+}
+
+static int tag_of(struct replay *replay, const struct event *event, struct domain *domain, struct err *err)
+{
+	struct iommu *iommu = replay->units[0].iommu;
+	uint64_t tags = iommu->model->tags(iommu);
+
+	if (event_has(event, DOMAIN_DID)) {
+		domain->tag = event_value(replay->batch, event, DOMAIN_DID);
+		if (domain->tag >= tags)
+			return replay_error(replay, ERR_INPUT, err,
+					    "did=%llu: this machine has domain ids 0 to %llu",
+					    (unsigned long long)domain->tag, (unsigned long long)tags - 1);
+		return 0;
+	}
+	domain->tag = ++replay->next_tag; /* 0 is reserved by drivers */
+	if (domain->tag >= tags)
+		return replay_error(replay, ERR_LIMIT, err, "more domains than the %llu domain ids of this machine",
+				    (unsigned long long)tags - 1);
+	return 0;
+}
+
+static int declare_domain(struct replay *replay, const struct event *event, struct err *err)
+{
+	uint32_t number = names_agent_of(replay->names, event->agent).domain;
+	uint32_t queues = replay->n_domains;
+	struct domain *domain = calloc(1, sizeof *domain);
+
+	if (!domain || imap_create(split_mapping, &domain->ledger) ||
+	    grow((void **)&replay->domains, &replay->n_domains, number, sizeof(struct domain *)) ||
+	    grow((void **)&replay->queues, &queues, number, sizeof(struct flush_queue *))) {
+		free(domain);
+		return err_no_memory(err, "a domain");
+	}
+	replay->domains[number] = domain;
+	domain->number = number;
+	domain->owner = event_has(event, DOMAIN_OWNER) ?
+				(uint32_t)event_value(replay->batch, event, DOMAIN_OWNER) :
+				NAME_NONE;
+	domain->before = event->time_ns == 0;
+	if (!setup_unit(replay, NAME_NONE, err) || tag_of(replay, event, domain, err))
+		return -1;
+	domain->levels = replay->units[0].iommu->model->levels(replay->units[0].iommu);
+	if (event_has(event, DOMAIN_LEVELS)) {
+		uint64_t levels = event_value(replay->batch, event, DOMAIN_LEVELS);
+
+		if (levels < 2 || levels > PT_LEVELS)
+			return replay_error(replay, ERR_INPUT, err, "levels=%llu: expected 2 to %d",
+					    (unsigned long long)levels, PT_LEVELS);
+		domain->levels = (unsigned)levels;
+	}
+	if (event_has(event, DOMAIN_ROOT)) {
+		domain->raw = true;
+		domain->root = event_value(replay->batch, event, DOMAIN_ROOT);
+		if ((domain->root & 0xfff) || !memory_exists(replay->memory, domain->root))
+			return replay_error(replay, ERR_INPUT, err, "root=0x%llx: expected a 4K page of memory",
+					    (unsigned long long)domain->root);
+	}
+	return root_of_domain(replay, domain, err);
+}
+
+/* A requester id: BDF without its segment, or the number as it is. */
+static uint32_t requester_of(const struct replay *replay, const struct event *event, uint32_t number)
+{
+	uint64_t id;
+
+	if (!event_has(event, DEVICE_ID))
+		return number + 8; /* distinct, and none of them 00:00.0 */
+	id = event_value(replay->batch, event, DEVICE_ID);
+	return (uint32_t)(bit(id, 63) ? id & 0xffff : id);
+}
+
+static int declare_device(struct replay *replay, const struct event *event, struct err *err)
+{
+	uint32_t number = names_agent_of(replay->names, event->agent).device;
+	uint32_t unit_number = event_has(event, DEVICE_IOMMU) ?
+				       (uint32_t)event_value(replay->batch, event, DEVICE_IOMMU) :
+				       NAME_NONE;
+	struct unit *unit = setup_unit(replay, unit_number, err);
+	struct device *device = unit ? calloc(1, sizeof *device) : NULL;
+	uint32_t **handles;
+
+	if (!unit)
+		return -1;
+	if (!device || grow((void **)&replay->devices, &replay->n_devices, number, sizeof(struct device *))) {
+		free(device);
+		return err_no_memory(err, "a device");
+	}
+	replay->devices[number] = device;
+	device->number = number;
+	device->unit = (uint32_t)(unit - replay->units);
+	device->domain = NAME_NONE;
+	device->requester_id = requester_of(replay, event, number);
+	device->ats = event_has(event, DEVICE_ATS);
+	device->owner = event_has(event, DEVICE_OWNER) ?
+				(uint32_t)event_value(replay->batch, event, DEVICE_OWNER) :
+				NAME_NONE;
+	if (unit->iommu->model->add_device(unit->iommu, device->requester_id, device->ats, &device->handle, err))
+		return -1;
+	handles = realloc(replay->handles, replay->n_units * sizeof *handles);
+	if (!handles)
+		return err_no_memory(err, "devices");
+	for (uint32_t i = replay->n_handle_lists; i < replay->n_units; i++)
+		handles[i] = NULL;
+	replay->handles = handles;
+	replay->n_handle_lists = replay->n_units;
+	handles[device->unit] =
+		realloc(handles[device->unit], (device->handle + 1) * sizeof *handles[device->unit]);
+	if (!handles[device->unit])
+		return err_no_memory(err, "devices");
+	handles[device->unit][device->handle] = number;
+	return 0;
+}
+
+int setup_declare(struct replay *replay, const struct event *event, struct err *err)
+{
+	if (event->kind == EVENT_DOMAIN)
+		return declare_domain(replay, event, err);
+	if (event->kind == EVENT_DEVICE)
+		return declare_device(replay, event, err);
+	for (uint32_t i = 0; i < names_count(replay->names, NAMES_IOMMUS); i++)
+		if (names_string_of(replay->names, NAMES_IOMMUS, i) ==
+			    (uint32_t)event_value(replay->batch, event, IOMMU_NAME) &&
+		    !setup_unit(replay, i, err))
+			return -1;
+	return 0;
+}
+
+struct domain *setup_domain(struct replay *replay, const struct event *event, struct err *err)
+{
+	uint32_t number = names_agent_of(replay->names, event->agent).domain;
+
+	if (number < replay->n_domains && replay->domains[number])
+		return replay->domains[number];
+	replay_error(replay, ERR_INPUT, err, "its domain was never declared; a `domain` event must come first");
+	return NULL;
+}
+
+const struct agent_target *setup_agent(struct replay *replay, uint32_t agent, struct err *err)
+{
+	struct agent who = names_agent_of(replay->names, agent);
+	const struct device *device;
+
+	if (grow((void **)&replay->agents, &replay->n_agents, agent, sizeof *replay->agents)) {
+		err_no_memory(err, "agents");
+		return NULL;
+	}
+	device = who.device < replay->n_devices ? replay->devices[who.device] : NULL;
+	if (!device) {
+		replay_error(replay, ERR_INPUT, err,
+			     "its device was never declared; a `device` event must come first");
+		return NULL;
+	}
+	replay->agents[agent] = (struct agent_target){ true, who.device, device->handle, device->unit, who.pasid };
+	return &replay->agents[agent];
+}
+
+/* Writes the words that attach or detach, in the driver's order. */
+static int write_context(struct replay *replay, const struct device *device, const struct domain *domain,
+			 struct err *err)
+{
+	struct iommu *iommu = replay->units[device->unit].iommu;
+	struct table_word words[8];
+	size_t n = iommu->model->attach_words(iommu, device->requester_id, domain ? domain->root : 0,
+					      domain ? domain->levels : 0, domain ? domain->tag : 0, words);
+
+	for (size_t i = 0; i < n; i++)
+		if (words_store(replay, words[i].pa, 1, words[i].value, 0, err))
+			return -1;
+	return 0;
+}
+
+/* Attach and detach drop the device's cached configuration, unless recordings say when. */
+static int drop_config(struct replay *replay, const struct device *device, uint64_t tag, struct err *err)
+{
+	struct iommu *iommu = replay->units[device->unit].iommu;
+	struct invalidation scope = { .what = INVAL_DEVICE_CONFIG,
+				      .tag = tag,
+				      .device = device->handle,
+				      .pasid = NO_PASID };
+	struct native_command command;
+	struct inval_report report;
+
+	if (replay->machine->run.config_inval == CONFIG_INVAL_RECORDED)
+		return 0;
+	replay->unit_at_hand = device->unit;
+	iommu->model->encode(iommu, &scope, &command);
+	return iommu->model->execute(iommu, replay->event, &command, &report, err);
+}
+
+static struct device *device_of(struct replay *replay, const struct event *event, struct err *err)
+{
+	uint32_t number = names_agent_of(replay->names, event->agent).device;
+
+	if (number < replay->n_devices && replay->devices[number])
+		return replay->devices[number];
+	replay_error(replay, ERR_INPUT, err, "its device was never declared; a `device` event must come first");
+	return NULL;
+}
+
+int setup_attach(struct replay *replay, const struct event *event, struct err *err)
+{
+	struct device *device = device_of(replay, event, err);
+	struct domain *domain = device ? setup_domain(replay, event, err) : NULL;
+
+	if (!domain)
+		return -1;
+	if (names_agent_of(replay->names, event->agent).pasid != PASID_NONE)
+		return replay_error(replay, ERR_INPUT, err,
+				    "attach with pasid=: this model has no PASID tables (legacy mode)");
+	if (device->domain != NAME_NONE)
+		replay->domains[device->domain]->devices--;
+	device->domain = domain->number;
+	domain->devices++;
+	domain->units |= 1ull << device->unit;
+	return write_context(replay, device, domain, err) || drop_config(replay, device, domain->tag, err) ? -1 : 0;
+}
+
+int setup_detach(struct replay *replay, const struct event *event, struct err *err)
+{
+	struct device *device = device_of(replay, event, err);
+	uint64_t tag;
+
+	if (!device)
+		return -1;
+	if (device->domain == NAME_NONE)
+		return 0;
+	tag = replay->domains[device->domain]->tag;
+	replay->domains[device->domain]->devices--;
+	device->domain = NAME_NONE;
+	return write_context(replay, device, NULL, err) || drop_config(replay, device, tag, err) ? -1 : 0;
+}

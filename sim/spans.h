@@ -1,0 +1,25 @@
+/*
+ * Ranges that may overlap, found by address: each stretch of addresses with the same set of
+ * ranges is one interval with a chain of notes. Used where many mappings name one page.
+ */
+#ifndef IOMMUSIM_SIM_SPANS_H
+#define IOMMUSIM_SIM_SPANS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct spans;
+
+int spans_create(struct spans **out);
+void spans_destroy(struct spans *spans);
+
+/* (key, data) now covers [first, last]; the same pair may be added to a range once. */
+int spans_add(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data);
+void spans_remove(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data);
+
+/* Every stretch and note that overlaps [first, last], in order of address. */
+void spans_each(const struct spans *spans, uint64_t first, uint64_t last,
+		void (*visit)(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data),
+		void *ctx);
+
+#endif

@@ -1,0 +1,354 @@
+/*
+ * The default table code: neutral updates become words in the IOMMU's own format, entry by
+ * entry. Missing tables are made; an unmap clears leaves; a leaf over a leaf is one write; a
+ * block over a table replaces the pointer; a superpage that is touched in part is split first
+ * (its table is filled before it is linked) unless the driver takes it away as a whole.
+ */
+#include <stdlib.h>
+
+#include "sim/replay_private.h"
+
+struct writer {
+	struct replay *replay;
+	struct domain *domain;
+	const struct pt_format *format;
+	const struct write_rules *rules;
+	struct write_outcome *outcome;
+	struct err *err;
+};
+
+static struct writer writer_of(struct replay *replay, struct domain *domain, const struct write_rules *rules,
+			       struct write_outcome *outcome, struct err *err)
+{
+	struct iommu *iommu = replay->units[0].iommu;
+
+	return (struct writer){ replay, domain, iommu->model->format(iommu), rules, outcome, err };
+}
+
+static unsigned span_lg2(const struct pt_format *format, unsigned level)
+{
+	return format->granule_lg2 + format->index_bits * level;
+}
+
+static unsigned index_of(const struct pt_format *format, iova_t iova, unsigned level)
+{
+	return (unsigned)(iova >> span_lg2(format, level)) & (unsigned)low_mask(format->index_bits);
+}
+
+static struct pt_entry entry_at(const struct writer *w, pa_t table, iova_t iova, unsigned level)
+{
+	uint64_t raw = 0;
+
+	memory_read(w->replay->memory, table + index_of(w->format, iova, level) * 8, &raw);
+	return w->format->decode(raw, level);
+}
+
+static int store(const struct writer *w, pa_t table, iova_t iova, unsigned level, unsigned count,
+		 uint64_t base, uint64_t step)
+{
+	return words_store(w->replay, table + index_of(w->format, iova, level) * 8, count, base, step, w->err);
+}
+
+/* A superpage becomes a table of the next smaller pages with the same meaning. */
+static int split(const struct writer *w, pa_t table, iova_t iova, unsigned level, const struct pt_entry *leaf)
+{
+	pa_t lower = words_new_table(w->replay);
+	uint64_t step = 1ull << span_lg2(w->format, level - 1);
+
+	if (words_store(w->replay, lower, 1u << w->format->index_bits,
+			w->format->leaf(leaf->addr, leaf->perm, level - 1), step, w->err))
+		return -1;
+	return store(w, table, iova, level, 1, w->format->table(lower), 0);
+}
+
+/* The table of `level` that holds iova's entry; made where missing. */
+static int descend(const struct writer *w, iova_t iova, unsigned level, pa_t *table)
+{
+	unsigned at = w->domain->levels - 1;
+
+	*table = w->domain->root;
+	while (at > level) {
+		struct pt_entry entry = entry_at(w, *table, iova, at);
+
+		if (entry.kind == PT_LEAF) {
+			if (split(w, *table, iova, at, &entry))
+				return -1;
+			entry = entry_at(w, *table, iova, at);
+		} else if (entry.kind != PT_TABLE) {
+			pa_t made = words_new_table(w->replay);
+
+			if (store(w, *table, iova, at, 1, w->format->table(made), 0))
+				return -1;
+			entry.addr = made;
+		}
+		*table = entry.addr;
+		at--;
+	}
+	return 0;
+}
+
+/* Puts a table and all tables below it on the list of those that wait for their release. */
+static int unlink_tables(const struct writer *w, pa_t table, unsigned level)
+{
+	struct freed_table *freed = w->replay->spare_freed;
+
+	for (unsigned i = 0; level > 0 && i < 1u << w->format->index_bits; i++) {
+		struct pt_entry entry =
+			entry_at(w, table, (iova_t)i << span_lg2(w->format, level), level);
+
+		if (entry.kind == PT_TABLE && unlink_tables(w, entry.addr, level - 1))
+			return -1;
+	}
+	if (freed)
+		w->replay->spare_freed = freed->next;
+	else
+		freed = malloc(sizeof *freed);
+	if (!freed)
+		return err_no_memory(w->err, "a list of freed tables");
+	*freed = (struct freed_table){ table, w->outcome->freed };
+	w->outcome->freed = freed;
+	return 0;
+}
+
+void writer_free_tables(struct replay *replay, struct freed_table *list)
+{
+	while (list) {
+		struct freed_table *next = list->next;
+
+		tables_free(replay->tables, list->pa, replay->event);
+		replay->count.tables_freed++;
+		if (replay->observer->table_freed)
+			replay->observer->table_freed(replay->observer->self, list->pa, replay->event,
+						      replay->now_ns);
+		list->next = replay->spare_freed;
+		replay->spare_freed = list;
+		list = next;
+	}
+}
+
+/* drivers 4.2: a superpage where a table stands, in the order of the driver's version. */
+static int replace_table(const struct writer *w, pa_t table, iova_t iova, unsigned level, uint64_t leaf,
+			 pa_t lower)
+{
+	const struct run_config *run = &w->replay->machine->run;
+	iova_t first = iova & ~low_mask(span_lg2(w->format, level));
+	struct invalidation scope = { .what = INVAL_RANGE,
+				      .tag = w->domain->tag,
+				      .pasid = NO_PASID,
+				      .first = first,
+				      .last = first + low_mask(span_lg2(w->format, level)),
+				      .drain = true };
+	struct write_outcome *outcome = w->outcome;
+	struct freed_table *kept = outcome->freed;
+	uint32_t number;
+
+	if (!w->rules->free_tables) /* recorded: one write; the table page stays allocated */
+		return store(w, table, iova, level, 1, leaf, 0);
+	if (run->superpage_replace == SUPERPAGE_LEAK) {
+		outcome->refused++;
+		return 0;
+	}
+	outcome->freed = NULL;
+	if (store(w, table, iova, level, 1, 0, 0) || unlink_tables(w, lower, level - 1))
+		return -1;
+	if (run->superpage_replace == SUPERPAGE_FREE_NOFLUSH || run->superpage_replace == SUPERPAGE_FLUSH) {
+		writer_free_tables(w->replay, outcome->freed);
+		outcome->freed = NULL;
+	}
+	if (run->superpage_replace != SUPERPAGE_FREE_NOFLUSH) {
+		if (inval_issue(w->replay, w->domain, &scope, run->inval_latency, &number, w->err))
+			return -1;
+		if (number != NO_INVAL) {
+			w->replay->pending[number].free = outcome->freed;
+			outcome->freed = NULL;
+		}
+		writer_free_tables(w->replay, outcome->freed);
+	}
+	outcome->freed = kept;
+	return store(w, table, iova, level, 1, leaf, 0);
+}
+
+/* The largest page that alignment, length, support and cap allow at iova. */
+static unsigned leaf_level(const struct writer *w, iova_t iova, pa_t pa, iova_t last)
+{
+	struct iommu *iommu = w->replay->units[0].iommu;
+	unsigned best = 0;
+
+	for (unsigned level = 1; level < w->domain->levels; level++) {
+		unsigned lg2 = span_lg2(w->format, level);
+
+		if (!iommu->model->page_supported(iommu, level))
+			continue;
+		if ((w->rules->cap_lg2 && lg2 > w->rules->cap_lg2) || ((iova | pa) & low_mask(lg2)) ||
+		    last - iova < low_mask(lg2))
+			break;
+		best = level;
+	}
+	return best;
+}
+
+/* Leaves of one level within one table: as many as fit, live ones by the driver's rule. */
+static int map_leaves(const struct writer *w, pa_t table, iova_t iova, pa_t pa, unsigned level, unsigned count,
+		      unsigned perm)
+{
+	uint64_t step = 1ull << span_lg2(w->format, level);
+	bool plain = true;
+
+	if (count == 1 || level == 0) {
+		for (unsigned i = 0; i < count && w->rules->refuse_live && plain; i++)
+			plain = entry_at(w, table, iova + i * step, level).kind == PT_ABSENT;
+		if (level == 0 && plain)
+			return store(w, table, iova, level, count, w->format->leaf(pa, perm, level), step);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		struct pt_entry old = entry_at(w, table, iova + i * step, level);
+		uint64_t leaf = w->format->leaf(pa + i * step, perm, level);
+		int answer;
+
+		if (old.kind == PT_LEAF && w->rules->refuse_live) {
+			w->outcome->refused++;
+			continue;
+		}
+		if (old.kind == PT_TABLE)
+			answer = replace_table(w, table, iova + i * step, level, leaf, old.addr);
+		else
+			answer = store(w, table, iova + i * step, level, 1, leaf, 0);
+		if (answer)
+			return -1;
+	}
+	return 0;
+}
+
+int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, uint64_t last, unsigned perm,
+	       const struct write_rules *rules, struct write_outcome *outcome, struct err *err)
+{
+	struct writer w = writer_of(replay, domain, rules, outcome, err);
+
+	for (;;) {
+		unsigned level = leaf_level(&w, iova, pa, last), lg2 = span_lg2(w.format, level);
+		unsigned room = (1u << w.format->index_bits) - index_of(w.format, iova, level);
+		uint64_t pages = ((last - iova) >> lg2) + 1;
+		uint64_t count = level ? 1 : pages < room ? pages : room;
+		pa_t table;
+
+		if (descend(&w, iova, level, &table) ||
+		    map_leaves(&w, table, iova, pa, level, (unsigned)count, perm))
+			return -1;
+		if (last - iova < count << lg2)
+			return 0;
+		iova += count << lg2;
+		pa += count << lg2;
+	}
+}
+
+bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova, iova_t *first,
+		 iova_t *last)
+{
+	struct iommu *iommu = replay->units[0].iommu;
+	const struct pt_format *format = iommu->model->format(iommu);
+	pa_t table = domain->root;
+
+	for (unsigned level = domain->levels; level-- > 0;) {
+		uint64_t raw = 0;
+		struct pt_entry entry;
+
+		memory_read(replay->memory, table + index_of(format, iova, level) * 8, &raw);
+		entry = format->decode(raw, level);
+		if (entry.kind == PT_LEAF) {
+			*first = iova & ~low_mask(span_lg2(format, level));
+			*last = *first + low_mask(span_lg2(format, level));
+			return true;
+		}
+		if (entry.kind != PT_TABLE)
+			return false;
+		table = entry.addr;
+	}
+	return false;
+}
+
+/* One table's part of an unmap: [first, last] lies within the table. */
+static int unmap_table(const struct writer *w, pa_t table, unsigned level, iova_t first, iova_t last)
+{
+	unsigned lg2 = span_lg2(w->format, level);
+	unsigned begin = index_of(w->format, first, level), end = index_of(w->format, last, level);
+	iova_t base = first & ~low_mask(lg2 + w->format->index_bits);
+
+	if (level == 0)
+		return store(w, table, first, 0, end - begin + 1, 0, 0);
+	for (unsigned i = begin; i <= end; i++) {
+		iova_t at = base + ((iova_t)i << lg2), to = at + low_mask(lg2);
+		struct pt_entry entry = entry_at(w, table, at, level);
+		bool whole = at >= first && to <= last;
+		int answer = 0;
+
+		if (entry.kind == PT_LEAF && !whole && !w->rules->widen) {
+			if (split(w, table, at, level, &entry))
+				return -1;
+			entry = entry_at(w, table, at, level);
+		}
+		if (entry.kind == PT_LEAF) {
+			answer = store(w, table, at, level, 1, 0, 0);
+		} else if (entry.kind == PT_TABLE && whole && w->rules->free_tables) {
+			answer = store(w, table, at, level, 1, 0, 0) ||
+				 unlink_tables(w, entry.addr, level - 1);
+		} else if (entry.kind == PT_TABLE) {
+			answer = unmap_table(w, entry.addr, level - 1, at > first ? at : first,
+					     to < last ? to : last);
+		}
+		if (answer)
+			return -1;
+	}
+	return 0;
+}
+
+int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		 const struct write_rules *rules, struct write_outcome *outcome, struct err *err)
+{
+	struct writer w = writer_of(replay, domain, rules, outcome, err);
+
+	return unmap_table(&w, domain->root, domain->levels - 1, first, last);
+}
+
+static int protect_table(const struct writer *w, pa_t table, unsigned level, iova_t first, iova_t last,
+			 unsigned perm)
+{
+	unsigned lg2 = span_lg2(w->format, level);
+	unsigned begin = index_of(w->format, first, level), end = index_of(w->format, last, level);
+	iova_t base = first & ~low_mask(lg2 + w->format->index_bits);
+
+	for (unsigned i = begin; i <= end; i++) {
+		iova_t at = base + ((iova_t)i << lg2), to = at + low_mask(lg2);
+		struct pt_entry entry = entry_at(w, table, at, level);
+		int answer = 0;
+
+		if (entry.kind == PT_LEAF && (at < first || to > last)) {
+			if (split(w, table, at, level, &entry))
+				return -1;
+			entry = entry_at(w, table, at, level);
+		}
+		if (entry.kind == PT_LEAF)
+			answer = store(w, table, at, level, 1, w->format->leaf(entry.addr, perm, level), 0);
+		else if (entry.kind == PT_TABLE)
+			answer = protect_table(w, entry.addr, level - 1, at > first ? at : first,
+					       to < last ? to : last, perm);
+		if (answer)
+			return -1;
+	}
+	return 0;
+}
+
+int writer_protect(struct replay *replay, struct domain *domain, iova_t first, iova_t last, unsigned perm,
+		   const struct write_rules *rules, struct write_outcome *outcome, struct err *err)
+{
+	struct writer w = writer_of(replay, domain, rules, outcome, err);
+
+	return protect_table(&w, domain->root, domain->levels - 1, first, last, perm);
+}
+
+/* At most how many words an update of the range writes with the smallest pages. */
+uint64_t writer_words(const struct replay *replay, iova_t first, iova_t last)
+{
+	struct iommu *iommu = replay->units[0].iommu;
+
+	return (last - first) >> iommu->model->format(iommu)->granule_lg2;
+}

@@ -1,0 +1,542 @@
+/*
+ * Updates: the ledger says what an event removes or narrows (rules R6), the driver's table code
+ * writes the words, the policy decides on invalidations and on when table pages go back.
+ */
+#include <stdlib.h>
+
+#include "sim/replay_private.h"
+
+static bool linux_policy(const struct replay *replay)
+{
+	return replay->machine->run.policy != POLICY_RECORDED;
+}
+
+/* The event's input range, checked against the domain's width and the granule. */
+static int range_of(const struct replay *replay, const struct domain *domain, const struct event *event,
+		    uint64_t size, iova_t *last, struct err *err)
+{
+	struct iommu *iommu = replay->units[0].iommu;
+	unsigned width = iommu->model->address_bits(iommu, domain->levels);
+
+	*last = event->addr + (size - 1);
+	if ((event->addr | size) & 0xfff)
+		return replay_error(replay, ERR_INPUT, err,
+				    "iova=0x%llx size=0x%llx: expected a multiple of 4K pages",
+				    (unsigned long long)event->addr, (unsigned long long)size);
+	if (*last > low_mask(width))
+		return replay_error(replay, ERR_INPUT, err,
+				    "iova 0x%llx is beyond the %u address bits of this machine's tables; "
+				    "choose a deeper table (vtd.levels_5) or another model",
+				    (unsigned long long)*last, width);
+	if (writer_words(replay, event->addr, *last) > replay->machine->run.table_words)
+		return replay_error(replay, ERR_LIMIT, err,
+				    "would write up to %llu table words; limits.table_words is %llu",
+				    (unsigned long long)writer_words(replay, event->addr, *last),
+				    (unsigned long long)replay->machine->run.table_words);
+	return 0;
+}
+
+struct removing {
+	struct replay *replay;
+	struct domain *domain;
+	struct removal removal; /* cause, event, time, seq are set */
+	iova_t asked_first, asked_last;
+	unsigned kept; /* permission bits that stay when the target stays */
+	bool same_target;
+	bool has_target; /* iova now leads to pa */
+	iova_t iova;
+	pa_t pa;
+};
+
+/* Tells of one piece of the ledger, minus what the update leaves in place. */
+static void tell_removed(struct removing *removing, const struct imap_entry *piece)
+{
+	struct replay *replay = removing->replay;
+	struct removal *removal = &removing->removal;
+	pa_t pa = piece->value[LEDGER_PA];
+	unsigned lost = (unsigned)piece->value[LEDGER_PERM] & TLB_PERM;
+	bool stays = removing->same_target ||
+		     (removing->has_target && pa - piece->first == removing->pa - removing->iova);
+
+	if (stays)
+		lost &= ~removing->kept;
+	if (!lost)
+		return;
+	removal->first = piece->first;
+	removal->last = piece->last;
+	removal->pa = pa;
+	removal->lost = (uint8_t)lost;
+	removal->mapped = piece->value[LEDGER_EVENT];
+	removal->owner = owners_of(replay, removing->domain, pa);
+	removal->beyond = piece->first < removing->asked_first || piece->last > removing->asked_last;
+	replay->observer->removed(replay->observer->self, removal);
+}
+
+static int cut_piece(void *ctx, const struct imap_entry *piece)
+{
+	struct removing *removing = ctx;
+
+	tell_removed(removing, piece);
+	owners_unmapped(removing->replay, removing->domain, piece->first, piece->last,
+			piece->value[LEDGER_PA]);
+	return 0;
+}
+
+static struct removing removing_of(struct replay *replay, struct domain *domain, enum removal_cause cause,
+				   const struct event *event)
+{
+	return (struct removing){
+		.replay = replay,
+		.domain = domain,
+		.removal = { .domain = domain,
+			     .cause = cause,
+			     .event = replay->event,
+			     .time_ns = replay->now_ns,
+			     .seq = ++replay->seq,
+			     .inferred = event && event_class(event) == CLASS_INFERRED },
+	};
+}
+
+/* Takes [first, last] out of the ledger and tells what was there. */
+static int remove_range(struct removing *removing, iova_t first, iova_t last, struct err *err)
+{
+	if (imap_cut(removing->domain->ledger, first, last, cut_piece, removing))
+		return err_no_memory(err, "the ledger of mappings");
+	return 0;
+}
+
+static int add_mapping(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,
+		       unsigned perm, struct err *err)
+{
+	struct imap_entry entry = { .first = first,
+				    .last = last,
+				    .value = { pa, perm, replay->event } };
+
+	if (imap_insert(domain->ledger, &entry) || owners_mapped(replay, domain, first, last, pa))
+		return err_no_memory(err, "the ledger of mappings");
+	replay->observer->mapped(replay->observer->self, domain, first, last, pa, perm, replay->event,
+				 replay->now_ns);
+	return 0;
+}
+
+static int cut_touched(void *ctx, const struct imap_entry *piece)
+{
+	(void)ctx;
+	(void)piece;
+	return 0;
+}
+
+/* Once answers are compared: what the recording itself mapped or unmapped, and when (R10). */
+static int touch(struct replay *replay, struct domain *domain, iova_t first, iova_t last, struct err *err)
+{
+	struct imap_entry entry = { .first = first, .last = last, .value = { replay->now_ns } };
+
+	if (!domain->touched)
+		return 0;
+	if (imap_cut(domain->touched, first, last, cut_touched, NULL) || imap_insert(domain->touched, &entry))
+		return err_no_memory(err, "the ledger of touched pages");
+	answers_touched(replay, domain, first, last);
+	return 0;
+}
+
+static struct write_rules rules_of(const struct replay *replay, unsigned cap_lg2)
+{
+	bool linux_code = linux_policy(replay);
+
+	return (struct write_rules){ .refuse_live = linux_code,
+				     .free_tables = linux_code,
+				     .widen = linux_code,
+				     .cap_lg2 = cap_lg2 };
+}
+
+/* Not-present to present under caching mode: a page-selective flush (drivers 4.3). */
+static int flush_on_map(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
+			struct err *err)
+{
+	struct invalidation scope = { .what = INVAL_RANGE,
+				      .tag = domain->tag,
+				      .pasid = NO_PASID,
+				      .first = first,
+				      .last = last,
+				      .leaf = true,
+				      .drain = true };
+	uint32_t number;
+
+	if (!replay->policy_invals || !replay->machine->run.cm_flush_on_map)
+		return 0;
+	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number, err);
+}
+
+/* drivers 4.2, `superpage_span=overrun`: entries behind a superpage part are cleared too. */
+static int clear_overrun(struct replay *replay, struct domain *domain, const struct event *event, iova_t last,
+			 struct write_outcome *outcome, struct err *err)
+{
+	struct write_rules rules = rules_of(replay, 0);
+	iova_t end = last | low_mask(21);
+	struct removing removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
+
+	if (replay->machine->run.superpage_span != SPAN_OVERRUN || last == end ||
+	    last - event->addr < low_mask(21))
+		return 0;
+	removing.asked_first = event->addr;
+	removing.asked_last = last;
+	return remove_range(&removing, last + 1, end, err) ||
+	       writer_unmap(replay, domain, last + 1, end, &rules, outcome, err);
+}
+
+/* The ledger after a map whose live leaves were refused: the old mapping stays. */
+static int map_refused(struct replay *replay, struct domain *domain, iova_t first, iova_t last)
+{
+	return linux_policy(replay) && imap_first_in(domain->ledger, first, last) != NULL;
+}
+
+int update_map(struct replay *replay, const struct event *event, struct err *err)
+{
+	struct domain *domain = setup_domain(replay, event, err);
+	uint64_t pa = event_value(replay->batch, event, MAP_PA);
+	uint64_t size = event_value(replay->batch, event, MAP_SIZE);
+	unsigned perm = (unsigned)event_value(replay->batch, event, MAP_PERM);
+	unsigned cap = event_has(event, MAP_PAGE) ?
+			       log2_floor(event_value(replay->batch, event, MAP_PAGE) | 1) :
+			       0;
+	struct write_rules rules = rules_of(replay, cap);
+	struct write_outcome outcome = { 0 };
+	struct removing removing;
+	iova_t last;
+
+	if (!domain || range_of(replay, domain, event, size, &last, err))
+		return -1;
+	if ((pa & 0xfff) || pa + (size - 1) < pa || pa + (size - 1) >= replay->table_area)
+		return replay_error(replay, ERR_INPUT, err,
+				    "pa=0x%llx: expected a 4K page below 0x%llx, where this machine keeps its own tables",
+				    (unsigned long long)pa, (unsigned long long)replay->table_area);
+	replay->count.maps++;
+	if (touch(replay, domain, event->addr, last, err))
+		return -1;
+	if (map_refused(replay, domain, event->addr, last)) {
+		replay->count.refused_maps++;
+		return 0;
+	}
+	removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
+	removing.asked_last = UINT64_MAX;
+	removing.kept = perm;
+	removing.has_target = true;
+	removing.iova = event->addr;
+	removing.pa = pa;
+	if (remove_range(&removing, event->addr, last, err) ||
+	    clear_overrun(replay, domain, event, last, &outcome, err) ||
+	    writer_map(replay, domain, event->addr, pa, last, perm, &rules, &outcome, err) ||
+	    add_mapping(replay, domain, event->addr, last, pa, perm, err))
+		return -1;
+	writer_free_tables(replay, outcome.freed);
+	return flush_on_map(replay, domain, event->addr, last, err);
+}
+
+/* linux-strict (drivers 3.2): I over the gathers, D, tables back, then the call returns. */
+static int strict_unmap(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+			const struct gather_list *list, struct freed_table *freed, struct err *err)
+{
+	const struct run_config *run = &replay->machine->run;
+	struct invalidation scope = { .what = INVAL_RANGE,
+				      .tag = domain->tag,
+				      .pasid = NO_PASID,
+				      .leaf = !freed || run->ih_when_tables_freed,
+				      .drain = true };
+	uint32_t number = NO_INVAL;
+	struct pending_inval *pending;
+
+	if (run->free_tables == FREE_BEFORE) {
+		writer_free_tables(replay, freed);
+		freed = NULL;
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		gather_block(&list->items[i], run, &scope.first, &scope.last);
+		if (inval_issue(replay, domain, &scope, run->inval_latency, &number, err))
+			return -1;
+	}
+	if (number == NO_INVAL) { /* no device, nothing to wait for */
+		writer_free_tables(replay, freed);
+		replay->observer->unmap_returned(replay->observer->self, domain, first, last, replay->now_ns);
+		return 0;
+	}
+	pending = &replay->pending[number];
+	pending->free = freed;
+	pending->returns = true;
+	pending->ret_domain = domain->number;
+	pending->ret_first = first;
+	pending->ret_last = last;
+	return 0;
+}
+
+/*
+ * The driver's gather of the range, leaf by leaf, read before the words go. A gather that is
+ * synced in the middle flushes before later leaves are cleared in the driver; here all leaves are
+ * cleared first. It covers no more than it names, which is what matters.
+ */
+static int collect(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
+		   struct gather_list *list, struct err *err)
+{
+	iova_t at = first, leaf_first, leaf_last;
+
+	for (;;) {
+		if (!writer_leaf(replay, domain, at, &leaf_first, &leaf_last))
+			leaf_last = at | 0xfff;
+		else if (gather_add_page(list, leaf_first, leaf_last - leaf_first + 1, err))
+			return -1;
+		if (leaf_last >= last)
+			return 0;
+		at = leaf_last + 1;
+	}
+}
+
+/* linux-strict and linux-lazy: what follows the cleared leaves (drivers 3.2, 3.3). */
+static int policy_unmap(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+			const struct write_rules *rules, struct err *err)
+{
+	bool lazy = replay->machine->run.policy == POLICY_LINUX_LAZY;
+	struct write_outcome outcome = { 0 };
+	struct gather_list list = { 0 };
+	int answer = -1;
+
+	if (replay->policy_invals && !lazy && collect(replay, domain, first, last, &list, err))
+		goto out;
+	if (writer_unmap(replay, domain, first, last, rules, &outcome, err))
+		goto out;
+	if (!replay->policy_invals) {
+		writer_free_tables(replay, outcome.freed);
+		answer = 0;
+	} else if (lazy) {
+		answer = fq_unmapped(replay, domain, first, last, outcome.freed, err);
+	} else {
+		answer = strict_unmap(replay, domain, first, last, &list, outcome.freed, err);
+	}
+out:
+	gather_list_free(&list);
+	return answer;
+}
+
+int update_unmap(struct replay *replay, const struct event *event, struct err *err)
+{
+	struct domain *domain = setup_domain(replay, event, err);
+	uint64_t size = event_value(replay->batch, event, UNMAP_SIZE);
+	struct write_rules rules = rules_of(replay, 0);
+	struct removing removing;
+	iova_t first, last, edge_first, edge_last;
+
+	if (!domain || range_of(replay, domain, event, size, &last, err))
+		return -1;
+	replay->count.unmaps++;
+	first = event->addr;
+	removing = removing_of(replay, domain, REMOVED_BY_UNMAP, event);
+	removing.asked_first = first;
+	removing.asked_last = last;
+	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
+		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + 0xfff) & ~0xfffull;
+
+		if (done - 1 <= UINT64_MAX - first) /* more or less than asked, as recorded */
+			last = first + done - 1;
+	}
+	if (rules.widen) {
+		if (writer_leaf(replay, domain, last, &edge_first, &edge_last) && edge_last > last)
+			last = edge_last;
+		if (writer_leaf(replay, domain, first, &edge_first, &edge_last) && edge_first < first)
+			first = edge_first;
+	}
+	if (touch(replay, domain, first, last, err) || remove_range(&removing, first, last, err))
+		return -1;
+	if (linux_policy(replay))
+		return policy_unmap(replay, domain, first, last, &rules, err);
+	if (writer_unmap(replay, domain, first, last, &rules, &(struct write_outcome){ 0 }, err))
+		return -1;
+	replay->observer->unmap_returned(replay->observer->self, domain, first, last, replay->now_ns);
+	return 0;
+}
+
+int update_protect(struct replay *replay, const struct event *event, struct err *err)
+{
+	struct domain *domain = setup_domain(replay, event, err);
+	uint64_t size = event_value(replay->batch, event, PROTECT_SIZE);
+	unsigned perm = (unsigned)event_value(replay->batch, event, PROTECT_PERM);
+	struct write_rules rules = rules_of(replay, 0);
+	struct removing removing;
+	struct imap_entry *entry;
+	iova_t last;
+
+	if (!domain || range_of(replay, domain, event, size, &last, err))
+		return -1;
+	removing = removing_of(replay, domain, REMOVED_BY_PROTECT, event);
+	removing.asked_last = UINT64_MAX;
+	removing.kept = perm;
+	removing.same_target = true;
+	if (touch(replay, domain, event->addr, last, err))
+		return -1;
+	if (imap_isolate(domain->ledger, event->addr, last))
+		return err_no_memory(err, "the ledger of mappings");
+	for (entry = imap_first_in(domain->ledger, event->addr, last); entry && entry->first <= last;
+	     entry = imap_next(domain->ledger, entry))
+		tell_removed(&removing, entry);
+	if (writer_protect(replay, domain, event->addr, last, perm, &rules, &(struct write_outcome){ 0 }, err))
+		return -1;
+	for (entry = imap_first_in(domain->ledger, event->addr, last); entry && entry->first <= last;
+	     entry = imap_next(domain->ledger, entry)) {
+		entry->value[LEDGER_PERM] = perm;
+		replay->observer->mapped(replay->observer->self, domain, entry->first, entry->last,
+					 entry->value[LEDGER_PA], perm, replay->event, replay->now_ns);
+	}
+	return 0;
+}
+
+/* A page that the recording never touched takes its first answer as start state (R10). */
+int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, struct err *err)
+{
+	struct write_rules rules = { .cap_lg2 = 12 };
+	iova_t first = iova & ~0xfffull, last = first + 0xfff;
+
+	if (writer_map(replay, domain, first, pa & ~0xfffull, last, TLB_READ | TLB_WRITE, &rules,
+		       &(struct write_outcome){ 0 }, err))
+		return -1;
+	return add_mapping(replay, domain, first, last, pa & ~0xfffull, TLB_READ | TLB_WRITE, err);
+}
+
+/* ---- raw words (root=): the words say what is mapped ------------------------------------- */
+
+struct segment {
+	iova_t first, last;
+	pa_t pa;
+	unsigned perm;
+};
+struct segments {
+	struct segment *items;
+	size_t n, max;
+};
+
+static int add_segment(struct segments *segments, struct segment add)
+{
+	struct segment *prior = segments->n ? &segments->items[segments->n - 1] : NULL;
+
+	if (prior && prior->last + 1 == add.first && prior->perm == add.perm &&
+	    prior->pa + (add.first - prior->first) == add.pa) {
+		prior->last = add.last;
+		return 0;
+	}
+	if (segments->n == segments->max) {
+		size_t max = segments->max ? segments->max * 2 : 16;
+		struct segment *items = realloc(segments->items, max * sizeof *items);
+
+		if (!items)
+			return -1;
+		segments->items = items;
+		segments->max = max;
+	}
+	segments->items[segments->n++] = add;
+	return 0;
+}
+
+/* The translations that an entry of `level` at input `first` stands for. */
+static int entry_segments(const struct replay *replay, const struct pt_format *format, uint64_t raw,
+			  unsigned level, iova_t first, unsigned perm, struct segments *segments)
+{
+	struct pt_entry entry = format->decode(raw, level);
+	unsigned lg2 = format->granule_lg2 + format->index_bits * level;
+	const struct frame *table;
+
+	if (entry.kind == PT_LEAF)
+		return add_segment(segments, (struct segment){ first, first + low_mask(lg2), entry.addr,
+							       perm & entry.perm });
+	if (entry.kind != PT_TABLE || level == 0)
+		return 0;
+	table = memory_frame(replay->memory, entry.addr);
+	for (unsigned i = 0; table && table->nonzero && i < 1u << format->index_bits; i++) {
+		iova_t at = first + ((iova_t)i << (lg2 - format->index_bits));
+
+		if (frame_word(table, i) && entry_segments(replay, format, frame_word(table, i), level - 1, at,
+							   perm & entry.perm, segments))
+			return -1;
+	}
+	return 0;
+}
+
+/* The ledger of one domain after a word: what stays, what goes, what comes. */
+static int raw_ledger(struct replay *replay, struct domain *domain, const struct table_change *change,
+		      const struct segments *segments, struct err *err)
+{
+	struct removing removing = removing_of(replay, domain, REMOVED_BY_WRITE, NULL);
+	iova_t at = change->first;
+
+	removing.asked_last = UINT64_MAX;
+	for (size_t i = 0; i < segments->n; i++) {
+		const struct segment *segment = &segments->items[i];
+
+		removing.has_target = false;
+		removing.kept = 0;
+		if (segment->first > at && remove_range(&removing, at, segment->first - 1, err))
+			return -1;
+		removing.has_target = true;
+		removing.kept = segment->perm;
+		removing.iova = segment->first;
+		removing.pa = segment->pa;
+		if (remove_range(&removing, segment->first, segment->last, err))
+			return -1;
+		at = segment->last + 1;
+	}
+	removing.has_target = false;
+	removing.kept = 0;
+	return at <= change->last && (segments->n == 0 || at) ? remove_range(&removing, at, change->last, err) :
+								  0;
+}
+
+/* Where the word lies in a table of a domain: ledger first, so that windows exist, then caches. */
+static int raw_change(struct replay *replay, const struct table_change *change, bool before, struct err *err)
+{
+	uint32_t number = change->space < replay->n_spaces ? replay->space_domain[change->space] : NAME_NONE;
+	struct domain *domain = number != NAME_NONE ? replay->domains[number] : NULL;
+	struct iommu *iommu = replay->units[0].iommu;
+	struct segments segments = { 0 };
+	int answer;
+
+	if (!domain || change->configuration)
+		return 0;
+	if (entry_segments(replay, iommu->model->format(iommu), change->now, change->level, change->first,
+			   TLB_PERM, &segments)) {
+		free(segments.items);
+		return err_no_memory(err, "a table's translations");
+	}
+	answer = before ? raw_ledger(replay, domain, change, &segments, err) : 0;
+	for (size_t i = 0; !before && !answer && i < segments.n; i++)
+		answer = add_mapping(replay, domain, segments.items[i].first, segments.items[i].last,
+				     segments.items[i].pa, segments.items[i].perm, err);
+	free(segments.items);
+	return answer;
+}
+
+int update_write(struct replay *replay, const struct event *event, struct err *err)
+{
+	pa_t pa = event->addr;
+	uint64_t value = event_value(replay->batch, event, WRITE_VALUE);
+	struct table_change *where;
+	uint32_t n;
+	int answer = 0;
+
+	if (pa & 7)
+		return replay_error(replay, ERR_INPUT, err, "pa=0x%llx: expected a multiple of 8, one 64-bit word",
+				    (unsigned long long)pa);
+	if (!memory_exists(replay->memory, pa) || pa >= replay->table_area)
+		return replay_error(replay, ERR_INPUT, err, "pa=0x%llx: expected an address below 0x%llx",
+				    (unsigned long long)pa, (unsigned long long)replay->table_area);
+	if (tables_where(replay->tables, pa, value, err))
+		return -1;
+	n = replay->tables->n_changes;
+	where = malloc((n + 1) * sizeof *where);
+	if (!where)
+		return err_no_memory(err, "a list of changes");
+	for (uint32_t i = 0; i < n; i++)
+		where[i] = replay->tables->changes[i];
+	for (uint32_t i = 0; i < n && !answer; i++)
+		answer = raw_change(replay, &where[i], true, err);
+	if (!answer)
+		answer = words_store(replay, pa, 1, value, 0, err);
+	for (uint32_t i = 0; i < n && !answer; i++)
+		answer = raw_change(replay, &where[i], false, err);
+	free(where);
+	return answer;
+}

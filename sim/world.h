@@ -1,0 +1,81 @@
+/*
+ * The world: what the recorded system's memory says, apart from any IOMMU's caches.
+ *
+ * Domains with their tables, devices with their domains, the ledger of mappings, the owners of
+ * physical pages. A world is the same for every configuration whose driver policy writes the
+ * same words; points (caches, queues, counters) only read it (rules R8).
+ *
+ * Ledgers are interval maps: their cost follows ranges, not pages.
+ */
+#ifndef IOMMUSIM_SIM_WORLD_H
+#define IOMMUSIM_SIM_WORLD_H
+
+#include "hw/iommu.h"
+#include "sim/imap.h"
+#include "sim/machine.h"
+#include "traces/event.h"
+
+/* Values of a ledger entry: input range -> physical. */
+enum { LEDGER_PA, LEDGER_PERM, LEDGER_EVENT };
+/* Values of an owner entry: physical range -> who. */
+enum { OWNER_NAME, OWNER_STATE, OWNER_EVENT };
+enum owner_state { OWNER_FREE, OWNER_DATA, OWNER_TABLE };
+
+struct domain {
+	uint32_t number;  /* in names */
+	uint32_t owner;	  /* string number or NAME_NONE */
+	uint64_t tag;	  /* domain id */
+	pa_t root;
+	unsigned levels;
+	bool raw;	  /* root= given: described by write events alone */
+	bool before;	  /* existed before the recording began */
+	uint32_t space;	  /* of its tables */
+	uint32_t devices; /* attached now */
+	uint64_t units;	  /* bit per IOMMU that one of its devices is or was behind */
+	struct imap *ledger;
+	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
+};
+
+struct device {
+	uint32_t number, handle, unit, requester_id;
+	uint32_t owner;
+	uint32_t domain; /* number or NAME_NONE */
+	bool ats;
+};
+
+struct unit {
+	uint32_t number; /* in names, or NAME_NONE: the implicit one */
+	struct iommu *iommu;
+};
+
+enum removal_cause { REMOVED_BY_UNMAP, REMOVED_BY_MAP, REMOVED_BY_PROTECT, REMOVED_BY_WRITE };
+
+/* A translation (part of one) that an update removed or narrowed. */
+struct removal {
+	const struct domain *domain;
+	enum removal_cause cause;
+	uint64_t event, time_ns, seq;
+	iova_t first, last;
+	pa_t pa;	   /* first's old target */
+	uint8_t lost;	   /* permission bits that went */
+	bool beyond;	   /* outside of what the unmap asked for (over-unmap) */
+	uint64_t mapped;   /* event of the map, or NO_EVENT */
+	uint32_t owner;	   /* of the page at this instant; string number or NAME_NONE */
+	bool inferred;	   /* the event or the owner is inferred */
+};
+
+/* An invalidation on its way: issued, executed, complete (rules R7). */
+struct inval_op {
+	uint64_t seq;	    /* of the issue, in the order of all updates and issues */
+	uint64_t event, time_ns; /* of the issue */
+	uint64_t done_ns;   /* of D, in inval_done */
+	uint64_t done_event; /* recorded `done`, or NO_EVENT */
+	uint32_t unit;
+	uint32_t domain;    /* the neutral event's, or NAME_NONE */
+	bool policy;	    /* issued by the policy, not recorded */
+	bool failed;	    /* done with status other than ok: covers nothing */
+	struct invalidation scope; /* what was recorded or encoded */
+	struct native_command command;
+};
+
+#endif
