@@ -117,6 +117,7 @@ struct inval_report {
 	uint32_t removed;	/* translations (final copies) removed */
 	uint32_t agreed;	/* of those, with a clear check bit: live and right */
 	uint32_t pointers;	/* walk-cache entries removed */
+	uint32_t stale;		/* of all these, with the check bit set */
 	uint32_t configs;
 };
 

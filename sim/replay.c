@@ -207,6 +207,9 @@ static int make_run(struct replay *replay, const struct event_batch *batch, size
 		const struct event *event = &batch->events[i];
 		const struct agent_target *target;
 
+		if (i > begin && replay->observer->before_dma)
+			break;
+
 		if (event->kind != EVENT_DMA || event->time_ns > limit)
 			break;
 		target = target_of(replay, event->agent, err);
@@ -245,6 +248,32 @@ static void tell_results(struct replay *replay, const struct event_batch *batch,
 	}
 }
 
+/* --verify: one request, page by page; the result is put together as the model would. */
+static size_t verify_dma(struct replay *replay, struct iommu *iommu, uint64_t event, uint32_t unit)
+{
+	const struct replay_observer *observer = replay->observer;
+	struct dma_request page = replay->requests[0];
+	struct dma_result *result = &replay->results[0], one;
+	uint32_t left = page.len;
+	bool first = true;
+
+	do {
+		uint32_t room = 4096u - (uint32_t)(page.iova & 0xfff);
+
+		page.len = left < room ? left : room;
+		replay->requests[0].iova = page.iova;
+		observer->before_dma(observer->verify_self, event, &page, unit);
+		iommu->model->translate(iommu, event, &page, &one, 1);
+		observer->dma_verified(observer->verify_self, event, &page, &one, unit);
+		if (first || (one.outcome != OUTCOME_OK && result->outcome == OUTCOME_OK))
+			*result = one;
+		first = false;
+		left -= page.len;
+		page.iova += page.len;
+	} while (left);
+	return 1;
+}
+
 /* A run of DMAs; *done says how many events it took. */
 static int run_dmas(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *done,
 		    struct err *err)
@@ -259,7 +288,14 @@ static int run_dmas(struct replay *replay, const struct event_batch *batch, size
 	replay->unit_at_hand = unit;
 	replay->in_dma = iommu;
 	replay->first_dma = batch->first + begin;
-	*done = iommu->model->translate(iommu, replay->first_dma, replay->requests, replay->results, n);
+	if (replay->observer->before_dma) {
+		iova_t iova = replay->requests[0].iova;
+
+		*done = verify_dma(replay, iommu, replay->first_dma, unit);
+		replay->requests[0].iova = iova;
+	} else {
+		*done = iommu->model->translate(iommu, replay->first_dma, replay->requests, replay->results, n);
+	}
 	replay->in_dma = NULL;
 	replay->count.dma += *done;
 	replay->now_ns = replay->requests[*done - 1].time_ns;

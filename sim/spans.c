@@ -204,3 +204,36 @@ void spans_each(const struct spans *spans, uint64_t first, uint64_t last,
 		for (uint32_t at = (uint32_t)held->value[0]; at != NO_NOTE; at = spans->notes[at].next)
 			visit(ctx, held->first, held->last, spans->notes[at].key, spans->notes[at].data);
 }
+
+int spans_update(struct spans *spans, uint64_t first, uint64_t last,
+		 bool (*visit)(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t *data),
+		 void *ctx)
+{
+	struct imap_entry *held;
+
+	if (isolate(spans, first, last))
+		return -1;
+	while ((held = imap_first_in(spans->map, first, last))) {
+		uint64_t begin = held->first, end = held->last;
+		uint32_t head = (uint32_t)held->value[0], *link = &head;
+
+		while (*link != NO_NOTE) {
+			struct note *note = &spans->notes[*link];
+			uint32_t at = *link;
+
+			if (visit(ctx, begin, end, note->key, &note->data)) {
+				link = &note->next;
+			} else {
+				*link = note->next;
+				drop_note(spans, at);
+			}
+		}
+		held->value[0] = head;
+		if (head == NO_NOTE)
+			imap_cut(spans->map, begin, end, drop_interval, NULL);
+		if (end >= last)
+			return 0;
+		first = end + 1;
+	}
+	return 0;
+}

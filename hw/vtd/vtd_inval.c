@@ -93,6 +93,7 @@ static bool remove_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 		if (removal->strict)
 			return false;
 	}
+	removal->report->stale += (*at->data & TLB_CHECK) != 0;
 	if (removal->pointers) {
 		removal->report->pointers++;
 	} else {

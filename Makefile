@@ -1,0 +1,164 @@
+# make           build iommusim                 make test    packages, build, all tests
+# make setup     install missing packages       make check   all tests, no packages
+# make demo      a first result                 make asan    all tests under ASan and UBSan
+# also: tidy format format-check bench golden fuzz minimal install uninstall clean
+#
+# make CC=clang BUILD=build-clang builds with another compiler beside the first.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+CFLAGS  ?= -O2 -g
+FUZZ_SECONDS ?= 60
+
+# A new model, importer, command or test needs no edit here.
+LIB_SRC   := $(sort $(wildcard hw/*.c hw/*/*.c sim/*.c traces/*.c analysis/*.c))
+CMD_SRC   := $(sort $(wildcard cmd/*.c))
+UNIT_SRC  := $(sort $(wildcard tests/unit/*.c tests/reference/*.c))
+BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
+FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+ALL_SRC   := $(LIB_SRC) $(CMD_SRC) $(UNIT_SRC) $(BENCH_SRC) $(FUZZ_SRC)
+ALL_HDR   := $(sort $(wildcard hw/*.h hw/*/*.h sim/*.h traces/*.h analysis/*.h cmd/*.h tests/*/*.h))
+
+LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o)
+CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)
+UNIT_OBJ  := $(UNIT_SRC:%.c=$(BUILD)/%.o)
+BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o)
+# What commands share has a header; unit tests reach these parts, not the commands.
+CMD_PARTS := $(patsubst %.h,$(BUILD)/%.o,$(filter-out cmd/command.h,$(wildcard cmd/*.h)))
+
+LIB       := $(BUILD)/libiommusim.a
+BIN       := $(BUILD)/iommusim
+# Programs exist only where they have sources.
+UNIT_BIN  := $(if $(UNIT_SRC),$(BUILD)/unit-tests)
+BENCH_BIN := $(if $(BENCH_SRC),$(BUILD)/bench)
+
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
+C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) -I. $(CPPFLAGS) $(CFLAGS)
+LIBS    := -lzstd -lsqlite3 -lyaml -lm -lpthread
+
+.DELETE_ON_ERROR:
+.PHONY: all setup demo test check asan tidy format format-check bench golden fuzz include-check \
+	minimal man install uninstall clean FORCE
+
+all: $(BIN)
+
+# ---- build ------------------------------------------------------------------------------
+
+$(BIN): $(CMD_OBJ) $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(CMD_OBJ) $(LIB) $(LIBS)
+
+# Made anew, so that an object whose source is gone does not stay inside.
+$(LIB): $(LIB_OBJ) $(BUILD)/sources
+	rm -f $@
+	$(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/unit-tests: $(UNIT_OBJ) $(CMD_PARTS) $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(CMD_PARTS) $(LIB) -lcriterion $(LIBS)
+
+$(BUILD)/bench: $(BENCH_OBJ) $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(BENCH_OBJ) $(LIB) $(LIBS)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) -MMD -MP -c -o $@ $<
+
+# These two change only when what they hold changes: other flags or a removed file rebuild.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(C_FLAGS)' | cmp -s - $@ || echo '$(CC) $(C_FLAGS)' >$@
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIB_SRC)' | cmp -s - $@ || echo '$(LIB_SRC)' >$@
+
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)
+
+setup:
+	@scripts/setup.sh
+
+# ---- first result -----------------------------------------------------------------------
+
+demo: setup
+	@$(MAKE) --no-print-directory all
+	@scripts/demo.sh $(BIN) $(BUILD)/demo
+
+# ---- tests ------------------------------------------------------------------------------
+
+test: setup
+	@$(MAKE) --no-print-directory check
+
+check: $(BIN) $(UNIT_BIN)
+	@tests/run.sh $(BUILD)
+
+# Criterion passes a test that leaks, so the sanitizers' own reports decide.
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+asan:
+	rm -rf build-asan/reports
+	mkdir -p build-asan/reports
+	ASAN_OPTIONS=log_path=$(CURDIR)/build-asan/reports/asan \
+	UBSAN_OPTIONS=print_stacktrace=1:log_path=$(CURDIR)/build-asan/reports/ubsan \
+	$(MAKE) check BUILD=build-asan CFLAGS='$(SANITIZE)'; status=$$?; \
+	! cat build-asan/reports/* 2>/dev/null && exit $$status
+
+# Rewrites every expectation from what the program prints now; review the diff.
+golden: $(BIN)
+	tests/scenarios/run.sh --golden $(BIN)
+	tests/cli/run.sh --golden $(BIN)
+
+include-check:
+	@scripts/include-check.sh
+
+# tests/bench/run.sh decides what is measured, when there is one.
+bench: $(BIN) $(BENCH_BIN)
+	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(BUILD),$(or $(BENCH_BIN),\
+		@echo 'bench: tests/bench/ holds no benchmark' >&2; exit 2))
+
+FUZZ_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) -I. -O1 -g -fsanitize=fuzzer,address,undefined
+fuzz: $(FUZZ_SRC:tests/fuzz/%.c=fuzz-run-%)
+build-fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(ALL_HDR)
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -o $@ $< $(LIB_SRC) $(LIBS)
+# Seeds are in tests/fuzz/seeds/NAME/; what a run finds stays in build-fuzz/ and is not needed again.
+fuzz-run-%: build-fuzz/%
+	@mkdir -p build-fuzz/corpus-$* build-fuzz/found-$*
+	build-fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+		-artifact_prefix=build-fuzz/found-$*/ build-fuzz/corpus-$* $(wildcard tests/fuzz/seeds/$*)
+
+# Debian's smallest system, a fresh clone, demo and test inside it. Root, network, minutes.
+minimal:
+	tests/minimal/run.sh
+
+# ---- care for the sources ---------------------------------------------------------------
+
+TIDY_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -I.
+tidy:
+	clang-tidy --quiet --warnings-as-errors='*' $(LIB_SRC) $(CMD_SRC) -- $(TIDY_FLAGS)
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem --error-exitcode=1 -I. $(LIB_SRC) $(CMD_SRC)
+
+format:
+	clang-format -i $(ALL_SRC) $(ALL_HDR)
+
+format-check:
+	clang-format --dry-run --Werror $(ALL_SRC) $(ALL_HDR)
+
+# ---- installation -----------------------------------------------------------------------
+
+MAN_DIR        = $(DESTDIR)$(PREFIX)/share/man/man1
+COMPLETION_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+# Written from --help, so that pages and program never differ.
+man: $(BIN)
+	scripts/man-pages.sh $(BIN) $(BUILD)/man
+
+install: $(BIN) man
+	install -d $(DESTDIR)$(PREFIX)/bin $(MAN_DIR) $(COMPLETION_DIR)
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/iommusim
+	install -m 644 $(BUILD)/man/*.1 $(MAN_DIR)
+	install -m 644 share/completions/iommusim.bash $(COMPLETION_DIR)/iommusim
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/iommusim $(MAN_DIR)/iommusim.1 $(MAN_DIR)/iommusim-*.1 \
+		$(COMPLETION_DIR)/iommusim
+
+clean:
+	rm -rf build build-asan build-clang build-fuzz

@@ -1,0 +1,328 @@
+/* The detector: which part hears what, and what a run ends with. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/detect_private.h"
+
+static void on_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa, unsigned perm,
+		      uint64_t event, uint64_t time_ns)
+{
+	struct detector *detector = self;
+
+	windows_mapped(detector, domain, first, last, pa, perm, event, time_ns);
+	if (detector->n_gaps)
+		episodes_mapped(detector, domain, first, last, event, time_ns);
+}
+
+static void on_issued(void *self, const struct inval_op *op)
+{
+	windows_issued(self, op);
+}
+
+/* X: what the invalidation removed, against what was outstanding in its scope. */
+static void on_executed(void *self, const struct inval_op *op, const struct inval_report *report)
+{
+	struct detector *detector = self;
+	struct story story;
+
+	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
+		return;
+	if (!report->stale && !windows_outstanding(detector, op)) {
+		count_finding(detector, FINDING_FLUSH_EXCESS, 0);
+		if (worst_takes(&detector->worst[FINDING_FLUSH_EXCESS], report->removed)) {
+			story_begin(&story, FINDING_FLUSH_EXCESS, 0, op->event, op->time_ns);
+			story.finding.count = report->removed;
+			if (op->scope.what == INVAL_RANGE) {
+				story.finding.iova = op->scope.first;
+				story.finding.bytes = op->scope.last - op->scope.first + 1;
+			}
+			name_domain(detector, story.finding.domain, op->domain);
+			story_step(&story, "flushed", op->event, op->time_ns, "%u translations went", report->removed);
+			worst_put(detector, &detector->worst[FINDING_FLUSH_EXCESS], &story, report->removed);
+		}
+	}
+	if (!report->agreed)
+		return;
+	count_finding(detector, FINDING_COLLATERAL, 0);
+	histogram_add(&detector->collateral, report->agreed, 1);
+	if (!worst_takes(&detector->worst[FINDING_COLLATERAL], report->agreed))
+		return;
+	story_begin(&story, FINDING_COLLATERAL, 0, op->event, op->time_ns);
+	story.finding.count = report->agreed;
+	name_domain(detector, story.finding.domain, op->domain);
+	story_step(&story, "flushed", op->event, op->time_ns, "%u of %u translations still agreed", report->agreed,
+		   report->removed);
+	worst_put(detector, &detector->worst[FINDING_COLLATERAL], &story, report->agreed);
+}
+
+static void on_done(void *self, const struct inval_op *op)
+{
+	struct detector *detector = self;
+
+	episodes_in_flight(detector, op);
+	windows_done(detector, op);
+}
+
+static void on_lost(void *self, uint64_t event, uint64_t time_ns)
+{
+	struct detector *detector = self;
+
+	(void)event;
+	(void)time_ns;
+	detector->saw_lost = true;
+}
+
+static void on_copy_opens(void *self, const struct cached_copy *copy)
+{
+	windows_copy_opens(self, copy);
+}
+
+static void on_copy_closes(void *self, const struct cached_copy *copy)
+{
+	windows_copy_closes(self, copy);
+	uses_pointer_closes(self, copy);
+}
+
+int detector_create(const struct machine *machine, struct result_sink *sink, struct detector **out, struct err *err)
+{
+	struct detector *detector = calloc(1, sizeof *detector);
+
+	if (!detector)
+		return err_no_memory(err, "a detector");
+	detector->machine = machine;
+	detector->sink = sink;
+	detector->spare_window = detector->spare_part = detector->last_window = NO_WINDOW;
+	detector->replay_observer = (struct replay_observer){
+		.self = detector,
+		.removed = windows_removed,
+		.mapped = on_mapped,
+		.unmap_returned = episodes_unmap_returned,
+		.inval_issued = on_issued,
+		.inval_executed = on_executed,
+		.inval_done = on_done,
+		.owner_changed = episodes_owner,
+		.table_freed = uses_table_freed,
+		.dma_done = episodes_dma,
+		.every_result = machine->run.flight != 0,
+		.handler_ran = episodes_handler,
+		.lost = on_lost,
+	};
+	detector->iommu_observer = (struct iommu_observer){
+		.self = detector,
+		.used = uses_checked,
+		.copy_opens = on_copy_opens,
+		.copy_closes = on_copy_closes,
+		.overlap = uses_overlap,
+		.fault = episodes_fault,
+		.tag_reused = uses_tag_reused,
+		.faults_acknowledged = episodes_acknowledged,
+	};
+	*out = detector;
+	return 0;
+}
+
+void detector_destroy(struct detector *detector)
+{
+	if (!detector)
+		return;
+	windows_destroy(detector);
+	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
+		free(detector->worst[kind].items);
+	for (uint32_t i = 0; i < detector->n_episodes; i++)
+		free(detector->episodes[i].by_device);
+	free(detector->episodes);
+	free(detector->flights);
+	free(detector->uafs);
+	free(detector);
+}
+
+const struct replay_observer *detector_replay_observer(struct detector *detector)
+{
+	return &detector->replay_observer;
+}
+
+const struct iommu_observer *detector_iommu_observer(struct detector *detector)
+{
+	return &detector->iommu_observer;
+}
+
+void detector_watch(struct detector *detector, struct replay *replay)
+{
+	detector->replay = replay;
+}
+
+int detector_error(const struct detector *detector, struct err *err)
+{
+	if (!detector->failed)
+		return 0;
+	if (err)
+		*err = detector->why;
+	return -1;
+}
+
+uint64_t detector_count(const struct detector *detector, enum finding_kind kind)
+{
+	uint64_t n = 0;
+
+	for (unsigned subtype = 0; subtype < 8; subtype++)
+		n += detector->counts[kind][subtype];
+	return n;
+}
+
+/* ---- what a run ends with --------------------------------------------------------------------------- */
+
+static int put_counter(struct detector *detector, const char *name, uint64_t value, const char *unit,
+		       struct err *err)
+{
+	struct counter counter = { .value = value };
+
+	snprintf(counter.name, sizeof counter.name, "%s", name);
+	snprintf(counter.unit, sizeof counter.unit, "%s", unit);
+	return detector->sink->counter(detector->sink, &counter, err);
+}
+
+static int put_finding_counters(struct detector *detector, struct err *err)
+{
+	for (unsigned kind = 0; kind < FINDING_KINDS; kind++) {
+		const char *subtype = finding_kinds[kind].subtypes;
+		char name[64];
+
+		for (unsigned i = 0; i < 8 && (i == 0 || subtype); i++) {
+			int length = subtype ? (int)strcspn(subtype, "|") : 0;
+
+			snprintf(name, sizeof name, "findings.%s%s%.*s", finding_kinds[kind].name,
+				 subtype ? "." : "", length, subtype ? subtype : "");
+			if (put_counter(detector, name, detector->counts[kind][i], "", err))
+				return -1;
+			subtype = subtype && subtype[length] ? subtype + length + 1 : NULL;
+		}
+	}
+	return 0;
+}
+
+static int put_replay_counters(struct detector *detector, struct err *err)
+{
+	const struct replay_counters *count = replay_counters(detector->replay);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{ "events", count->events },
+		{ "dma", count->dma },
+		{ "maps", count->maps },
+		{ "unmaps", count->unmaps },
+		{ "maps.refused", count->refused_maps },
+		{ "invalidations.recorded", count->invals },
+		{ "invalidations.dropped", count->dropped_invals },
+		{ "invalidations.policy", count->flushes },
+		{ "tables.made", count->tables_made },
+		{ "tables.freed", count->tables_freed },
+		{ "table.words", count->words },
+		{ "answers.compared", count->answers },
+		{ "answers.agree", count->agree },
+		{ "answers.differ", count->differ },
+		{ "answers.undecided", count->undecided },
+		{ "answers.adopted", count->adopted },
+		{ "exposure.bytes", detector->exposed_bytes },
+		{ "updates.without-device", detector->no_window },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (put_counter(detector, rows[i].name, rows[i].value, "", err))
+			return -1;
+	return 0;
+}
+
+static int put_unit_counters(struct detector *detector, struct err *err)
+{
+	for (uint32_t i = 0; i < replay_units(detector->replay); i++) {
+		const struct iommu *iommu = replay_unit(detector->replay, i)->iommu;
+		uint64_t value;
+		const char *counter;
+
+		for (unsigned k = 0; (counter = iommu->model->counter(iommu, k, &value)); k++) {
+			char name[64];
+
+			snprintf(name, sizeof name, "iommu%u.%s", i, counter);
+			if (put_counter(detector, name, value, "", err))
+				return -1;
+		}
+	}
+	return 0;
+}
+
+static int put_histogram(struct detector *detector, const char *name, const char *unit,
+			 const struct histogram *histogram, struct err *err)
+{
+	struct result_histogram *result;
+	int answer;
+
+	if (!histogram->count)
+		return 0;
+	result = calloc(1, sizeof *result);
+	if (!result)
+		return err_no_memory(err, "a histogram");
+	snprintf(result->name, sizeof result->name, "%s", name);
+	snprintf(result->unit, sizeof result->unit, "%s", unit);
+	result->histogram = *histogram;
+	answer = detector->sink->histogram(detector->sink, result, err);
+	free(result);
+	return answer;
+}
+
+static int put_note(struct detector *detector, struct err *err, const char *text)
+{
+	struct run_note note;
+
+	snprintf(note.text, sizeof note.text, "%s", text);
+	return detector->sink->note(detector->sink, &note, err);
+}
+
+static int put_notes(struct detector *detector, struct err *err)
+{
+	const struct replay_counters *count = replay_counters(detector->replay);
+	char text[240], digits[48] = "";
+	unsigned __int128 sum = detector->byte_ns;
+	size_t at = sizeof digits - 1;
+
+	if (!detector->machine->run.flight &&
+	    put_note(detector, err, "in-flight: not assessed (time.flight is 0)"))
+		return -1;
+	if (detector->saw_lost &&
+	    put_note(detector, err, "the recording lost events; what they changed is not known, and findings after "
+				    "the loss are not marked apart yet"))
+		return -1;
+	if (count->adopted) {
+		snprintf(text, sizeof text, "%llu pages were taken from their first answer as start state (inferred)",
+			 (unsigned long long)count->adopted);
+		if (put_note(detector, err, text))
+			return -1;
+	}
+	if (!detector->byte_ns)
+		return 0;
+	for (digits[at] = 0; sum; sum /= 10)
+		digits[--at] = (char)('0' + (int)(sum % 10));
+	snprintf(text, sizeof text, "exposure: %s byte-nanoseconds", digits + at);
+	return put_note(detector, err, text);
+}
+
+int detector_finish(struct detector *detector, struct err *err)
+{
+	windows_finish(detector);
+	uses_finish(detector);
+	episodes_finish(detector);
+	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
+		worst_tell(detector, &detector->worst[kind]);
+	if (detector_error(detector, err))
+		return -1;
+	return put_replay_counters(detector, err) || put_unit_counters(detector, err) ||
+			       put_finding_counters(detector, err) ||
+			       put_histogram(detector, "exposure.software", "ns", &detector->software, err) ||
+			       put_histogram(detector, "exposure.hardware", "ns", &detector->hardware, err) ||
+			       put_histogram(detector, "stale-use.lag", "ns", &detector->lag, err) ||
+			       put_histogram(detector, "collateral", "entries", &detector->collateral, err) ||
+			       put_notes(detector, err) ?
+		       -1 :
+		       0;
+}

@@ -1,0 +1,200 @@
+/* The parts of a detector among themselves. */
+#ifndef IOMMUSIM_ANALYSIS_DETECT_PRIVATE_H
+#define IOMMUSIM_ANALYSIS_DETECT_PRIVATE_H
+
+#include "analysis/detect.h"
+#include "sim/spans.h"
+
+enum { WORST = 100, STORY = 10, NO_WINDOW = UINT32_MAX };
+
+/* A finding with its evidence, while it is built. */
+struct story {
+	struct finding finding;
+	struct evidence steps[STORY];
+	uint32_t n;
+};
+
+/* The worst findings of a kind that is not kept in full: largest value, then first event. */
+struct worst {
+	struct story *items;
+	uint64_t values[WORST];
+	uint32_t n, least; /* index of the one that goes next */
+};
+
+/* A part of a window: one piece of the ledger as it was. */
+struct part {
+	iova_t first;
+	pa_t pa;
+	uint64_t mapped;
+	uint32_t owner, window, next;
+	uint8_t lost;
+	bool used;
+};
+
+/* Bytes of a window whose software side ended together. */
+struct closed_run {
+	iova_t first, last;
+	uint64_t end_ns, by; /* event, or NO_EVENT */
+	uint64_t op;	     /* seq of what closed it */
+	enum exposure_end how;
+};
+
+struct window {
+	bool used, inferred;
+	uint8_t cause;
+	uint32_t domain, parts; /* head of the chain of its parts */
+	uint64_t event, time_ns, seq;
+	iova_t first, last;
+	uint64_t open_bytes;
+	uint32_t copies;	/* of the model's caches that grant what is gone */
+	bool ever_held;
+	uint64_t hw_since, hw_total, hw_first, hw_last, uses, use_event;
+	uint64_t tried;		/* seq of the last invalidation that came near */
+	uint64_t tried_event;
+	struct invalidation tried_scope;
+	struct closed_run run, *runs; /* runs: more than one */
+	uint32_t n_runs, max_runs;
+};
+
+/* A copy of a cache that grants something gone, and the windows that it holds open. */
+struct holder {
+	uint64_t id; /* 0: empty */
+	uint32_t *windows;
+	uint32_t n, max;
+};
+
+/* Per domain: input ranges to parts whose window is not finished. Note: key = part,
+ * data = units whose invalidation is still needed; 0: the software side is closed. */
+struct domain_windows {
+	struct spans *spans;
+	uint32_t open; /* windows with an open software side */
+};
+
+struct uaf { /* a freed table page with cached pointers */
+	pa_t page;
+	uint64_t event, time_ns, pointers;
+	uint64_t ids[16];
+	bool reported;
+};
+
+struct overflow_episode {
+	bool active, acknowledged, noticed;
+	uint64_t first_ns, last_ns, noticed_ns, first_event, last_event, lost;
+	uint64_t *by_device; /* by number */
+	uint32_t n_devices;
+};
+
+struct gap { /* a fault that a mapping soon after may explain */
+	uint32_t domain, device;
+	iova_t iova;
+	uint64_t event, time_ns, removed_event;
+	uint16_t code;
+};
+
+struct rest { /* unmapped beyond what was asked */
+	struct story story;
+	uint32_t domain;
+	iova_t first, last;
+};
+
+struct flight { /* a DMA on its way to memory */
+	uint64_t time_ns, event;
+	iova_t iova;
+	uint32_t len, device, domain;
+	bool write;
+	pa_t pa;
+};
+
+struct detector {
+	const struct machine *machine;
+	struct replay *replay;
+	struct result_sink *sink;
+	struct replay_observer replay_observer;
+	struct iommu_observer iommu_observer;
+	bool failed;
+	struct err why;
+
+	uint64_t counts[FINDING_KINDS][8], uncertain[FINDING_KINDS];
+	struct worst worst[FINDING_KINDS];
+
+	struct domain_windows *domains;
+	uint32_t n_domains;
+	struct window *windows;
+	uint32_t n_windows, spare_window, open_windows;
+	struct part *parts;
+	uint32_t n_parts, max_parts, spare_part;
+	struct holder *holders;
+	uint32_t n_holders, max_holders;
+	uint32_t last_window; /* of the removal at hand, to be extended */
+	uint32_t last_part;
+	struct histogram software, hardware, lag, collateral;
+	unsigned __int128 byte_ns;
+	uint64_t exposed_bytes, no_window;
+
+	struct uaf *uafs;
+	uint32_t n_uafs, max_uafs;
+	struct overflow_episode *episodes; /* by unit */
+	uint32_t n_episodes;
+	struct gap gaps[64];
+	uint32_t n_gaps;
+	struct rest rests[16];
+	uint32_t n_rests;
+	struct flight *flights;
+	uint32_t n_flights, max_flights;
+	bool saw_lost, saw_walk_cache, inferred_owner, gate;
+};
+
+/* story.c */
+void story_begin(struct story *story, enum finding_kind kind, uint32_t subtype, uint64_t event, uint64_t time_ns);
+void story_step(struct story *story, const char *role, uint64_t event, uint64_t time_ns, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+void story_tell(struct detector *detector, struct story *story); /* kept in full */
+bool worst_takes(const struct worst *worst, uint64_t value);
+void worst_put(struct detector *detector, struct worst *worst, const struct story *story, uint64_t value);
+void worst_tell(struct detector *detector, struct worst *worst);
+void detector_fails(struct detector *detector, const char *what);
+void count_finding(struct detector *detector, enum finding_kind kind, uint32_t subtype);
+const char *owner_name(const struct detector *detector, uint32_t owner);
+void name_domain(const struct detector *detector, char text[64], uint32_t domain);
+void name_device(const struct detector *detector, char text[64], uint32_t device);
+
+/* windows.c */
+void windows_removed(void *self, const struct removal *removal);
+void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
+		    unsigned perm, uint64_t event, uint64_t time_ns);
+void windows_issued(struct detector *detector, const struct inval_op *op);
+bool windows_outstanding(struct detector *detector, const struct inval_op *op);
+void windows_done(struct detector *detector, const struct inval_op *op);
+void windows_copy_opens(struct detector *detector, const struct cached_copy *copy);
+void windows_copy_closes(struct detector *detector, const struct cached_copy *copy);
+void windows_finish(struct detector *detector);
+/* The part (index) of an unfinished window that held iova -> pa; NO_WINDOW: none. */
+uint32_t windows_find(struct detector *detector, uint32_t domain, iova_t iova, pa_t pa);
+void windows_destroy(struct detector *detector);
+
+/* uses.c */
+void uses_checked(void *self, const struct checked_use *use);
+void uses_overlap(void *self, uint64_t event, const struct dma_request *request, const struct cached_copy *filled,
+		  const struct cached_copy *valid);
+void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
+		     uint32_t space, uint64_t copies);
+void uses_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
+void uses_pointer_closes(struct detector *detector, const struct cached_copy *copy);
+void uses_finish(struct detector *detector);
+
+/* episodes.c */
+void episodes_fault(void *self, const struct fault_report *report);
+void episodes_acknowledged(void *self, bool overflow);
+void episodes_handler(void *self, uint32_t unit, uint64_t time_ns);
+void episodes_dma(void *self, uint64_t event, const struct dma_request *request, const struct dma_result *result,
+		  uint32_t device);
+void episodes_mapped(struct detector *detector, const struct domain *domain, iova_t first, iova_t last,
+		     uint64_t event, uint64_t time_ns);
+void episodes_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last, uint64_t time_ns);
+void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state, uint64_t event,
+		    uint64_t time_ns);
+void episodes_beyond(struct detector *detector, const struct removal *removal);
+void episodes_in_flight(struct detector *detector, const struct inval_op *op);
+void episodes_finish(struct detector *detector);
+
+#endif

@@ -1,0 +1,433 @@
+/* Faults and their records, gaps, pages freed while mapped, unmaps that took too much. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/detect_private.h"
+
+/* ---- fault records -------------------------------------------------------------------------------- */
+
+static struct overflow_episode *episode_of(struct detector *detector, uint32_t unit)
+{
+	if (unit >= detector->n_episodes) {
+		struct overflow_episode *episodes =
+			realloc(detector->episodes, (unit + 1) * sizeof *episodes);
+
+		if (!episodes)
+			return NULL;
+		memset(episodes + detector->n_episodes, 0, (unit + 1 - detector->n_episodes) * sizeof *episodes);
+		detector->episodes = episodes;
+		detector->n_episodes = unit + 1;
+	}
+	return &detector->episodes[unit];
+}
+
+/* "nic0 12, nic1 3": who lost how many, most first. */
+static void name_losers(const struct detector *detector, const struct overflow_episode *episode, char *text,
+			size_t size)
+{
+	uint64_t below = UINT64_MAX;
+	size_t n = 0;
+
+	text[0] = 0;
+	for (;;) {
+		uint64_t best = 0;
+
+		for (uint32_t i = 0; i < episode->n_devices; i++)
+			if (episode->by_device[i] < below && episode->by_device[i] > best)
+				best = episode->by_device[i];
+		if (!best)
+			return;
+		for (uint32_t i = 0; i < episode->n_devices && n + 1 < size; i++) {
+			int put;
+
+			if (episode->by_device[i] != best)
+				continue;
+			put = snprintf(text + n, size - n, "%s%.40s %llu", n ? ", " : "lost by ",
+				       names_of(replay_names(detector->replay), NAMES_DEVICES, i),
+				       (unsigned long long)best);
+			n += put > 0 ? (size_t)put : 0;
+		}
+		below = best;
+		if (n + 1 >= size)
+			return;
+	}
+}
+
+static void tell_episode(struct detector *detector, struct overflow_episode *episode, uint64_t end_ns)
+{
+	struct story story;
+
+	story_begin(&story, FINDING_OVERFLOW, 0, episode->first_event, episode->first_ns);
+	story.finding.end_ns = end_ns;
+	story.finding.lag_ns = episode->noticed ? episode->noticed_ns - episode->first_ns : FINDING_NONE;
+	story.finding.count = episode->lost;
+	name_losers(detector, episode, story.finding.detail, sizeof story.finding.detail);
+	story_step(&story, "first lost", episode->first_event, episode->first_ns, "%s", "");
+	story_step(&story, "last lost", episode->last_event, episode->last_ns, "%llu in all",
+		   (unsigned long long)episode->lost);
+	if (episode->noticed)
+		story_step(&story, "noticed", FINDING_NONE, episode->noticed_ns, "%s", "software cleared the overflow");
+	if (end_ns != FINDING_NONE)
+		story_step(&story, "recording again", FINDING_NONE, end_ns, "%s", "");
+	story_tell(detector, &story);
+	free(episode->by_device);
+	*episode = (struct overflow_episode){ 0 };
+}
+
+static void lose(struct detector *detector, struct overflow_episode *episode, uint32_t device, uint64_t event,
+		 uint64_t now)
+{
+	if (!episode->active) {
+		episode->active = true;
+		episode->first_ns = now;
+		episode->first_event = event;
+	}
+	episode->acknowledged = false;
+	episode->last_ns = now;
+	episode->last_event = event;
+	episode->lost++;
+	if (device >= episode->n_devices) {
+		uint64_t *by_device = realloc(episode->by_device, (device + 1) * sizeof *by_device);
+
+		if (!by_device) {
+			detector_fails(detector, "an overflow episode");
+			return;
+		}
+		memset(by_device + episode->n_devices, 0, (device + 1 - episode->n_devices) * sizeof *by_device);
+		episode->by_device = by_device;
+		episode->n_devices = device + 1;
+	}
+	episode->by_device[device]++;
+}
+
+static void masked(struct detector *detector, const struct fault_report *report, uint32_t device)
+{
+	enum masked_why why = report->fate == FAULT_COLLAPSED ? MASKED_COLLAPSED : MASKED_FPD;
+	const char *name = detector->machine->model->fault_name(report->code);
+	struct story story;
+
+	count_finding(detector, FINDING_MASKED, why);
+	if (!worst_takes(&detector->worst[FINDING_MASKED], 0))
+		return;
+	story_begin(&story, FINDING_MASKED, why, report->event, report->request->time_ns);
+	name_device(detector, story.finding.device, device);
+	story.finding.iova = report->request->iova;
+	story.finding.bytes = report->request->len;
+	story.finding.write = report->request->access & ACCESS_WRITE;
+	snprintf(story.finding.detail, sizeof story.finding.detail, "fault %xh %s", report->code, name ? name : "");
+	story_step(&story, "faulted", report->event, report->request->time_ns, "%s",
+		   why == MASKED_COLLAPSED ? "a record of the same source is pending" : "fault processing disabled");
+	worst_put(detector, &detector->worst[FINDING_MASKED], &story, 0);
+}
+
+void episodes_fault(void *self, const struct fault_report *report)
+{
+	struct detector *detector = self;
+	uint32_t unit = replay_unit_at_hand(detector->replay);
+	uint32_t device = replay_device(detector->replay, unit, report->request->device)->number;
+	struct overflow_episode *episode = episode_of(detector, unit);
+
+	if (!episode) {
+		detector_fails(detector, "an overflow episode");
+		return;
+	}
+	if (report->fate == FAULT_LOST)
+		lose(detector, episode, device, report->event, report->request->time_ns);
+	else if (report->fate == FAULT_RECORDED && episode->active && episode->acknowledged)
+		tell_episode(detector, episode, report->request->time_ns);
+	else if (report->fate == FAULT_COLLAPSED || report->fate == FAULT_DISABLED)
+		masked(detector, report, device);
+}
+
+void episodes_acknowledged(void *self, bool overflow)
+{
+	struct detector *detector = self;
+	struct overflow_episode *episode = episode_of(detector, replay_unit_at_hand(detector->replay));
+
+	if (!episode || !overflow || !episode->active)
+		return;
+	episode->acknowledged = true;
+	if (!episode->noticed)
+		episode->noticed_ns = replay_now_ns(detector->replay);
+	episode->noticed = true;
+}
+
+void episodes_handler(void *self, uint32_t unit, uint64_t time_ns)
+{
+	(void)self;
+	(void)unit;
+	(void)time_ns; /* the acknowledgement that follows is what counts */
+}
+
+/* ---- gap faults, unmaps that took too much ----------------------------------------------------------- */
+
+void episodes_beyond(struct detector *detector, const struct removal *removal)
+{
+	struct rest *rest;
+
+	if (detector->n_rests && detector->rests[detector->n_rests - 1].story.finding.event == removal->event) {
+		rest = &detector->rests[detector->n_rests - 1];
+		rest->story.finding.bytes += removal->last - removal->first + 1;
+		rest->last = removal->last > rest->last ? removal->last : rest->last;
+		return;
+	}
+	if (detector->n_rests == 16) {
+		story_tell(detector, &detector->rests[0].story);
+		memmove(detector->rests, detector->rests + 1, 15 * sizeof detector->rests[0]);
+		detector->n_rests--;
+	}
+	rest = &detector->rests[detector->n_rests++];
+	rest->domain = removal->domain->number;
+	rest->first = removal->first;
+	rest->last = removal->last;
+	story_begin(&rest->story, FINDING_OVER_UNMAP, 0, removal->event, removal->time_ns);
+	name_domain(detector, rest->story.finding.domain, rest->domain);
+	rest->story.finding.iova = removal->first;
+	rest->story.finding.bytes = removal->last - removal->first + 1;
+	rest->story.finding.pa = removal->pa;
+	if (removal->mapped != NO_EVENT)
+		story_step(&rest->story, "mapped", removal->mapped, FINDING_NONE, "%s", "");
+	story_step(&rest->story, "unmapped", removal->event, removal->time_ns, "also 0x%llx..0x%llx",
+		   (unsigned long long)removal->first, (unsigned long long)removal->last);
+}
+
+static void rest_faults(struct detector *detector, uint32_t domain, uint64_t event,
+			const struct dma_request *request, uint32_t device)
+{
+	for (uint32_t i = 0; i < detector->n_rests; i++) {
+		struct rest *rest = &detector->rests[i];
+
+		if (rest->domain != domain || request->iova < rest->first || request->iova > rest->last)
+			continue;
+		if (!rest->story.finding.count++) {
+			name_device(detector, rest->story.finding.device, device);
+			story_step(&rest->story, "faulted", event, request->time_ns, "%s",
+				   "a DMA to what should still be mapped");
+		}
+	}
+}
+
+static void keep_gap(struct detector *detector, uint32_t domain, uint64_t event,
+		     const struct dma_request *request, const struct dma_result *result, uint32_t device)
+{
+	uint32_t part = windows_find(detector, domain, request->iova, NO_PA);
+	const struct window *window;
+
+	if (part == NO_WINDOW)
+		return;
+	window = &detector->windows[detector->parts[part].window];
+	if (window->cause == REMOVED_BY_UNMAP)
+		return;
+	if (detector->n_gaps == 64) {
+		memmove(detector->gaps, detector->gaps + 1, 63 * sizeof detector->gaps[0]);
+		detector->n_gaps--;
+	}
+	detector->gaps[detector->n_gaps++] = (struct gap){ domain,	   device,	    request->iova, event,
+							   request->time_ns, window->event, result->fault };
+}
+
+static void keep_flight(struct detector *detector, uint64_t event, const struct dma_request *request,
+			const struct dma_result *result, uint32_t device, uint32_t domain)
+{
+	uint64_t flight = detector->machine->run.flight;
+	uint32_t old = 0;
+
+	while (old < detector->n_flights && detector->flights[old].time_ns + flight < request->time_ns)
+		old++;
+	if (old > 64 || (old && old == detector->n_flights)) {
+		detector->n_flights -= old;
+		memmove(detector->flights, detector->flights + old,
+			detector->n_flights * sizeof *detector->flights);
+	}
+	if (detector->n_flights == detector->max_flights) {
+		uint32_t max = detector->max_flights ? detector->max_flights * 2 : 256;
+		struct flight *flights = realloc(detector->flights, max * sizeof *flights);
+
+		if (!flights) {
+			detector_fails(detector, "DMAs in flight");
+			return;
+		}
+		detector->flights = flights;
+		detector->max_flights = max;
+	}
+	detector->flights[detector->n_flights++] =
+		(struct flight){ request->time_ns, event,  request->iova, request->len,
+				 device,	   domain, request->access & ACCESS_WRITE, result->pa };
+}
+
+void episodes_dma(void *self, uint64_t event, const struct dma_request *request, const struct dma_result *result,
+		  uint32_t device)
+{
+	struct detector *detector = self;
+	uint32_t unit = replay_unit_at_hand(detector->replay);
+	uint32_t domain = replay_device(detector->replay, unit, request->device)->domain;
+
+	if (domain == NAME_NONE)
+		return;
+	if (result->outcome == OUTCOME_OK) {
+		if (detector->machine->run.flight)
+			keep_flight(detector, event, request, result, device, domain);
+		return;
+	}
+	if (result->outcome != OUTCOME_FAULT || !detector->machine->model->fault_is_missing(result->fault))
+		return;
+	rest_faults(detector, domain, event, request, device);
+	keep_gap(detector, domain, event, request, result, device);
+}
+
+static void tell_gap(struct detector *detector, const struct gap *gap, uint64_t event, uint64_t time_ns)
+{
+	const char *name = detector->machine->model->fault_name(gap->code);
+	struct story story;
+
+	story_begin(&story, FINDING_GAP_FAULT, 0, gap->event, gap->time_ns);
+	name_device(detector, story.finding.device, gap->device);
+	name_domain(detector, story.finding.domain, gap->domain);
+	story.finding.iova = gap->iova;
+	story.finding.lag_ns = time_ns - gap->time_ns;
+	snprintf(story.finding.detail, sizeof story.finding.detail, "%s", name ? name : "");
+	story_step(&story, "removed", gap->removed_event, FINDING_NONE, "%s", "being replaced");
+	story_step(&story, "faulted", gap->event, gap->time_ns, "%s", "");
+	story_step(&story, "mapped", event, time_ns, "%s", "would have served it");
+	story_tell(detector, &story);
+}
+
+void episodes_mapped(struct detector *detector, const struct domain *domain, iova_t first, iova_t last,
+		     uint64_t event, uint64_t time_ns)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < detector->n_gaps; i++) {
+		struct gap gap = detector->gaps[i];
+
+		if (time_ns - gap.time_ns > detector->machine->run.gap_limit)
+			continue;
+		if (gap.domain == domain->number && gap.iova >= first && gap.iova <= last)
+			tell_gap(detector, &gap, event, time_ns);
+		else
+			detector->gaps[kept++] = gap;
+	}
+	detector->n_gaps = kept;
+}
+
+void episodes_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last, uint64_t time_ns)
+{
+	struct detector *detector = self;
+	uint32_t kept = 0;
+
+	(void)time_ns;
+	for (uint32_t i = 0; i < detector->n_gaps; i++)
+		if (detector->gaps[i].domain != domain->number || detector->gaps[i].iova < first ||
+		    detector->gaps[i].iova > last)
+			detector->gaps[kept++] = detector->gaps[i];
+	detector->n_gaps = kept;
+}
+
+/* ---- in flight (design 4; rules R7) ------------------------------------------------------------------- */
+
+void episodes_in_flight(struct detector *detector, const struct inval_op *op)
+{
+	uint64_t flight = detector->machine->run.flight;
+
+	if (!flight || op->failed || op->scope.drain)
+		return;
+	for (uint32_t i = 0; i < detector->n_flights; i++) {
+		const struct flight *dma = &detector->flights[i];
+		const struct domain *domain = replay_domain(detector->replay, dma->domain);
+		uint32_t part = windows_find(detector, dma->domain, dma->iova, dma->pa);
+		const struct window *window;
+		struct story story;
+
+		if (part == NO_WINDOW || dma->time_ns + flight <= op->done_ns || dma->event > op->event)
+			continue;
+		if ((op->scope.what != INVAL_ALL && op->scope.tag != domain->tag) ||
+		    dma->iova < op->scope.first || dma->iova > op->scope.last)
+			continue;
+		window = &detector->windows[detector->parts[part].window];
+		if (window->seq > op->seq)
+			continue;
+		story_begin(&story, FINDING_IN_FLIGHT, 0, dma->event, dma->time_ns);
+		name_device(detector, story.finding.device, dma->device);
+		name_domain(detector, story.finding.domain, dma->domain);
+		story.finding.iova = dma->iova;
+		story.finding.bytes = dma->len;
+		story.finding.pa = dma->pa;
+		story.finding.write = dma->write;
+		story.finding.lag_ns = dma->time_ns + flight - op->done_ns;
+		story_step(&story, "translated", dma->event, dma->time_ns, "%s", "");
+		story_step(&story, "unmapped", window->event, window->time_ns, "%s", "");
+		story_step(&story, "flushed", op->event, op->done_ns, "%s", "without draining");
+		story_step(&story, "reached memory", FINDING_NONE, dma->time_ns + flight, "0x%llx",
+			   (unsigned long long)dma->pa);
+		story_tell(detector, &story);
+	}
+}
+
+/* ---- pages freed while mapped --------------------------------------------------------------------------- */
+
+struct freeing {
+	struct detector *detector;
+	struct story story;
+	uint32_t domain;
+	bool any;
+};
+
+static void still_maps(void *ctx, const struct domain *domain, const struct imap_entry *mapping)
+{
+	struct freeing *freeing = ctx;
+	struct finding *finding = &freeing->story.finding;
+
+	if (domain->number != freeing->domain)
+		return;
+	if (!freeing->any) {
+		freeing->any = true;
+		finding->iova = mapping->first;
+		finding->pa = mapping->value[LEDGER_PA];
+		story_step(&freeing->story, "mapped", mapping->value[LEDGER_EVENT], FINDING_NONE, "0x%llx to 0x%llx",
+			   (unsigned long long)mapping->first, (unsigned long long)mapping->value[LEDGER_PA]);
+	}
+	finding->bytes += mapping->last - mapping->first + 1;
+}
+
+void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state, uint64_t event,
+		    uint64_t time_ns)
+{
+	struct detector *detector = self;
+
+	(void)owner;
+	if (state != OWNER_FREE)
+		return;
+	for (uint32_t i = 0;; i++) {
+		const struct domain *domain = replay_domain(detector->replay, i);
+		struct freeing freeing = { .detector = detector, .domain = i };
+
+		if (i >= names_count(replay_names(detector->replay), NAMES_DOMAINS))
+			return;
+		if (!domain)
+			continue;
+		story_begin(&freeing.story, FINDING_FREE_MAPPED, 0, event, time_ns);
+		replay_mappings_of(detector->replay, first, last, still_maps, &freeing);
+		if (!freeing.any)
+			continue;
+		name_domain(detector, freeing.story.finding.domain, i);
+		story_step(&freeing.story, "freed", event, time_ns, "%s", "still mapped");
+		story_tell(detector, &freeing.story);
+	}
+}
+
+void episodes_finish(struct detector *detector)
+{
+	for (uint32_t i = 0; i < detector->n_rests; i++)
+		story_tell(detector, &detector->rests[i].story);
+	detector->n_rests = 0;
+	for (uint32_t i = 0; i < detector->n_episodes; i++)
+		if (detector->episodes[i].active)
+			tell_episode(detector, &detector->episodes[i], FINDING_NONE);
+	free(detector->episodes);
+	free(detector->flights);
+	detector->episodes = NULL;
+	detector->n_episodes = 0;
+	detector->flights = NULL;
+	detector->n_flights = detector->max_flights = 0;
+}

@@ -1,0 +1,84 @@
+#include "analysis/finding.h"
+
+#include <math.h>
+#include <string.h>
+
+const struct finding_kind_row finding_kinds[FINDING_KINDS] = {
+	[FINDING_EXPOSURE] = { "exposure", "use-after-unmap window",
+			       "from an update that removes or narrows a translation until no cache may hold it",
+			       "closed|restored|open", false },
+	[FINDING_STALE_USE] = { "stale-use", "use after unmap", "a DMA was served by a stale entry",
+				"own|freed|realloc-same|realloc-other|table", true },
+	[FINDING_IN_FLIGHT] = { "in-flight", "use after unmap, not drained",
+				"a DMA translated before an invalidation took effect after it completed", NULL, true },
+	[FINDING_BENIGN_STALE] = { "benign-stale", "stale entry that agreed again",
+				   "the same translation was restored before the invalidation", NULL, false },
+	[FINDING_STALE_REFUSAL] = { "stale-refusal", "cached right narrower than the tables",
+				    "a request was refused by a copy although the tables allow it", NULL, true },
+	[FINDING_MULTI_HIT] = { "multi-hit", "overlapping translations",
+				"a request matched more than one valid entry, or a fill overlaps one",
+				"request|fill", true },
+	[FINDING_TABLE_UAF] = { "table-uaf", "page-table use after free",
+				"a walk or a cached pointer reads a table page that was freed", "window|used", true },
+	[FINDING_FREE_MAPPED] = { "free-mapped", "page freed while mapped",
+				  "ownership of a page ended while a table still maps it", NULL, true },
+	[FINDING_FLUSH_MISSING] = { "flush-missing", "update with no covering invalidation",
+				    "a window that nothing closes within the recording or the limit",
+				    "never-issued|wrong-scope|not-completed|recording-ended", true },
+	[FINDING_FLUSH_EXCESS] = { "flush-excess", "invalidation that removed nothing stale",
+				   "no update in its scope was outstanding", NULL, false },
+	[FINDING_COLLATERAL] = { "collateral", "live entries lost",
+				 "an invalidation removed entries that still agreed", NULL, false },
+	[FINDING_GAP_FAULT] = { "gap-fault", "DMA in the gap of a replacement",
+				"faulted only because the entry was being replaced", NULL, true },
+	[FINDING_OVERFLOW] = { "overflow", "fault records lost",
+			       "an episode from the first loss until recording worked again", NULL, true },
+	[FINDING_MASKED] = { "masked", "fault not reported", "collapsed or disabled by the model's rules",
+			     "collapsed|fault-processing-disabled", false },
+	[FINDING_OVER_UNMAP] = { "over-unmap", "more unmapped than asked", "a DMA to the rest faults", NULL, true },
+	[FINDING_TAG_REUSE] = { "tag-reuse", "identifier reused too early",
+				"a domain id was given to other tables while copies of the old remain", NULL, true },
+};
+
+/* 16 buckets to each power of two; values below 16 exactly. */
+static unsigned bucket_of(uint64_t value)
+{
+	unsigned lg2;
+
+	if (value < 16)
+		return (unsigned)value;
+	lg2 = 63u - (unsigned)__builtin_clzll(value);
+	return (lg2 - 3) * 16 + (unsigned)(value >> (lg2 - 4) & 15);
+}
+
+static uint64_t bucket_top(unsigned bucket)
+{
+	unsigned lg2 = bucket / 16 + 3;
+
+	if (bucket < 16)
+		return bucket;
+	return ((16ull + bucket % 16 + 1) << (lg2 - 4)) - 1;
+}
+
+void histogram_add(struct histogram *histogram, uint64_t value, uint64_t weight)
+{
+	if (!histogram->count || value < histogram->min)
+		histogram->min = value;
+	if (value > histogram->max)
+		histogram->max = value;
+	histogram->count += weight;
+	histogram->sum += (unsigned __int128)value * weight;
+	histogram->buckets[bucket_of(value)] += weight;
+}
+
+uint64_t histogram_percentile(const struct histogram *histogram, double percent)
+{
+	uint64_t rank = (uint64_t)ceil((double)histogram->count * percent / 100), seen = 0;
+
+	for (unsigned i = 0; i < 1024; i++) {
+		seen += histogram->buckets[i];
+		if (seen >= rank && seen)
+			return bucket_top(i) < histogram->max ? bucket_top(i) : histogram->max;
+	}
+	return histogram->max;
+}

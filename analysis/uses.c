@@ -1,0 +1,356 @@
+/* What requests met in the caches: stale uses and refusals, overlaps, freed tables, reused tags. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/detect_private.h"
+
+static const char *structure_of(const struct detector *detector, const struct cached_copy *copy)
+{
+	return detector->machine->model->structure_name(copy->structure, copy->level);
+}
+
+/* Rules, "Grades of a stale use": what the page is now, against its owner at the update. */
+static enum stale_grade grade_of(const struct detector *detector, pa_t pa, uint32_t owner, uint64_t update)
+{
+	const struct imap_entry *now = replay_owner(detector->replay, pa);
+
+	if (replay_is_policy_table(detector->replay, pa))
+		return GRADE_TABLE;
+	if (!now)
+		return GRADE_OWN;
+	if (now->value[OWNER_STATE] == OWNER_TABLE)
+		return GRADE_TABLE;
+	if (now->value[OWNER_STATE] == OWNER_FREE)
+		return GRADE_FREED;
+	if (now->value[OWNER_NAME] != owner)
+		return GRADE_REALLOC_OTHER;
+	return now->value[OWNER_EVENT] > update && update != NO_EVENT ? GRADE_REALLOC_SAME : GRADE_OWN;
+}
+
+static void tell_copy(struct story *story, const struct detector *detector, const struct cached_copy *copy)
+{
+	snprintf(story->finding.structure, sizeof story->finding.structure, "%s", structure_of(detector, copy));
+	if (copy->filled != NO_EVENT)
+		story_step(story, "filled", copy->filled, FINDING_NONE, "%s: 0x%llx..0x%llx to 0x%llx, tag %llu",
+			   structure_of(detector, copy), (unsigned long long)copy->first,
+			   (unsigned long long)copy->last, (unsigned long long)copy->pa,
+			   (unsigned long long)copy->tag);
+	if (copy->changed != NO_EVENT)
+		story_step(story, "made stale", copy->changed, FINDING_NONE, "%s", "");
+}
+
+static uint32_t device_of(const struct detector *detector, const struct dma_request *request)
+{
+	return replay_device(detector->replay, replay_unit_at_hand(detector->replay), request->device)->number;
+}
+
+static uint32_t domain_of(const struct detector *detector, uint32_t space)
+{
+	const struct domain *domain = replay_domain_of_space(detector->replay, space);
+
+	return domain ? domain->number : NAME_NONE;
+}
+
+static void tell_request(struct story *story, const struct detector *detector, const struct dma_request *request,
+			 uint32_t space)
+{
+	story->finding.iova = request->iova;
+	story->finding.bytes = request->len;
+	story->finding.write = request->access & ACCESS_WRITE;
+	name_device(detector, story->finding.device, device_of(detector, request));
+	name_domain(detector, story->finding.domain, domain_of(detector, space));
+}
+
+static void tell_walk(struct story *story, const struct checked_use *use)
+{
+	if (use->walk)
+		story_step(story, "tables say", FINDING_NONE, use->request->time_ns, "word 0x%llx at 0x%llx",
+			   (unsigned long long)use->walk->raw, (unsigned long long)use->walk->word);
+}
+
+/* The window that this use falls in, its update and what has happened to the page since. */
+static const struct window *tell_window(struct story *story, struct detector *detector,
+					const struct checked_use *use, uint32_t *owner, uint64_t *update)
+{
+	uint32_t domain = domain_of(detector, use->copy->space);
+	uint32_t at = domain == NAME_NONE ? NO_WINDOW :
+					    windows_find(detector, domain, use->request->iova, use->served.pa);
+	const struct imap_entry *now;
+	struct window *window;
+	const struct part *part;
+
+	*owner = domain == NAME_NONE ? NAME_NONE : replay_domain(detector->replay, domain)->owner;
+	*update = use->copy->changed;
+	if (at == NO_WINDOW)
+		return NULL;
+	part = &detector->parts[at];
+	window = &detector->windows[part->window];
+	*owner = part->owner;
+	*update = window->event;
+	if (!window->uses++)
+		window->use_event = use->event;
+	if (part->mapped != NO_EVENT)
+		story_step(story, "mapped", part->mapped, FINDING_NONE, "%s", "");
+	tell_copy(story, detector, use->copy);
+	story_step(story, "unmapped", window->event, window->time_ns, "%s", "");
+	now = use->served.pa != NO_PA ? replay_owner(detector->replay, use->served.pa) : NULL;
+	if (now && now->value[OWNER_EVENT] > window->event)
+		story_step(story, now->value[OWNER_STATE] == OWNER_FREE ? "freed" : "allocated",
+			   now->value[OWNER_EVENT], FINDING_NONE, "%s",
+			   now->value[OWNER_STATE] == OWNER_FREE ? "" :
+								   owner_name(detector, (uint32_t)now->value[OWNER_NAME]));
+	return window;
+}
+
+static void stale_use(struct detector *detector, const struct checked_use *use)
+{
+	const struct imap_entry *now = replay_owner(detector->replay, use->served.pa);
+	struct story story;
+	const struct window *window;
+	uint64_t update;
+	uint32_t owner;
+
+	story_begin(&story, FINDING_STALE_USE, 0, use->event, use->request->time_ns);
+	tell_request(&story, detector, use->request, use->copy->space);
+	story.finding.pa = use->served.pa;
+	story.finding.truth_pa = use->truth.outcome == OUTCOME_OK ? use->truth.pa : FINDING_NONE;
+	window = tell_window(&story, detector, use, &owner, &update);
+	if (window) {
+		story.finding.lag_ns = use->request->time_ns - window->time_ns;
+		histogram_add(&detector->lag, story.finding.lag_ns, 1);
+		snprintf(story.finding.structure, sizeof story.finding.structure, "%s",
+			 structure_of(detector, use->copy));
+	} else {
+		tell_copy(&story, detector, use->copy);
+		snprintf(story.finding.detail, sizeof story.finding.detail,
+			 "no update of this page stands behind it: %s",
+			 use->copy->structure == STRUCTURE_CONFIG ? "the device's configuration changed" :
+			 use->copy->reasons & CHECK_TAG		  ? "its tag stands for other tables too" :
+								    "its window is closed");
+	}
+	story.finding.subtype = grade_of(detector, use->served.pa, owner, update);
+	snprintf(story.finding.owner, 64, "%.63s", owner_name(detector, owner));
+	if (now && now->value[OWNER_STATE] != OWNER_FREE)
+		snprintf(story.finding.owner_now, 64, "%.63s", owner_name(detector, (uint32_t)now->value[OWNER_NAME]));
+	tell_walk(&story, use);
+	story_step(&story, "used", use->event, use->request->time_ns, "%s %u bytes at 0x%llx, reaching 0x%llx",
+		   (use->request->access & ACCESS_WRITE) ? "write of" :
+		   use->request->access			 ? "read of" :
+							   "access of",
+		   use->request->len, (unsigned long long)use->request->iova, (unsigned long long)use->served.pa);
+	story_tell(detector, &story);
+}
+
+static void stale_refusal(struct detector *detector, const struct checked_use *use)
+{
+	const char *name = detector->machine->model->fault_name(use->served.fault);
+	struct story story;
+
+	story_begin(&story, FINDING_STALE_REFUSAL, 0, use->event, use->request->time_ns);
+	tell_request(&story, detector, use->request, use->copy->space);
+	story.finding.truth_pa = use->truth.pa;
+	snprintf(story.finding.detail, sizeof story.finding.detail, "%s", name ? name : "fault");
+	tell_copy(&story, detector, use->copy);
+	tell_walk(&story, use);
+	story_step(&story, "refused", use->event, use->request->time_ns, "fault %xh; memory maps it to 0x%llx",
+		   use->served.fault, (unsigned long long)use->truth.pa);
+	story_tell(detector, &story);
+}
+
+static void benign(struct detector *detector, const struct checked_use *use)
+{
+	uint64_t value = use->copy->changed != NO_EVENT ? use->event - use->copy->changed : 0;
+	struct story story;
+
+	count_finding(detector, FINDING_BENIGN_STALE, 0);
+	if (!worst_takes(&detector->worst[FINDING_BENIGN_STALE], value))
+		return;
+	story_begin(&story, FINDING_BENIGN_STALE, 0, use->event, use->request->time_ns);
+	tell_request(&story, detector, use->request, use->copy->space);
+	story.finding.pa = use->served.pa;
+	tell_copy(&story, detector, use->copy);
+	story_step(&story, "used", use->event, use->request->time_ns, "%s", "agrees with the tables again");
+	worst_put(detector, &detector->worst[FINDING_BENIGN_STALE], &story, value);
+}
+
+static void multi_hit(struct detector *detector, enum multi_hit_at at, uint64_t event,
+		      const struct dma_request *request, const struct cached_copy *one,
+		      const struct cached_copy *other)
+{
+	struct story story;
+
+	story_begin(&story, FINDING_MULTI_HIT, at, event, request->time_ns);
+	tell_request(&story, detector, request, one->space);
+	story.finding.pa = one->pa;
+	story.finding.truth_pa = other->pa;
+	tell_copy(&story, detector, other);
+	if (at == MULTI_HIT_REQUEST)
+		tell_copy(&story, detector, one);
+	snprintf(story.finding.detail, sizeof story.finding.detail, "2^%u bytes to 0x%llx and 2^%u bytes to 0x%llx",
+		 one->page_lg2, (unsigned long long)one->pa, other->page_lg2, (unsigned long long)other->pa);
+	story_step(&story, at == MULTI_HIT_FILL ? "overlaps" : "matches both", event, request->time_ns, "%s",
+		   at == MULTI_HIT_FILL ? "this walk's entry covers a valid one in part" : "");
+	story_tell(detector, &story);
+}
+
+static void freed_table(struct detector *detector, const struct checked_use *use)
+{
+	struct story story;
+
+	story_begin(&story, FINDING_TABLE_UAF, UAF_USED, use->event, use->request->time_ns);
+	tell_request(&story, detector, use->request, use->copy->space);
+	story.finding.pa = use->table_word;
+	story.finding.truth_pa = use->truth.outcome == OUTCOME_OK ? use->truth.pa : FINDING_NONE;
+	tell_copy(&story, detector, use->copy);
+	story_step(&story, "freed", use->table_freed, FINDING_NONE, "table page 0x%llx",
+		   (unsigned long long)(use->table_word & ~0xfffull));
+	tell_walk(&story, use);
+	story_step(&story, "walked", use->event, use->request->time_ns, "read 0x%llx in the freed page",
+		   (unsigned long long)use->table_word);
+	snprintf(story.finding.detail, sizeof story.finding.detail, "%s",
+		 use->served.outcome == OUTCOME_OK ? "the walk found a translation in the freed page" :
+		 use->truth.outcome == OUTCOME_OK  ? "refused, although memory maps it" :
+						     "refused, as memory does");
+	story_tell(detector, &story);
+}
+
+void uses_checked(void *self, const struct checked_use *use)
+{
+	struct detector *detector = self;
+
+	if (use->page_freed_table)
+		freed_table(detector, use);
+	if (use->matches > 1)
+		multi_hit(detector, MULTI_HIT_REQUEST, use->event, use->request, use->copy, &use->other);
+	if (use->verdict == VERDICT_STALE_USE)
+		stale_use(detector, use);
+	else if (use->verdict == VERDICT_STALE_REFUSAL)
+		stale_refusal(detector, use);
+	else if (use->verdict == VERDICT_BENIGN)
+		benign(detector, use);
+}
+
+void uses_overlap(void *self, uint64_t event, const struct dma_request *request, const struct cached_copy *filled,
+		  const struct cached_copy *valid)
+{
+	multi_hit(self, MULTI_HIT_FILL, event, request, filled, valid);
+}
+
+void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
+		     uint32_t space, uint64_t copies)
+{
+	struct detector *detector = self;
+	char old_name[64] = "?", now_name[64] = "?";
+	struct story story;
+
+	story_begin(&story, FINDING_TAG_REUSE, 0, event, replay_now_ns(detector->replay));
+	name_domain(detector, old_name, domain_of(detector, old_space));
+	name_domain(detector, now_name, domain_of(detector, space));
+	memcpy(story.finding.domain, now_name, sizeof story.finding.domain);
+	name_device(detector, story.finding.device,
+		    replay_device(detector->replay, replay_unit_at_hand(detector->replay), device)->number);
+	story.finding.count = copies;
+	snprintf(story.finding.detail, sizeof story.finding.detail,
+		 "id %llu stood for %.40s and stands for %.40s; %llu copies remain", (unsigned long long)tag, old_name,
+		 now_name, (unsigned long long)copies);
+	story_step(&story, "used with the other tables", event, story.finding.time_ns, "%s", "");
+	story_tell(detector, &story);
+}
+
+/* ---- freed tables that caches still point to ----------------------------------------------------- */
+
+struct pointer_search {
+	struct detector *detector;
+	struct uaf *uaf;
+};
+
+static uint64_t pointer_id(const struct cached_copy *copy)
+{
+	return copy->serial << 8 | copy->level;
+}
+
+static void note_pointer(void *ctx, const struct cached_copy *copy)
+{
+	struct pointer_search *search = ctx;
+
+	if (copy->structure != STRUCTURE_WALK_CACHE)
+		return;
+	search->detector->saw_walk_cache = true;
+	if (copy->pa != search->uaf->page)
+		return;
+	if (search->uaf->pointers < 16)
+		search->uaf->ids[search->uaf->pointers] = pointer_id(copy);
+	search->uaf->pointers++;
+}
+
+void uses_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns)
+{
+	struct detector *detector = self;
+	struct uaf uaf = { .page = pa, .event = event, .time_ns = time_ns };
+	struct pointer_search search = { detector, &uaf };
+
+	for (uint32_t i = 0; i < replay_units(detector->replay); i++) {
+		struct iommu *iommu = replay_unit(detector->replay, i)->iommu;
+
+		iommu->model->each_copy(iommu, note_pointer, &search);
+	}
+	if (!uaf.pointers)
+		return;
+	if (detector->n_uafs == detector->max_uafs) {
+		uint32_t max = detector->max_uafs ? detector->max_uafs * 2 : 16;
+		struct uaf *uafs = realloc(detector->uafs, max * sizeof *uafs);
+
+		if (!uafs) {
+			detector_fails(detector, "freed tables");
+			return;
+		}
+		detector->uafs = uafs;
+		detector->max_uafs = max;
+	}
+	detector->uafs[detector->n_uafs++] = uaf;
+}
+
+static void tell_uaf(struct detector *detector, const struct uaf *uaf, uint64_t end_ns)
+{
+	struct story story;
+
+	story_begin(&story, FINDING_TABLE_UAF, UAF_WINDOW, uaf->event, uaf->time_ns);
+	story.finding.pa = uaf->page;
+	story.finding.end_ns = end_ns;
+	if (end_ns != FINDING_NONE)
+		story.finding.lag_ns = end_ns - uaf->time_ns;
+	snprintf(story.finding.detail, sizeof story.finding.detail, "cached pointers to a table page outlived it");
+	story_step(&story, "freed", uaf->event, uaf->time_ns, "table page 0x%llx", (unsigned long long)uaf->page);
+	if (end_ns != FINDING_NONE)
+		story_step(&story, "flushed", FINDING_NONE, end_ns, "%s", "the last pointer went");
+	story_tell(detector, &story);
+}
+
+void uses_pointer_closes(struct detector *detector, const struct cached_copy *copy)
+{
+	for (uint32_t i = 0; i < detector->n_uafs && copy->structure == STRUCTURE_WALK_CACHE; i++) {
+		struct uaf *uaf = &detector->uafs[i];
+
+		for (uint32_t k = 0; k < uaf->pointers && k < 16; k++) {
+			if (uaf->ids[k] != pointer_id(copy))
+				continue;
+			uaf->ids[k] = uaf->ids[--uaf->pointers & 15];
+			if (uaf->pointers)
+				break;
+			tell_uaf(detector, uaf, replay_now_ns(detector->replay));
+			*uaf = detector->uafs[--detector->n_uafs];
+			i--;
+			break;
+		}
+	}
+}
+
+void uses_finish(struct detector *detector)
+{
+	for (uint32_t i = 0; i < detector->n_uafs; i++)
+		tell_uaf(detector, &detector->uafs[i], FINDING_NONE);
+	free(detector->uafs);
+	detector->uafs = NULL;
+	detector->n_uafs = 0;
+}

@@ -1,0 +1,202 @@
+#include "analysis/verify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct verifier {
+	struct replay *replay;
+	const struct iommu_observer *caches;
+	struct replay_observer replay_observer;
+	struct iommu_observer iommu_observer;
+	/* of the request at hand */
+	uint32_t matches;
+	bool reported;
+	struct checked_use use;
+	uint64_t checked, differences;
+	char first[400];
+};
+
+/* ---- brute force over all copies --------------------------------------------------------------- */
+
+struct search {
+	uint32_t requester;
+	bool tagged;
+	uint64_t tag;
+	iova_t iova;
+	uint32_t matches;
+};
+
+static void find_tag(void *ctx, const struct cached_copy *copy)
+{
+	struct search *search = ctx;
+
+	if (copy->structure != STRUCTURE_CONFIG || search->requester < copy->first ||
+	    search->requester > copy->last)
+		return;
+	search->tagged = true;
+	search->tag = copy->tag;
+}
+
+static void count_match(void *ctx, const struct cached_copy *copy)
+{
+	struct search *search = ctx;
+
+	if (copy->structure == STRUCTURE_TLB && copy->tag == search->tag && copy->first <= search->iova &&
+	    copy->last >= search->iova)
+		search->matches++;
+}
+
+static void before_dma(void *self, uint64_t event, const struct dma_request *page, uint32_t unit)
+{
+	struct verifier *verifier = self;
+	const struct iommu *iommu = replay_unit(verifier->replay, unit)->iommu;
+	struct search search = { .requester = replay_device(verifier->replay, unit, page->device)->requester_id,
+				 .iova = page->iova };
+
+	(void)event;
+	iommu->model->each_copy(iommu, find_tag, &search);
+	if (search.tagged)
+		iommu->model->each_copy(iommu, count_match, &search);
+	verifier->matches = search.matches;
+	verifier->reported = false;
+}
+
+static void differs(struct verifier *verifier, uint64_t event, const struct dma_request *page,
+		    const struct dma_result *served, const struct dma_result *truth, const char *what)
+{
+	if (!verifier->differences++)
+		snprintf(verifier->first, sizeof verifier->first,
+			 "event %llu, iova 0x%llx: %s; served %s 0x%llx, truth %s 0x%llx",
+			 (unsigned long long)event, (unsigned long long)page->iova, what,
+			 served->outcome == OUTCOME_OK ? "address" : "fault",
+			 (unsigned long long)(served->outcome == OUTCOME_OK ? served->pa : served->fault),
+			 truth->outcome == OUTCOME_OK ? "address" : "fault",
+			 (unsigned long long)(truth->outcome == OUTCOME_OK ? truth->pa : truth->fault));
+}
+
+static void dma_verified(void *self, uint64_t event, const struct dma_request *page,
+			 const struct dma_result *served, uint32_t unit)
+{
+	struct verifier *verifier = self;
+	struct iommu *iommu = replay_unit(verifier->replay, unit)->iommu;
+	enum verdict expected = VERDICT_FRESH, said = VERDICT_FRESH;
+	struct dma_result truth;
+
+	iommu->model->truth(iommu, page, &truth);
+	verifier->checked++;
+	if (served->outcome == OUTCOME_OK && (truth.outcome != OUTCOME_OK || truth.pa != served->pa))
+		expected = VERDICT_STALE_USE;
+	else if (served->outcome == OUTCOME_FAULT && truth.outcome == OUTCOME_OK)
+		expected = VERDICT_STALE_REFUSAL;
+	if (verifier->reported && verifier->use.verdict != VERDICT_BENIGN)
+		said = verifier->use.verdict;
+	if (said != expected)
+		differs(verifier, event, page, served, &truth,
+			expected == VERDICT_FRESH ? "reported as stale, but it equals truth" :
+						    "stale, and no check bit said so");
+	if (verifier->matches > 1 && (!verifier->reported || verifier->use.matches < 2))
+		differs(verifier, event, page, served, &truth, "several entries match, and none said so");
+}
+
+static void on_used(void *self, const struct checked_use *use)
+{
+	struct verifier *verifier = self;
+
+	verifier->reported = true;
+	verifier->use = *use;
+	verifier->caches->used(verifier->caches->self, use);
+}
+
+/* ---- passed on as they are ------------------------------------------------------------------------ */
+
+static void on_opens(void *self, const struct cached_copy *copy)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->copy_opens(caches->self, copy);
+}
+
+static void on_closes(void *self, const struct cached_copy *copy)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->copy_closes(caches->self, copy);
+}
+
+static void on_overlap(void *self, uint64_t event, const struct dma_request *request,
+		       const struct cached_copy *filled, const struct cached_copy *valid)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->overlap(caches->self, event, request, filled, valid);
+}
+
+static void on_fault(void *self, const struct fault_report *report)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->fault(caches->self, report);
+}
+
+static void on_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
+			  uint32_t space, uint64_t copies)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->tag_reused(caches->self, event, device, tag, old_space, space, copies);
+}
+
+static void on_acknowledged(void *self, bool overflow)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->faults_acknowledged(caches->self, overflow);
+}
+
+int verifier_create(const struct replay_observer *observer, const struct iommu_observer *caches,
+		    struct verifier **out, struct err *err)
+{
+	struct verifier *verifier = calloc(1, sizeof *verifier);
+
+	if (!verifier)
+		return err_no_memory(err, "a verifier");
+	verifier->caches = caches;
+	verifier->replay_observer = *observer;
+	verifier->replay_observer.verify_self = verifier;
+	verifier->replay_observer.before_dma = before_dma;
+	verifier->replay_observer.dma_verified = dma_verified;
+	verifier->iommu_observer = (struct iommu_observer){ verifier,	on_used,  on_opens,	 on_closes,
+							    on_overlap, on_fault, on_tag_reused, on_acknowledged };
+	*out = verifier;
+	return 0;
+}
+
+void verifier_destroy(struct verifier *verifier)
+{
+	free(verifier);
+}
+
+const struct replay_observer *verifier_replay_observer(struct verifier *verifier)
+{
+	return &verifier->replay_observer;
+}
+
+const struct iommu_observer *verifier_iommu_observer(struct verifier *verifier)
+{
+	return &verifier->iommu_observer;
+}
+
+void verifier_watch(struct verifier *verifier, struct replay *replay)
+{
+	verifier->replay = replay;
+}
+
+int verifier_result(const struct verifier *verifier, uint64_t *checked, struct err *err)
+{
+	*checked = verifier->checked;
+	if (!verifier->differences)
+		return 0;
+	return err_set(err, ERR_DIFFERS, "verify: %llu of %llu requests differ, a defect of this program; first: %s",
+		       (unsigned long long)verifier->differences, (unsigned long long)verifier->checked,
+		       verifier->first);
+}

@@ -1,0 +1,115 @@
+/* iommusim models: the IOMMU models, their keys, and what they leave out. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/command.h"
+#include "cmd/json.h"
+#include "cmd/options.h"
+#include "sim/machine.h"
+
+static const char details[] = "Without a name, lists the models. With one, prints every key of a machine\n"
+			      "description for it: default, range or choices, meaning, where the default comes\n"
+			      "from, and the table of what the model leaves out.\n";
+
+static const char examples[] = "iommusim models\n"
+			       "iommusim models vtd\n"
+			       "iommusim models vtd --json\n";
+
+static void print_row(const struct setting *row)
+{
+	char value[64];
+
+	setting_format(row, row->value, value, sizeof value);
+	printf("  %-28s %-14s ", row->key, value);
+	if (row->type == SETTING_CHOICE)
+		printf("%s\n", row->choices);
+	else if (row->type == SETTING_BOOL)
+		printf("yes|no\n");
+	else
+		printf("%" PRIu64 " to %" PRIu64 "%s\n", row->min, row->max, row->type == SETTING_NS ? " ns" : "");
+	printf("      %s%s%s%s\n", row->doc, *row->source ? " [" : "", row->source, *row->source ? "]" : "");
+}
+
+static void json_row(struct json *json, const struct setting *row)
+{
+	char value[64];
+
+	setting_format(row, row->value, value, sizeof value);
+	json_object(json, NULL);
+	json_text(json, "key", row->key);
+	json_text(json, "default", value);
+	if (row->type == SETTING_CHOICE)
+		json_text(json, "choices", row->choices);
+	json_text(json, "meaning", row->doc);
+	json_text(json, "source", row->source);
+	json_end(json);
+}
+
+static void print_model(const struct iommu_model *model)
+{
+	printf("%s: %s\n\nkeys of the model:\n", model->name, model->spec);
+	for (const struct setting *row = model->settings; row->key; row++)
+		print_row(row);
+	printf("\nkeys of every machine:\n");
+	for (const struct setting *row = run_settings; row->key; row++)
+		print_row(row);
+	printf("\nleft out:\n");
+	for (const char *at = model->omits; *at; at += strcspn(at, "\n") + 1)
+		printf("  %.*s\n", (int)strcspn(at, "\n"), at);
+}
+
+static void json_model(struct json *json, const struct iommu_model *model, bool keys)
+{
+	json_object(json, NULL);
+	json_text(json, "name", model->name);
+	json_text(json, "spec", model->spec);
+	json_text(json, "omits", model->omits);
+	if (keys) {
+		json_array(json, "keys");
+		for (const struct setting *row = model->settings; row->key; row++)
+			json_row(json, row);
+		for (const struct setting *row = run_settings; row->key; row++)
+			json_row(json, row);
+		json_end(json);
+	}
+	json_end(json);
+}
+
+int cmd_models(int argc, char **argv)
+{
+	bool as_json = false;
+	const struct option_row rows[] = { { 0, "json", OPTION_FLAG, &as_json, NULL, "print JSON" }, { 0 } };
+	const struct command_help help = { .name = "models",
+					   .operands = "[NAME]",
+					   .summary = "List IOMMU models, their keys and what they leave out",
+					   .details = details,
+					   .examples = examples,
+					   .options = rows,
+					   .min_operands = 0,
+					   .max_operands = 1 };
+	const struct iommu_model *only = NULL;
+	struct operands operands;
+	struct json json;
+	int status;
+
+	if (!options_parse(&help, argc, argv, &operands, &status))
+		return status;
+	if (operands.n && !(only = iommu_model_find(operands.texts[0])))
+		return options_wrong(&help, "unknown model '%s'", operands.texts[0]);
+	if (as_json) {
+		json_begin(&json, stdout);
+		json_array(&json, NULL);
+		for (size_t i = 0; iommu_models[i]; i++)
+			if (!only || only == iommu_models[i])
+				json_model(&json, iommu_models[i], only != NULL);
+		json_end(&json);
+		json_finish(&json);
+	} else if (only) {
+		print_model(only);
+	} else {
+		for (size_t i = 0; iommu_models[i]; i++)
+			printf("%-10s %s\n", iommu_models[i]->name, iommu_models[i]->spec);
+	}
+	return command_done("models", STATUS_FINE);
+}

@@ -1,0 +1,159 @@
+/* iommusim replay: a recording through a machine; findings into a store and a summary out. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "analysis/run.h"
+#include "cmd/command.h"
+#include "cmd/json.h"
+#include "cmd/options.h"
+#include "cmd/progress.h"
+
+static const char details[] =
+	"Replays the recording against the machine's IOMMU and counts what it finds. With --store the\n"
+	"findings, their evidence, counters and histograms are kept in an SQLite file, one run more\n"
+	"each time; 'iommusim report' and 'iommusim explain' read it.\n"
+	"The machine is the default one unless --machine names a description; --set changes single\n"
+	"keys of either, and --print-config shows the result with what each key means.\n";
+
+static const char examples[] = "iommusim replay --store results.db run.imt\n"
+			       "iommusim replay --set policy=linux-lazy --set time.inval_latency=2us run.events\n"
+			       "iommusim replay --machine server.yaml --set vtd.iotlb.ways=4 --verify run.imt\n"
+			       "iommusim replay --print-config >server.yaml\n";
+
+static void show_progress(void *ctx, uint64_t events, uint64_t offset, uint64_t bytes)
+{
+	progress_update(ctx, events, offset, bytes);
+}
+
+static void print_answers(const struct replay_counters *count)
+{
+	if (!count->answers)
+		return;
+	printf("\nrecorded answers compared %" PRIu64 ": %" PRIu64 " agree (%.4f %%), %" PRIu64 " differ, %" PRIu64
+	       " undecided within the clocks, %" PRIu64 " more taken as start state\n",
+	       count->answers, count->agree, 100.0 * (double)count->agree / (double)count->answers, count->differ,
+	       count->undecided, count->adopted);
+	if (count->n_first_differ) {
+		printf("first events that differ:");
+		for (uint64_t i = 0; i < count->n_first_differ; i++)
+			printf(" %" PRIu64, count->first_differ[i]);
+		putchar('\n');
+	}
+}
+
+static void print_text(const struct run_options *options, const struct run_summary *summary)
+{
+	printf("%" PRIu64 " events, %" PRIu64 " DMAs, %.6f s of recording\n\n", summary->events, summary->replay.dma,
+	       (double)summary->last_ns / 1e9);
+	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
+		if (summary->findings[kind])
+			printf("%12" PRIu64 "  %-14s %s\n", summary->findings[kind], finding_kinds[kind].name,
+			       finding_kinds[kind].condition);
+	print_answers(&summary->replay);
+	if (options->verify)
+		printf("\nverified: %" PRIu64 " requests compared with truth, no difference\n", summary->verified);
+	if (summary->run)
+		printf("\nrun %" PRIu64 " in %s; next: iommusim report %s\n", summary->run, options->store,
+		       options->store);
+}
+
+static void print_json(const struct run_options *options, const struct run_summary *summary)
+{
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_text(&json, "recording", options->recording);
+	json_number(&json, "run", summary->run);
+	json_number(&json, "events", summary->events);
+	json_number(&json, "dma", summary->replay.dma);
+	json_number(&json, "duration_ns", summary->last_ns);
+	json_object(&json, "findings");
+	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
+		json_number(&json, finding_kinds[kind].name, summary->findings[kind]);
+	json_end(&json);
+	json_object(&json, "answers");
+	json_number(&json, "compared", summary->replay.answers);
+	json_number(&json, "agree", summary->replay.agree);
+	json_number(&json, "differ", summary->replay.differ);
+	json_number(&json, "undecided", summary->replay.undecided);
+	json_number(&json, "adopted", summary->replay.adopted);
+	json_end(&json);
+	if (options->verify)
+		json_number(&json, "verified", summary->verified);
+	json_end(&json);
+	json_finish(&json);
+}
+
+static int replay(const struct machine *machine, struct run_options *options, bool json)
+{
+	struct progress progress = { 0 };
+	struct run_summary summary;
+	struct err err = { 0 };
+	int failed;
+
+	if (command_input(options->recording, &err))
+		return command_failed("replay", &err);
+	progress_start(&progress, "events");
+	options->progress = show_progress;
+	options->progress_ctx = &progress;
+	failed = run_recording(machine, options, &summary, &err);
+	progress_clear(&progress);
+	if (failed)
+		return command_failed("replay", &err);
+	if (json)
+		print_json(options, &summary);
+	else
+		print_text(options, &summary);
+	return command_done("replay", STATUS_FINE);
+}
+
+int cmd_replay(int argc, char **argv)
+{
+	struct run_options options = { .version = IOMMUSIM_VERSION };
+	struct option_list sets = { 0 };
+	const char *machine_path = NULL;
+	bool json = false, print_config = false;
+	const struct option_row rows[] = {
+		{ 'm', "machine", OPTION_TEXT, &machine_path, "FILE.yaml", "machine description" },
+		{ 0, "set", OPTION_LIST, &sets, "KEY=VALUE", "one key of it; may be given more than once" },
+		{ 's', "store", OPTION_TEXT, &options.store, "FILE", "SQLite store to add this run to" },
+		{ 0, "verify", OPTION_FLAG, &options.verify, NULL,
+		  "compare every request with truth; a difference is an error" },
+		{ 0, "salvage", OPTION_FLAG, &options.salvage, NULL, "go on after damage in a native recording" },
+		{ 0, "print-config", OPTION_FLAG, &print_config, NULL, "print the machine description and stop" },
+		{ 0, "json", OPTION_FLAG, &json, NULL, "print the summary as JSON" },
+		{ 0 },
+	};
+	const struct command_help help = { .name = "replay",
+					   .operands = "[RECORDING]",
+					   .summary = "Replay a recording and report what it shows",
+					   .details = details,
+					   .examples = examples,
+					   .options = rows,
+					   .min_operands = 0,
+					   .max_operands = 1 };
+	struct operands operands;
+	struct machine *machine;
+	struct err err = { 0 };
+	int status;
+
+	if (!options_parse(&help, argc, argv, &operands, &status))
+		return status;
+	if (!print_config && !operands.n)
+		return options_wrong(&help, "expected a recording");
+	if (machine_load(machine_path, sets.texts, sets.n, &machine, &err)) {
+		status = command_failed("replay", &err);
+	} else if (print_config) {
+		machine_print(machine, stdout);
+		status = command_done("replay", STATUS_FINE);
+		machine_destroy(machine);
+	} else {
+		options.recording = operands.texts[0];
+		status = replay(machine, &options, json);
+		machine_destroy(machine);
+	}
+	free(sets.texts);
+	return status;
+}

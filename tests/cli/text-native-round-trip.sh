@@ -1,0 +1,14 @@
+# The same seed gives the same recording, and text to native to text is the identity.
+for pattern in zipf ring nvme strict seq uniform chaos; do
+	expect_status 0 iommusim generate "$pattern" --seed=3 --events=2k -o once.events
+	expect_status 0 iommusim generate "$pattern" --seed=3 --events=2k >again.events
+	cmp once.events again.events
+	expect_status 0 iommusim cat -o native.imt once.events
+	expect_status 0 iommusim cat native.imt >back.events
+	cmp once.events back.events && echo "$pattern round-trips"
+	expect_status 0 iommusim cat -o second.imt native.imt
+	cmp native.imt second.imt
+done
+expect_status 0 iommusim generate chaos --seed=4 --events=2k -o other.events
+cmp -s once.events other.events && echo 'another seed gave the same recording'
+ls

@@ -1,0 +1,503 @@
+/*
+ * Neutral events out of merged records. Domains are called didN by their VT-d domain id,
+ * devices by bus, slot and function. src is 0 for the guest, 1 for the host; at is the line.
+ */
+#include "traces/import_emit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- declarations -------------------------------------------------------------------- */
+
+static uint32_t string_of(struct emitter *emitter, const char *text)
+{
+	return names_string(emitter->names, text, strlen(text));
+}
+
+static uint32_t declare(struct emitter *emitter, enum name_table table, const char *name)
+{
+	uint32_t string = string_of(emitter, name);
+	uint32_t number =
+		string == NAME_NONE ? NAME_NONE : names_declare(emitter->names, table, string);
+
+	if (number == NAME_NONE)
+		number = names_find(emitter->names, table, name, strlen(name));
+	emitter->failed |= number == NAME_NONE;
+	return number;
+}
+
+static void declare_iommus(struct emitter *emitter, const struct origin *origin)
+{
+	const struct scan_result *scan = emitter->plan.scan;
+	/* One unit needs no name of its own, and the host's log knows none. */
+	bool named = scan->units_n > 1;
+
+	emitter->iommus_n = named ? scan->units_n : 1;
+	for (unsigned i = 0; i < emitter->iommus_n; i++) {
+		struct building building = building_begin(EVENT_IOMMU, 0, origin);
+
+		emitter->iommus[i] =
+			declare(emitter, NAMES_IOMMUS, named ? scan->units[i] : "iommu0");
+		building_set(&building, IOMMU_NAME,
+			     names_string_of(emitter->names, NAMES_IOMMUS, emitter->iommus[i]));
+		emitter_push(emitter, &building);
+	}
+}
+
+static struct domain_state declare_domain(struct emitter *emitter, const char *name, int32_t did,
+					  const struct origin *origin)
+{
+	struct building building = building_begin(EVENT_DOMAIN, 0, origin);
+	struct domain_state state = { .domain = declare(emitter, NAMES_DOMAINS, name) };
+
+	building_set(&building, DOMAIN_NAME, string_of(emitter, name));
+	building_set(&building, DOMAIN_OWNER, string_of(emitter, "guest0"));
+	if (did >= 0)
+		building_set(&building, DOMAIN_DID, (uint64_t)did);
+	emitter_push(emitter, &building);
+	state.agent =
+		names_agent(emitter->names, (struct agent){ NAME_NONE, state.domain, PASID_NONE });
+	emitter->failed |= state.agent == NAME_NONE;
+	return state;
+}
+
+static void declare_device(struct emitter *emitter, uint16_t sid, const struct origin *origin)
+{
+	struct device_state *state = &emitter->devices[sid];
+	struct building building = building_begin(EVENT_DEVICE, 0, origin);
+	char name[16];
+
+	snprintf(name, sizeof name, "%02x:%02x.%x", sid >> 8u, sid >> 3u & 0x1fu, sid & 7u);
+	state->device = declare(emitter, NAMES_DEVICES, name);
+	building_set(&building, DEVICE_NAME, string_of(emitter, name));
+	building_set(&building, DEVICE_ID, 1ull << 63 | sid);
+	building_set(&building, DEVICE_OWNER, string_of(emitter, "guest0"));
+	if (state->type == 1)
+		building_set(&building, DEVICE_ATS, 1);
+	emitter_push(emitter, &building);
+	state->agent =
+		names_agent(emitter->names, (struct agent){ state->device, NAME_NONE, PASID_NONE });
+	emitter->failed |= state->agent == NAME_NONE;
+	emitter->sids[emitter->sids_n++] = sid;
+}
+
+static void attach(struct emitter *emitter, uint16_t sid, int32_t did, const struct origin *origin)
+{
+	struct device_state *state = &emitter->devices[sid];
+	struct building building = building_begin(EVENT_ATTACH, 0, origin);
+	uint32_t domain = did >= 0 ? emitter->domains[did].domain : emitter->unknown.domain;
+
+	building_device(&building, state->device);
+	building_domain(&building, domain);
+	emitter_push(emitter, &building);
+	state->did = did;
+}
+
+static void detach(struct emitter *emitter, uint16_t sid, const struct origin *origin)
+{
+	struct building building = building_begin(EVENT_DETACH, 0, origin);
+
+	building_device(&building, emitter->devices[sid].device);
+	emitter_push(emitter, &building);
+	emitter->devices[sid].did = NO_DID;
+}
+
+/*
+ * A context entry shows when QEMU caches it at the device's first access, long after it was
+ * written. So a device counts as attached from the start, unless the guest invalidated its
+ * context entry before that access: then from there on.
+ */
+static void place_attaches(struct emitter *emitter)
+{
+	const struct scan_result *scan = emitter->plan.scan;
+
+	for (size_t i = 0; i < scan->contexts_n; i++) {
+		const struct context_change *change = &scan->contexts[i];
+		struct device_state *state = &emitter->devices[change->sid];
+
+		if (change->entry)
+			state->type |= change->type;
+		if (state->first_did != NO_DID && change->time_ns > emitter->start_ns)
+			continue;
+		state->first_did = change->did;
+		state->seen_ns = change->time_ns;
+		state->seen_line = change->line;
+	}
+	for (size_t i = 0; i < scan->guest_commands.n; i++) {
+		const struct command *command = &scan->guest_commands.items[i];
+		struct device_state *state = &emitter->devices[command->low >> 32 & 0xffff];
+
+		if ((command->low & 0xf) == 1 && (command->low >> 4 & 3) == 3 &&
+		    state->attach_at < 0 &&
+		    state->seen_ns > clock_map(&emitter->plan.info->clock, command->time))
+			state->attach_at = (int64_t)i;
+	}
+}
+
+int emit_start(struct emitter *emitter, struct err *err)
+{
+	const struct scan_result *scan = emitter->plan.scan;
+	struct origin origin = { .class = CLASS_INFERRED };
+	char name[16];
+
+	declare_iommus(emitter, &origin);
+	for (int32_t did = 0; did <= 0xffff; did++) {
+		if (!scan->did_seen[did])
+			continue;
+		snprintf(name, sizeof name, "did%d", (int)did);
+		emitter->domains[did] = declare_domain(emitter, name, did, &origin);
+	}
+	if (emitter->plan.unknown_domain)
+		emitter->unknown = declare_domain(emitter, "did-unknown", NO_DID, &origin);
+	place_attaches(emitter);
+	for (uint32_t sid = 0; sid <= 0xffff; sid++)
+		if (scan->sid_seen[sid])
+			declare_device(emitter, (uint16_t)sid, &origin);
+	for (size_t i = 0; i < emitter->sids_n; i++) {
+		const struct device_state *state = &emitter->devices[emitter->sids[i]];
+		struct origin seen = { .class = CLASS_INFERRED,
+				       .src = SRC_HOST,
+				       .line = state->seen_line };
+
+		if (state->first_did != NO_DID && state->attach_at < 0)
+			attach(emitter, emitter->sids[i], state->first_did, &seen);
+		else if (state->first_did == NO_DID && emitter->plan.unknown_domain)
+			attach(emitter, emitter->sids[i], NO_DID, &origin);
+	}
+	return emitter->failed ? err_no_memory(err, "declarations") : 0;
+}
+
+/* ---- guest --------------------------------------------------------------------------- */
+
+static enum event_class class_of(const struct decision *decision)
+{
+	switch (decision->how) {
+	case HOW_COMMAND:
+	case HOW_DEVICE:
+	case HOW_ANSWER:
+	case HOW_PAIRED:
+		return CLASS_DERIVED;
+	default:
+		return CLASS_INFERRED;
+	}
+}
+
+static void emit_mapping(struct emitter *emitter, const struct merge_step *step,
+			 struct origin origin)
+{
+	const struct guest_record *record = step->guest;
+	const struct decision *decision = &emitter->plan.scan->decisions.items[step->ordinal];
+	const struct domain_state *domain =
+		decision->how == HOW_NONE ? &emitter->unknown : &emitter->domains[decision->did];
+	uint64_t size = record->end - record->iova;
+	struct building building;
+
+	origin.class = class_of(decision);
+	if (record->kind == GUEST_MAP) {
+		if (decision->perm == 0)
+			origin.class = CLASS_INFERRED;
+		building = building_begin(EVENT_MAP, 0, &origin);
+		building_set(&building, MAP_IOVA, record->iova);
+		building_set(&building, MAP_PA, record->pa);
+		building_set(&building, MAP_SIZE, size);
+		building_set(&building, MAP_PERM, decision->perm ? decision->perm : 3);
+	} else {
+		building = building_begin(EVENT_UNMAP, 0, &origin);
+		building_set(&building, UNMAP_IOVA, record->iova);
+		building_set(&building, UNMAP_SIZE, size);
+		if (record->done != size)
+			building_set(&building, UNMAP_DONE, record->done);
+	}
+	building_set(&building, FIELD_CPU, record->cpu);
+	building.event.agent = domain->agent;
+	emitter_push(emitter, &building);
+}
+
+static void emit_issue(struct emitter *emitter, const struct merge_step *step,
+		       const struct origin *origin)
+{
+	const struct guest_record *record = step->guest;
+	struct descriptor descriptor = { .origin = origin };
+
+	memcpy(descriptor.words, record->words, sizeof descriptor.words);
+	if (step->ordinal < emitter->plan.pairs) {
+		descriptor.has_id = true;
+		descriptor.id = step->ordinal + 1;
+	}
+	for (unsigned i = 0; i < emitter->iommus_n && emitter->iommus_n > 1; i++)
+		if (strcmp(emitter->plan.scan->units[i], record->unit) == 0)
+			descriptor.unit = i;
+	vtd_invalidate(emitter, &descriptor);
+	for (size_t i = 0; i < emitter->sids_n; i++) {
+		const struct device_state *state = &emitter->devices[emitter->sids[i]];
+		struct origin inferred = *origin;
+
+		inferred.class = CLASS_INFERRED;
+		if (state->attach_at == (int64_t)step->ordinal && state->first_did != NO_DID)
+			attach(emitter, emitter->sids[i], state->first_did, &inferred);
+	}
+}
+
+static void emit_guest(struct emitter *emitter, const struct merge_step *step, struct origin origin)
+{
+	const struct guest_record *record = step->guest;
+	struct building building;
+
+	switch (record->kind) {
+	case GUEST_MAP:
+	case GUEST_UNMAP:
+		emit_mapping(emitter, step, origin);
+		break;
+	case GUEST_COMMAND:
+		emit_issue(emitter, step, &origin);
+		break;
+	case GUEST_MARK: {
+		uint32_t text = names_string(emitter->names, record->text, record->length);
+
+		emitter->failed |= text == NAME_NONE;
+		building = building_begin(EVENT_MARK, 0, &origin);
+		building_set(&building, MARK_TEXT, text);
+		emitter_push(emitter, &building);
+		break;
+	}
+	case GUEST_LOST:
+		building = building_begin(EVENT_LOST, 0, &origin);
+		if (record->count)
+			building_set(&building, LOST_COUNT, record->count);
+		if (record->has_cpu)
+			building_set(&building, FIELD_CPU, record->cpu);
+		emitter_push(emitter, &building);
+		break;
+	case GUEST_HINT:
+		break;
+	}
+}
+
+/* ---- host ---------------------------------------------------------------------------- */
+
+/* An access's length is not recorded: the emulator resolves it word by word or page by page. */
+static uint32_t least_length(uint64_t iova)
+{
+	return iova & 3 ? 1 : 4;
+}
+
+static void emit_dma(struct emitter *emitter, const struct host_record *record,
+		     const struct origin *origin)
+{
+	bool fault = record->kind == HOST_FAULT;
+	unsigned verb = !fault ? DMA_VERB_ANY : record->write ? DMA_VERB_WRITE : DMA_VERB_READ;
+	struct building building = building_begin(EVENT_DMA, verb, origin);
+
+	building_set(&building, DMA_IOVA, record->iova);
+	building_set(&building, DMA_LEN, least_length(record->iova));
+	if (fault)
+		building_set(&building, DMA_FAULT, record->code);
+	else
+		building_set(&building, DMA_PA, record->pa);
+	building.event.agent = emitter->devices[record->sid].agent;
+	emitter_push(emitter, &building);
+}
+
+/* A paired command was issued by the guest; the others appear here for the first time. */
+static void emit_execution(struct emitter *emitter, const struct merge_step *step,
+			   const struct origin *origin)
+{
+	const struct emit_plan *plan = &emitter->plan;
+	struct descriptor descriptor = {
+		.words = { step->host->low, step->host->high },
+		.has_id = true,
+		.origin = origin,
+	};
+
+	if (step->ordinal >= plan->first_pair && step->ordinal - plan->first_pair < plan->pairs) {
+		descriptor.id = step->ordinal - plan->first_pair + 1;
+	} else {
+		/* Behind all paired ones, so that no number is used twice. */
+		descriptor.id = plan->pairs + step->ordinal + 1;
+		vtd_invalidate(emitter, &descriptor);
+	}
+	if (emitter->pending_n < PENDING)
+		emitter->pending[emitter->pending_n++] = (uint32_t)descriptor.id;
+}
+
+static void emit_wait(struct emitter *emitter, const struct origin *origin)
+{
+	for (size_t i = 0; i < emitter->pending_n; i++) {
+		struct building building = building_begin(EVENT_DONE, 0, origin);
+
+		building_set(&building, DONE_ID, emitter->pending[i]);
+		emitter_push(emitter, &building);
+	}
+	emitter->pending_n = 0;
+}
+
+static void emit_fault(struct emitter *emitter, const struct host_record *record,
+		       const struct origin *origin)
+{
+	struct building building = building_begin(EVENT_FAULT, 0, origin);
+
+	building_set(&building, FAULT_IOVA, record->iova);
+	building_set(&building, FAULT_CODE, record->code);
+	building_set(&building, FAULT_ACCESS, record->write);
+	building.event.agent = emitter->devices[record->sid].agent;
+	emitter_push(emitter, &building);
+}
+
+static void emit_register(struct emitter *emitter, const struct host_record *record,
+			  const struct origin *origin)
+{
+	struct building building = building_begin(EVENT_REG, 0, origin);
+
+	building_set(&building, REG_OFFSET, record->offset);
+	building_set(&building, REG_VALUE, record->value);
+	building_set(&building, REG_SIZE, record->size);
+	emitter_push(emitter, &building);
+}
+
+/* A context entry that leads elsewhere than the last one of this device. */
+static void emit_context(struct emitter *emitter, const struct host_record *record,
+			 struct origin origin)
+{
+	struct device_state *state = &emitter->devices[record->sid];
+
+	if (state->did == record->did)
+		return;
+	origin.class = CLASS_DERIVED;
+	if (state->did != NO_DID)
+		detach(emitter, record->sid, &origin);
+	attach(emitter, record->sid, record->did, &origin);
+}
+
+/*
+ * The log goes on with commands that the guest's recording does not have: it was stopped, and
+ * what was mapped and unmapped since is not known.
+ */
+static void tell_end_of_guest(struct emitter *emitter, struct origin origin)
+{
+	struct building building;
+
+	emitter->lost_told = true;
+	origin.class = CLASS_INFERRED;
+	building = building_begin(EVENT_LOST, 0, &origin);
+	emitter_push(emitter, &building);
+}
+
+static void emit_host(struct emitter *emitter, const struct merge_step *step,
+		      const struct origin *origin)
+{
+	const struct host_record *record = step->host;
+	bool before = step->time_ns < emitter->start_ns;
+
+	/* Before time 0 nothing is cached or mapped: only registers keep their state. */
+	if (before && record->kind != HOST_REGISTER)
+		return;
+	if (step->guest_over && !emitter->lost_told && emitter->plan.info->host_commands_after > 0)
+		tell_end_of_guest(emitter, *origin);
+	switch (record->kind) {
+	case HOST_ANSWER:
+	case HOST_FAULT:
+		emit_dma(emitter, record, origin);
+		break;
+	case HOST_COMMAND:
+		emit_execution(emitter, step, origin);
+		break;
+	case HOST_WAIT:
+		emit_wait(emitter, origin);
+		break;
+	case HOST_FRR:
+		emit_fault(emitter, record, origin);
+		break;
+	case HOST_REGISTER:
+		emit_register(emitter, record, origin);
+		break;
+	case HOST_CONTEXT:
+		emit_context(emitter, record, *origin);
+		break;
+	case HOST_VERSION:
+		break;
+	}
+}
+
+int emit_step(struct emitter *emitter, const struct merge_step *step, struct err *err)
+{
+	struct origin origin = {
+		.time_ns =
+			step->time_ns > emitter->start_ns ? step->time_ns - emitter->start_ns : 0,
+		.line = step->guest ? step->guest->line : step->host->line,
+		.src = step->guest ? SRC_GUEST : SRC_HOST,
+		.clamped = step->clamped,
+	};
+
+	if (emitter->taken == emitter->events_n)
+		emitter->taken = emitter->events_n = emitter->slots_n = 0;
+	if (step->guest)
+		emit_guest(emitter, step, origin);
+	else
+		emit_host(emitter, step, &origin);
+	return emitter->failed ? err_set(err, ERR_LIMIT, "line %llu: too many names or no memory",
+					 (unsigned long long)origin.line)
+			       : 0;
+}
+
+size_t emitter_waiting(const struct emitter *emitter)
+{
+	return emitter->events_n - emitter->taken;
+}
+
+void emitter_take(struct emitter *emitter, struct event_batch *batch)
+{
+	size_t n = emitter_waiting(emitter);
+
+	if (n > EVENT_BATCH)
+		n = EVENT_BATCH;
+	*batch = (struct event_batch){ emitter->events + emitter->taken, emitter->slots, n,
+				       emitter->handed_out };
+	emitter->taken += n;
+	emitter->handed_out += n;
+}
+
+int emitter_create(const struct emit_plan *plan, struct names *names, struct emitter **out,
+		   struct err *err)
+{
+	struct emitter *emitter = calloc(1, sizeof *emitter);
+
+	if (emitter) {
+		emitter->devices = malloc(65536 * sizeof *emitter->devices);
+		emitter->sids = malloc(65536 * sizeof *emitter->sids);
+		emitter->domains = malloc(65536 * sizeof *emitter->domains);
+		emitter->pending = malloc(PENDING * sizeof *emitter->pending);
+	}
+	if (!emitter || !emitter->devices || !emitter->sids || !emitter->domains ||
+	    !emitter->pending) {
+		emitter_destroy(emitter);
+		return err_no_memory(err, "import");
+	}
+	emitter->plan = *plan;
+	emitter->names = names;
+	emitter->start_ns = plan->info->start_ns;
+	emitter->unknown = (struct domain_state){ EVENT_NO_AGENT, NAME_NONE };
+	for (unsigned i = 0; i <= 0xffff; i++) {
+		emitter->domains[i] = (struct domain_state){ EVENT_NO_AGENT, NAME_NONE };
+		emitter->devices[i] = (struct device_state){
+			.agent = EVENT_NO_AGENT,
+			.did = NO_DID,
+			.first_did = NO_DID,
+			.attach_at = -1,
+		};
+	}
+	*out = emitter;
+	return 0;
+}
+
+void emitter_destroy(struct emitter *emitter)
+{
+	if (!emitter)
+		return;
+	free(emitter->devices);
+	free(emitter->sids);
+	free(emitter->domains);
+	free(emitter->pending);
+	free(emitter->events);
+	free(emitter->slots);
+	free(emitter);
+}

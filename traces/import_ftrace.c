@@ -1,0 +1,531 @@
+/*
+ * ftrace text of a Linux guest: tracefs `trace`, `trace-cmd report`, `perf script`.
+ *
+ *     TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION
+ *     kworker/u4:1-25      [000] ..s1.    10.038323: unmap: IOMMU: iova=0x... - 0x... size=4096 ...
+ *
+ * The task's name is free text of up to 15 bytes, so a line is recognised by its middle: pid,
+ * [cpu], optional flags, time and colon.
+ */
+#include "traces/import_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	TASK_COLUMNS = 16, /* the name's field, unless somebody trimmed the lines */
+	HINT_RANGES = 128, /* a dma_map_sg event lists no more */
+};
+
+struct ftrace {
+	struct lines *lines;
+	bool strict;
+	bool clock_known, ticks;
+	struct import_side side;
+	/* dma_map_sg names several ranges: they come out as one record each. */
+	struct guest_record ranges;
+	uint64_t range_start[HINT_RANGES], range_bytes[HINT_RANGES];
+	unsigned range_next, range_count;
+};
+
+int ftrace_open(struct lines *lines, bool strict, struct ftrace **out, struct err *err)
+{
+	struct ftrace *ftrace = calloc(1, sizeof *ftrace);
+
+	if (!ftrace)
+		return err_no_memory(err, "ftrace reader");
+	ftrace->strict = strict;
+	ftrace->lines = lines;
+	if (lines_rewind(lines, err)) {
+		ftrace_close(ftrace);
+		return -1;
+	}
+	*out = ftrace;
+	return 0;
+}
+
+void ftrace_close(struct ftrace *ftrace)
+{
+	free(ftrace);
+}
+
+bool ftrace_ticks(const struct ftrace *ftrace)
+{
+	return ftrace->ticks;
+}
+
+const struct import_side *ftrace_side(struct ftrace *ftrace)
+{
+	ftrace->side.lines = lines_total(ftrace->lines);
+	ftrace->side.too_long = lines_too_long(ftrace->lines);
+	ftrace->side.cut = lines_cut(ftrace->lines);
+	return &ftrace->side;
+}
+
+/* ---- the line's grammar -------------------------------------------------------------- */
+
+/* What stands before the payload. */
+struct prefix {
+	uint64_t time;
+	uint32_t cpu, pid;
+	bool ticks;
+	struct scan event, payload;
+};
+
+/* The pid that ends right before `at`: "-25 ", "19124 " (perf), "-25  ( 17) " (with tgid). */
+static bool parse_pid(const char *start, const char *at, uint32_t *pid)
+{
+	uint64_t number = 0, scale = 1;
+	const char *digits;
+
+	while (at > start && at[-1] == ' ')
+		at--;
+	if (at > start && at[-1] == ')') {
+		while (at > start && at[-1] != '(')
+			at--;
+		if (at == start)
+			return false;
+		at--;
+		while (at > start && at[-1] == ' ')
+			at--;
+	}
+	for (digits = at; digits > start && (unsigned char)(digits[-1] - '0') < 10; digits--) {
+		if (at - digits >= 10)
+			return false;
+		number += (unsigned)(digits[-1] - '0') * scale;
+		scale *= 10;
+	}
+	if (digits == at || digits == start ||
+	    (digits[-1] != '-' && digits[-1] != ' ' && digits[-1] != '/'))
+		return false;
+	*pid = (uint32_t)number;
+	return number <= UINT32_MAX;
+}
+
+/* "10.038323: " in ns, or "26145310338: " in ticks. */
+static bool parse_time(struct scan *scan, struct prefix *prefix)
+{
+	uint64_t whole, fraction = 0;
+	unsigned digits = 0;
+
+	if (!scan_decimal(scan, &whole))
+		return false;
+	prefix->ticks = !scan_literal(scan, ".");
+	if (prefix->ticks) {
+		prefix->time = whole;
+		return scan_literal(scan, ":");
+	}
+	for (; scan->at < scan->end && (unsigned char)(*scan->at - '0') < 10; scan->at++) {
+		if (++digits > 9)
+			return false;
+		fraction = fraction * 10 + (unsigned)(*scan->at - '0');
+	}
+	if (digits == 0 || whole >= UINT64_MAX / 1000000000u)
+		return false;
+	for (; digits < 9; digits++)
+		fraction *= 10;
+	prefix->time = whole * 1000000000u + fraction;
+	return scan_literal(scan, ":");
+}
+
+/* "iommu:map: text" of perf, "map:   text" of trace-cmd: the name without system and colon. */
+static bool parse_event(struct scan *scan, struct prefix *prefix)
+{
+	const char *name, *at;
+
+	scan_blanks(scan);
+	name = scan->at;
+	for (at = name; at < scan->end && *at != ' '; at++)
+		if (*at == ':' && at + 1 < scan->end && at[1] != ' ')
+			name = at + 1;
+	if (at == name || at[-1] != ':')
+		return false;
+	prefix->event = (struct scan){ name, at - 1 };
+	scan->at = at;
+	scan_blanks(scan);
+	prefix->payload = *scan;
+	return prefix->event.at < prefix->event.end;
+}
+
+/* Everything from the '[' of "[000]" on. */
+static bool parse_anchor(const char *start, const char *bracket, const char *end,
+			 struct prefix *prefix)
+{
+	struct scan scan = { bracket + 1, end };
+	uint64_t cpu;
+
+	if (!scan_decimal(&scan, &cpu) || cpu > UINT32_MAX || !scan_literal(&scan, "] "))
+		return false;
+	prefix->cpu = (uint32_t)cpu;
+	if (!parse_pid(start, bracket, &prefix->pid))
+		return false;
+	scan_blanks(&scan);
+	for (int words = 0; words < 2; words++) {
+		struct scan ahead = scan;
+		const char *word = scan.at;
+
+		if (parse_time(&ahead, prefix) && parse_event(&ahead, prefix))
+			return true;
+		/* Four to six columns of flags stand before the time in most formats. */
+		while (scan.at < end && *scan.at != ' ')
+			scan.at++;
+		if (scan.at - word < 4 || scan.at - word > 6)
+			return false;
+		scan_blanks(&scan);
+	}
+	return false;
+}
+
+/*
+ * A name may hold anything, even "[1] 2: b", so a bracket behind the name's columns is tried
+ * first; lines whose blanks were trimmed have it further left.
+ */
+static bool parse_prefix(const struct line *line, struct prefix *prefix)
+{
+	const char *end = line->text + line->length;
+	const char *from[2] = { line->text, line->text };
+
+	if (line->length > TASK_COLUMNS)
+		from[0] += TASK_COLUMNS;
+	for (int i = 0; i < 2; i++) {
+		const char *at = from[i];
+
+		while ((at = memchr(at, '[', (size_t)(end - at)))) {
+			if (parse_anchor(line->text, at, end, prefix))
+				return true;
+			at++;
+		}
+	}
+	return false;
+}
+
+/* ---- payloads ------------------------------------------------------------------------ */
+
+static bool event_is(const struct prefix *prefix, const char *name)
+{
+	size_t length = strlen(name);
+
+	return (size_t)(prefix->event.end - prefix->event.at) == length &&
+	       memcmp(prefix->event.at, name, length) == 0;
+}
+
+/* "IOMMU: iova=0x... - 0x... paddr=0x... size=N"; older kernels leave out the end (exclusive). */
+static bool parse_map(struct scan *scan, struct guest_record *record)
+{
+	uint64_t size;
+	bool has_end;
+
+	if (!scan_literal_hex(scan, "IOMMU: iova=0x", &record->iova))
+		return false;
+	has_end = scan_literal_hex(scan, " - 0x", &record->end);
+	if (record->kind == GUEST_MAP && !scan_literal_hex(scan, " paddr=0x", &record->pa))
+		return false;
+	if (!scan_literal_hex(scan, " size=0x", &size) &&
+	    !scan_literal_decimal(scan, " size=", &size))
+		return false;
+	record->done = size;
+	if (record->kind == GUEST_UNMAP)
+		scan_literal_decimal(scan, " unmapped_size=", &record->done);
+	if (!scan_at_end(scan))
+		return false;
+	if (!has_end)
+		record->end = record->iova + size;
+	/* The end may be 2^64, which is 0; a size of nothing is no mapping. */
+	return size != 0 && record->end - record->iova == size &&
+	       (record->end > record->iova || record->end == 0);
+}
+
+/* What a name of the text form may hold, but ':'. */
+static bool name_character(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       c == '_' || c == '.' || c == '-';
+}
+
+/* "iotlb_inv dmar0: 0x900f2 0xffffd000 0x0 0x0" */
+static bool parse_qi_submit(struct scan *scan, struct guest_record *record)
+{
+	const char *unit;
+	size_t length;
+
+	while (scan->at < scan->end && *scan->at != ' ')
+		scan->at++;
+	scan_blanks(scan);
+	unit = scan->at;
+	while (scan->at < scan->end && *scan->at != ':' && name_character(*scan->at))
+		scan->at++;
+	length = (size_t)(scan->at - unit);
+	if (length == 0 || length >= sizeof record->unit)
+		return false;
+	memcpy(record->unit, unit, length);
+	record->unit[length] = '\0';
+	return scan_literal_hex(scan, ": 0x", &record->words[0]) &&
+	       scan_literal_hex(scan, " 0x", &record->words[1]) &&
+	       scan_literal_hex(scan, " 0x", &record->words[2]) &&
+	       scan_literal_hex(scan, " 0x", &record->words[3]) && scan_at_end(scan);
+}
+
+/* "0000:01:00.0 " of PCI segment 0; other devices are not what a host log speaks of. */
+static bool parse_bdf(struct scan *scan, uint32_t *sid)
+{
+	uint64_t segment, bus, slot, function;
+
+	if (!scan_hex(scan, &segment) || segment != 0 || !scan_literal_hex(scan, ":", &bus) ||
+	    bus > 0xff || !scan_literal_hex(scan, ":", &slot) || slot > 0x1f ||
+	    !scan_literal_hex(scan, ".", &function) || function > 7)
+		return false;
+	*sid = (uint32_t)(bus << 8 | slot << 3 | function);
+	return true;
+}
+
+/* Moves behind the next occurrence of key. */
+static bool seek(struct scan *scan, const char *key)
+{
+	size_t length = strlen(key);
+
+	for (; scan_left(scan) >= length; scan->at++) {
+		if (memcmp(scan->at, key, length) == 0) {
+			scan->at += length;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void set_range(struct guest_record *record, uint64_t start, uint64_t bytes)
+{
+	record->iova = start & ~0xfffull;
+	record->end = (start + bytes + 0xfff) & ~0xfffull;
+}
+
+/* "... dma_addr=ffffd000 size=4096 ...": hexadecimal without 0x, then decimal. */
+static bool parse_one_range(struct scan *scan, struct guest_record *record)
+{
+	uint64_t start, bytes;
+
+	if (!seek(scan, " dma_addr=") || !scan_hex(scan, &start) ||
+	    !scan_literal_decimal(scan, " size=", &bytes) || bytes == 0 || start + bytes < start)
+		return false;
+	set_range(record, start, bytes);
+	return true;
+}
+
+/* "... dma_addrs={0xfff3f8c0,...} sizes={0x200,...} ..." */
+static bool parse_list(struct scan *scan, const char *key, uint64_t *values, unsigned *n)
+{
+	*n = 0;
+	if (!seek(scan, key))
+		return false;
+	do {
+		if (*n == HINT_RANGES || !scan_literal_hex(scan, "0x", &values[*n]))
+			return false;
+		++*n;
+	} while (scan_literal(scan, ","));
+	return scan_literal(scan, "}");
+}
+
+static bool parse_scatter(struct ftrace *ftrace, struct scan *scan, struct guest_record *record)
+{
+	unsigned starts, sizes;
+
+	if (!parse_list(scan, " dma_addrs={", ftrace->range_start, &starts) ||
+	    !parse_list(scan, " sizes={", ftrace->range_bytes, &sizes) || starts != sizes)
+		return false;
+	set_range(record, ftrace->range_start[0], ftrace->range_bytes[0]);
+	ftrace->ranges = *record;
+	ftrace->range_next = 1;
+	ftrace->range_count = starts;
+	return true;
+}
+
+/*
+ * dma:* of kernel 6.12 and later. The placement relative to map and unmap is the kernel's:
+ * dma_unmap_sg and dma_free come before the unmap they cause, the others after their event.
+ * A text of another form (probes of the same name) is no hint and no error.
+ */
+static bool parse_hint(struct ftrace *ftrace, const struct prefix *prefix,
+		       struct guest_record *record)
+{
+	struct scan scan = prefix->payload;
+
+	if (!parse_bdf(&scan, &record->sid))
+		return false;
+	record->kind = GUEST_HINT;
+	if (event_is(prefix, "dma_map_page") || event_is(prefix, "dma_map_phys") ||
+	    event_is(prefix, "dma_alloc")) {
+		record->hint = HINT_MAPPED;
+		return parse_one_range(&scan, record);
+	}
+	if (event_is(prefix, "dma_map_sg")) {
+		record->hint = HINT_MAPPED;
+		return parse_scatter(ftrace, &scan, record);
+	}
+	if (event_is(prefix, "dma_unmap_page") || event_is(prefix, "dma_unmap_phys")) {
+		record->hint = HINT_UNMAPPED;
+		return parse_one_range(&scan, record);
+	}
+	record->hint = HINT_WILL_UNMAP;
+	if (event_is(prefix, "dma_free"))
+		return parse_one_range(&scan, record);
+	record->iova = record->end = 0; /* physical addresses only */
+	return event_is(prefix, "dma_unmap_sg");
+}
+
+static bool is_hint(const struct prefix *prefix)
+{
+	return prefix->event.end - prefix->event.at > 4 && memcmp(prefix->event.at, "dma_", 4) == 0;
+}
+
+/* 1: the record is filled; 0: the line was counted; -1: error. */
+static int parse_payload(struct ftrace *ftrace, const struct line *line,
+			 const struct prefix *prefix, struct guest_record *record, struct err *err)
+{
+	struct scan scan = prefix->payload;
+	const char *expected = NULL;
+
+	if (event_is(prefix, "map") && scan_left(&scan) >= 6 && memcmp(scan.at, "IOMMU:", 6) == 0) {
+		record->kind = GUEST_MAP;
+		if (!parse_map(&scan, record))
+			expected = "map: IOMMU: iova=0x... - 0x... paddr=0x... size=N";
+	} else if (event_is(prefix, "unmap") && scan_left(&scan) >= 6 &&
+		   memcmp(scan.at, "IOMMU:", 6) == 0) {
+		record->kind = GUEST_UNMAP;
+		if (!parse_map(&scan, record))
+			expected = "unmap: IOMMU: iova=0x... - 0x... size=N unmapped_size=N";
+	} else if (event_is(prefix, "qi_submit")) {
+		record->kind = GUEST_COMMAND;
+		if (!parse_qi_submit(&scan, record))
+			expected = "qi_submit: TYPE UNIT: 0x... 0x... 0x... 0x...";
+	} else if (event_is(prefix, "tracing_mark_write") || event_is(prefix, "print")) {
+		record->kind = GUEST_MARK;
+		scan_literal(&scan, "tracing_mark_write: ");
+		while (scan.end > scan.at && scan.end[-1] == ' ')
+			scan.end--;
+		record->text = scan.at;
+		record->length = scan_left(&scan);
+		if (record->length > MARK_MAX_BYTES)
+			expected = "a marker text of at most 4096 bytes";
+	} else if (!is_hint(prefix) || !parse_hint(ftrace, prefix, record)) {
+		side_skip(&ftrace->side, prefix->event.at,
+			  (size_t)(prefix->event.end - prefix->event.at));
+		return 0;
+	}
+	if (expected)
+		return side_bad(&ftrace->side, ftrace->strict, lines_path(ftrace->lines), line,
+				expected, err);
+	return 1;
+}
+
+/* ---- lines that are no events -------------------------------------------------------- */
+
+/* "# entries-in-buffer/entries-written: A/B": B - A events were overwritten before the start. */
+static int parse_header(const struct ftrace *ftrace, const struct line *line,
+			struct guest_record *record, struct err *err)
+{
+	struct scan scan = scan_of(line->text, line->length);
+	uint64_t kept, written;
+
+	if (seek(&scan, " latency trace v"))
+		return err_set(err, ERR_INPUT,
+			       "%s:%llu: ftrace's latency format, whose times are relative; record "
+			       "again with `echo nolatency-format > trace_options`",
+			       lines_path(ftrace->lines), (unsigned long long)line->number);
+	scan = scan_of(line->text, line->length);
+	if (!scan_literal(&scan, "# entries-in-buffer/entries-written: ") ||
+	    !scan_decimal(&scan, &kept) || !scan_literal_decimal(&scan, "/", &written) ||
+	    written <= kept)
+		return 0;
+	record->kind = GUEST_LOST;
+	record->count = written - kept;
+	record->untimed = true;
+	return 1;
+}
+
+/* "CPU:1 [LOST 12 EVENTS]", "CPU:1 [12 EVENTS DROPPED]", without a number: unknown. */
+static bool parse_lost(const struct line *line, struct guest_record *record)
+{
+	struct scan scan = scan_of(line->text, line->length);
+	uint64_t cpu;
+
+	if (!scan_literal_decimal(&scan, "CPU:", &cpu) || cpu > UINT32_MAX ||
+	    !scan_literal(&scan, " ["))
+		return false;
+	record->kind = GUEST_LOST;
+	record->cpu = (uint32_t)cpu;
+	record->has_cpu = true;
+	record->untimed = true;
+	if (scan_literal(&scan, "LOST EVENTS]") || scan_literal(&scan, "EVENTS DROPPED]"))
+		return true;
+	if (scan_literal_decimal(&scan, "LOST ", &record->count))
+		return scan_literal(&scan, " EVENTS]");
+	return scan_decimal(&scan, &record->count) && scan_literal(&scan, " EVENTS DROPPED]");
+}
+
+static bool is_furniture(const struct line *line)
+{
+	struct scan scan = scan_of(line->text, line->length);
+	uint64_t number;
+
+	if (scan_at_end(&scan) || scan_literal(&scan, "##### CPU ") ||
+	    scan_literal_decimal(&scan, "cpus=", &number))
+		return true;
+	/* A call chain of perf script: a long address, then a symbol. */
+	return line->text[0] <= ' ' && scan_hex(&scan, &number) && number >= 1 << 20 &&
+	       scan_literal(&scan, " ");
+}
+
+/* 1: record, 0: nothing to use, -1: error. */
+static int parse_line(struct ftrace *ftrace, const struct line *line, struct guest_record *record,
+		      struct err *err)
+{
+	struct prefix prefix;
+	int got;
+
+	memset(record, 0, sizeof *record);
+	record->line = line->number;
+	if (line->length > 0 && line->text[0] == '#' && (line->length < 2 || line->text[1] != '#'))
+		return parse_header(ftrace, line, record, err);
+	if (!parse_prefix(line, &prefix)) {
+		if (parse_lost(line, record))
+			return 1;
+		if (is_furniture(line))
+			return 0;
+		return side_bad(&ftrace->side, ftrace->strict, lines_path(ftrace->lines), line,
+				"TASK-PID [CPU] FLAGS SECONDS.MICROSECONDS: EVENT: TEXT", err);
+	}
+	if (ftrace->clock_known && ftrace->ticks != prefix.ticks)
+		return side_bad(&ftrace->side, ftrace->strict, lines_path(ftrace->lines), line,
+				"a time of the same form as in the lines above", err);
+	ftrace->clock_known = true;
+	ftrace->ticks = prefix.ticks;
+	record->time = prefix.time;
+	record->cpu = prefix.cpu;
+	record->pid = prefix.pid;
+	got = parse_payload(ftrace, line, &prefix, record, err);
+	/* The driver's own wait descriptor: the host's wait says when it was done. */
+	return got == 1 && record->kind == GUEST_COMMAND && (record->words[0] & 0xf) == 5 ? 0 : got;
+}
+
+int ftrace_next(struct ftrace *ftrace, struct guest_record *record, struct err *err)
+{
+	struct line line;
+	int got;
+
+	if (ftrace->range_next < ftrace->range_count) {
+		*record = ftrace->ranges;
+		set_range(record, ftrace->range_start[ftrace->range_next],
+			  ftrace->range_bytes[ftrace->range_next]);
+		ftrace->range_next++;
+		return 1;
+	}
+	while ((got = lines_next(ftrace->lines, &line, err)) == 1) {
+		got = parse_line(ftrace, &line, record, err);
+		if (got < 0)
+			return -1;
+		if (got == 1) {
+			ftrace->side.used++;
+			return 1;
+		}
+	}
+	return got;
+}

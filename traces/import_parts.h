@@ -1,0 +1,301 @@
+/*
+ * What the importer's parts say to each other. Readers turn lines into records, the clock maps
+ * guest times to host times, the domains part finds whose mapping is whose, the merge puts both
+ * sides in one order, the emitter makes neutral events. Private to traces/import_*.c.
+ */
+#ifndef IOMMUSIM_TRACES_IMPORT_PARTS_H
+#define IOMMUSIM_TRACES_IMPORT_PARTS_H
+
+#include "traces/import.h"
+#include "traces/lines.h"
+
+/* ---- counting ------------------------------------------------------------------------ */
+
+/* Counts a line left out by its event name. */
+void side_skip(struct import_side *side, const char *name, size_t length);
+/* Counts a line that cannot be read, keeping where and why of the first; -1 if strict. */
+int side_bad(struct import_side *side, bool strict, const char *path, const struct line *line,
+	     const char *expected, struct err *err);
+void side_sort(struct import_side *side);
+/* The line as it may stand in a message: control characters as dots, cut to size. */
+void line_excerpt(const char *text, size_t length, char *out, size_t size);
+
+/* ---- guest: import_ftrace.c ---------------------------------------------------------- */
+
+enum guest_kind {
+	GUEST_MAP,
+	GUEST_UNMAP,
+	GUEST_COMMAND,
+	GUEST_MARK,
+	GUEST_LOST,
+	GUEST_HINT, /* a dma:* event */
+};
+
+/* A dma:* event names the device of mappings that stand right before or after it. */
+enum hint_kind { HINT_MAPPED, HINT_UNMAPPED, HINT_WILL_UNMAP };
+
+struct guest_record {
+	enum guest_kind kind;
+	uint64_t time; /* ns, or ticks of a clock that prints bare integers */
+	uint64_t line;
+	uint32_t cpu, pid;
+	uint64_t iova, end; /* map, unmap, hint; end == iova: not named; end 0: up to 2^64 */
+	uint64_t pa;
+	uint64_t done; /* unmap: bytes really unmapped */
+	uint64_t words[4];
+	char unit[16];	  /* command: "dmar0" */
+	const char *text; /* mark, until the next record */
+	size_t length;
+	uint64_t count; /* lost: 0 is unknown */
+	bool has_cpu;	/* lost */
+	enum hint_kind hint;
+	uint32_t sid; /* hint: bus 15:8, device 7:3, function 2:0 */
+	bool untimed; /* lost, before the first event */
+};
+
+struct ftrace;
+
+/* Reads lines from their start; they stay the caller's and outlive the reader. */
+int ftrace_open(struct lines *lines, bool strict, struct ftrace **out, struct err *err);
+void ftrace_close(struct ftrace *ftrace);
+/* 1: a record; 0: the end; -1: error. */
+int ftrace_next(struct ftrace *ftrace, struct guest_record *record, struct err *err);
+/* Times are ticks (no decimal point); known after the first record. */
+bool ftrace_ticks(const struct ftrace *ftrace);
+const struct import_side *ftrace_side(struct ftrace *ftrace); /* brought up to date */
+
+/* ---- host: import_qemu.c ------------------------------------------------------------- */
+
+enum host_kind {
+	HOST_ANSWER,   /* a translation was given */
+	HOST_FAULT,    /* a request was refused */
+	HOST_COMMAND,  /* a descriptor was executed, waits left out */
+	HOST_WAIT,     /* everything before is complete */
+	HOST_REGISTER, /* fault status, fault control or fault record written */
+	HOST_FRR,      /* a fault was recorded where software sees it */
+	HOST_CONTEXT,  /* context entry of a device, as cached */
+	HOST_VERSION,  /* the version register was read: trace of a SYNC mark */
+};
+
+struct host_record {
+	enum host_kind kind;
+	bool walk;	    /* answer: by a table walk, not from the recorder's IOTLB */
+	bool did_known;	    /* answer: did and perm are there */
+	bool write;	    /* fault, frr */
+	uint8_t perm;	    /* answer: bit 0 read, bit 1 write, of the leaf */
+	uint8_t size;	    /* register: bytes */
+	uint16_t sid, did;  /* context too */
+	uint32_t code;	    /* fault, frr: the specification's fault reason */
+	uint64_t time_ns;   /* since 1970 */
+	uint64_t line;	    /* answer: of the line that tells hit or walk, if there is one */
+	uint64_t iova, pa;  /* answer: with the low bits */
+	uint64_t high, low; /* command: quadwords 1 and 0; context: entry */
+	uint64_t offset, value;
+};
+
+struct qemu;
+
+struct qemu_options {
+	bool strict;
+	bool answers_by_page; /* no vtd_dmar_translate in the log: page lines stand in */
+	bool walks_only;      /* leave out answers of the emulator's own IOTLB */
+};
+
+/* Reads lines from their start; they stay the caller's and outlive the reader. */
+int qemu_open(struct lines *lines, const struct qemu_options *options, struct qemu **out,
+	      struct err *err);
+void qemu_close(struct qemu *qemu);
+int qemu_next(struct qemu *qemu, struct host_record *record, struct err *err);
+const struct import_side *qemu_side(struct qemu *qemu);
+uint64_t qemu_pages(const struct qemu *qemu); /* page hit and update lines so far */
+
+/* ---- clock: import_clock.c ----------------------------------------------------------- */
+
+struct command {
+	uint64_t low, high; /* quadwords 0 and 1 */
+	uint64_t time, line;
+};
+
+struct command_list {
+	struct command *items;
+	size_t n, room;
+};
+
+int command_add(struct command_list *list, struct command command, struct err *err);
+
+struct tie {
+	uint64_t guest, host;
+};
+
+static inline uint64_t clock_map(const struct import_clock *clock, uint64_t guest)
+{
+	__int128 distance = (__int128)guest - (__int128)clock->guest_base;
+	__int128 host =
+		(__int128)clock->host_base + ((distance * (__int128)clock->slope_q40) >> 40);
+
+	return host < 0 ? 0 : host > (__int128)UINT64_MAX ? UINT64_MAX : (uint64_t)host;
+}
+
+/*
+ * Where the guest's commands stand in the host's list: *first such that guest[i] equals
+ * host[first + i] for all i. -1 naming the first difference. Of several places the one whose
+ * clock fits best is taken.
+ */
+int commands_pair(const struct command_list *guest, const char *guest_path,
+		  const struct command_list *host, const char *host_path, bool ticks, size_t *first,
+		  struct err *err);
+
+/* Fits the lower edge through the ties and fills clock, residuals, outliers, uncertainty. */
+int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *info,
+	      struct err *err);
+
+/* ---- live mappings: import_live.c ---------------------------------------------------- */
+
+struct live {
+	uint64_t first, last, highest;
+	uint64_t pa;
+	size_t ordinal;
+	uint32_t left, right; /* 0: none */
+	uint32_t group;
+	int height;
+};
+
+/* All zero is an empty tree. Nodes are numbers, stable while they live; 0 is none. */
+struct live_tree {
+	struct live *live;
+	uint32_t n, room, free, root;
+};
+
+uint32_t live_tree_add(struct live_tree *tree, const struct live *live); /* 0: no memory */
+void live_tree_remove(struct live_tree *tree, uint32_t node);
+/* The first node behind `after` (in order; 0: from the start) that overlaps [first, last]. */
+uint32_t live_tree_overlap(const struct live_tree *tree, uint64_t first, uint64_t last,
+			   uint32_t after);
+void live_tree_free(struct live_tree *tree);
+
+/* ---- domains: import_claims.c, import_domains.c -------------------------------------- */
+
+/* One uint32_t a map or unmap, in the order of the guest's file. */
+struct decision {
+	uint32_t did : 16, how : 4, perm : 2;
+};
+
+struct decisions {
+	struct decision *items;
+	size_t n, room;
+};
+
+struct claims;
+
+/* First pass: strong evidence from the guest alone. NULL sid_to_did: no dma hints. */
+int claims_create(const int32_t *sid_to_did, struct decisions *decisions, struct claims **out,
+		  struct err *err);
+void claims_destroy(struct claims *claims);
+int claims_add(struct claims *claims, const struct guest_record *record, struct err *err);
+
+struct domains;
+
+/* Second pass: both sides in merged order. dids: those known, ascending. */
+int domains_create(struct decisions *decisions, const uint16_t *dids, size_t n,
+		   struct domains **out, struct err *err);
+void domains_destroy(struct domains *domains);
+int domains_map(struct domains *domains, size_t ordinal, const struct guest_record *record,
+		uint64_t time_ns, struct err *err);
+int domains_unmap(struct domains *domains, size_t ordinal, const struct guest_record *record,
+		  uint64_t time_ns, struct err *err);
+/* A table walk's answer: what it says was mapped in did. perm: bit 0 read, bit 1 write. */
+void domains_answer(struct domains *domains, uint16_t did, uint64_t iova, uint64_t pa,
+		    unsigned perm);
+/* Decides what is still open, and counts. */
+void domains_finish(struct domains *domains, uint64_t *unmaps_without_map);
+
+/* ---- merge: import_merge.c ----------------------------------------------------------- */
+
+enum { MARK_MAX_BYTES = 4096 }; /* a page: what the kernel takes, and what names can hold */
+
+struct merge_plan {
+	const struct import_options *options;
+	struct lines *guest, *host; /* NULL: that side is missing */
+	struct import_clock clock;
+	uint64_t uncertainty_ns;
+	size_t first_pair; /* guest command 0 is this one of the host's */
+	size_t pairs;	   /* guest commands that are paired: all or none */
+	bool answers_by_page, walks_only;
+};
+
+/* One record in merged order. */
+struct merge_step {
+	const struct guest_record *guest; /* one of both is NULL */
+	const struct host_record *host;
+	uint64_t time_ns; /* host clock (guest clock without host), never goes back */
+	bool clamped;	  /* its source had stepped back */
+	bool guest_over;  /* host: the guest's recording has ended */
+	size_t ordinal;	  /* map, unmap: which; command: which of its side */
+};
+
+struct merge;
+
+int merge_open(const struct merge_plan *plan, struct merge **out, struct err *err);
+void merge_close(struct merge *merge);
+/* 1: a step, valid until the next call; 0: the end; -1: error. Hints are left out. */
+int merge_next(struct merge *merge, struct merge_step *step, struct err *err);
+/* Moves so far. */
+void merge_counts(const struct merge *merge, struct import_info *info);
+
+/* ---- what pass one learns: import_scan.c --------------------------------------------- */
+
+struct context_change {
+	uint64_t time_ns, line;
+	uint16_t sid, did;
+	uint8_t width; /* context entry's AW: 1 39 bits, 2 48 bits, 3 57 bits */
+	uint8_t type;  /* its TT: 1 lets the device keep an ATC */
+	bool entry;    /* from a context entry; else from a translation */
+};
+
+enum { UNITS = 64 };
+
+struct scan_result {
+	struct command_list guest_commands, host_commands, guest_marks, host_versions;
+	struct decisions decisions;
+	struct context_change *contexts; /* in the host's order, one each time a device's changes */
+	size_t contexts_n, contexts_room;
+	int32_t sid_to_did[65536]; /* the last known, -1 none */
+	bool sid_seen[65536], did_seen[65536];
+	char units[UNITS][16]; /* of guest commands, in order of appearance */
+	unsigned units_n;
+	bool has_guest; /* then its commands tell whom to declare, boot's do not */
+	bool ticks, guest_timed, host_timed;
+	uint64_t guest_first, host_first; /* time of the first record */
+	uint64_t guest_latest, host_latest;
+	bool answers_by_page;
+	uint64_t pages; /* page hit and update lines */
+};
+
+/* Reads the host, then the guest; fills info's counts of lines, answers and faults. */
+int scan_files(bool strict, struct lines *guest, struct lines *host, struct scan_result *result,
+	       struct import_info *info, struct err *err);
+void scan_free(struct scan_result *result);
+
+/* ---- neutral events: import_emit.c --------------------------------------------------- */
+
+struct emitter;
+
+struct emit_plan {
+	const struct scan_result *scan;
+	const struct import_info *info;
+	size_t first_pair, pairs;
+	bool has_host;
+	bool unknown_domain; /* some mapping's domain could not be found */
+};
+
+int emitter_create(const struct emit_plan *plan, struct names *names, struct emitter **out,
+		   struct err *err);
+void emitter_destroy(struct emitter *emitter);
+/* Declarations and attaches of time 0. */
+int emit_start(struct emitter *emitter, struct err *err);
+int emit_step(struct emitter *emitter, const struct merge_step *step, struct err *err);
+size_t emitter_waiting(const struct emitter *emitter);
+/* Hands out up to EVENT_BATCH events; they stay valid until the next emit_step(). */
+void emitter_take(struct emitter *emitter, struct event_batch *batch);
+
+#endif

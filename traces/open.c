@@ -1,0 +1,177 @@
+#include "traces/open.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "traces/imt.h"
+#include "traces/text.h"
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && !strcmp(text + n - m, end);
+}
+
+/* What the first bytes of a file that is no recording look like, and the way on. */
+static int refuse_kind(const char *path, const unsigned char *bytes, size_t n, struct err *err)
+{
+	const char *looks = "something else", *way = "see 'iommusim import --help'";
+
+	if (n == 0)
+		looks = "an empty file";
+	else if (n >= 4 && !memcmp(bytes, "\x28\xb5\x2f\xfd", 4))
+		looks = "a zstd-compressed file";
+	else if (n >= 10 && !memcmp(bytes, "\x17\x08\x44tracing", 10))
+		looks = "a trace.dat of trace-cmd";
+	else if (n >= 8 && !memcmp(bytes, "# tracer", 8))
+		looks = "Linux ftrace text";
+	else if (memchr(bytes, '@', n) && memchr(bytes, ':', n))
+		looks = "a QEMU log";
+	if (n)
+		way = "bring it in with 'iommusim import --guest TRACE --host LOG -o FILE.imt'";
+	return err_set(err, ERR_INPUT,
+		       "%s: looks like %s; expected a native recording (.imt) or the text form, whose first "
+		       "line is '# iommusim events 1'; %s",
+		       path, looks, way);
+}
+
+int recording_open(const char *path, bool salvage, struct event_source **out, struct err *err)
+{
+	static const unsigned char magic[4] = { 0x89, 'I', 'M', 'T' };
+	struct imt_options options = { .salvage = salvage };
+	unsigned char bytes[256];
+	size_t n;
+	FILE *file;
+
+	if (!strcmp(path, "-"))
+		return text_source_open(stdin, "standard input", out, err);
+	file = fopen(path, "rb");
+	if (!file)
+		return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+	n = fread(bytes, 1, sizeof bytes, file);
+	if (n >= 4 && !memcmp(bytes, magic, 4)) {
+		fclose(file);
+		return imt_source_open(path, &options, out, err);
+	}
+	if (!ends_with(path, ".events") && (n < 17 || memcmp(bytes, "# iommusim events", 17))) {
+		fclose(file);
+		return refuse_kind(path, bytes, n, err);
+	}
+	fseek(file, 0, SEEK_END);
+	n = (size_t)ftell(file);
+	rewind(file);
+	if (text_source_open(file, path, out, err))
+		return -1;
+	(*out)->bytes = n;
+	return 0;
+}
+
+/* A text file under its final name only once it is whole. */
+struct file_sink {
+	struct event_sink head;
+	struct event_sink *text;
+	FILE *file;
+	char *path, *part;
+};
+
+static void file_close(struct file_sink *sink)
+{
+	free(sink->path);
+	free(sink->part);
+	free(sink);
+}
+
+static int file_put(struct event_sink *head, const struct names *names, const struct event_batch *batch,
+		    struct err *err)
+{
+	struct file_sink *sink = (struct file_sink *)head;
+
+	return sink->text->put(sink->text, names, batch, err);
+}
+
+static void file_abandon(struct event_sink *head)
+{
+	struct file_sink *sink = (struct file_sink *)head;
+
+	sink->text->abandon(sink->text);
+	fclose(sink->file);
+	remove(sink->part);
+	file_close(sink);
+}
+
+static int file_finish(struct event_sink *head, const struct names *names, struct err *err)
+{
+	struct file_sink *sink = (struct file_sink *)head;
+	int answer = sink->text->finish(sink->text, names, err);
+
+	if (fclose(sink->file) && !answer)
+		answer = err_set(err, ERR_IO, "%s: %s", sink->part, strerror(errno));
+	if (!answer && rename(sink->part, sink->path))
+		answer = err_set(err, ERR_IO, "%s: %s", sink->path, strerror(errno));
+	if (answer)
+		remove(sink->part);
+	file_close(sink);
+	return answer;
+}
+
+static int file_open(const char *path, struct event_sink **out, struct err *err)
+{
+	struct file_sink *sink = calloc(1, sizeof *sink);
+	size_t size = strlen(path) + 6;
+
+	if (!sink)
+		return err_no_memory(err, "an output file");
+	sink->head = (struct event_sink){ file_put, file_finish, file_abandon };
+	sink->path = strdup(path);
+	sink->part = malloc(size);
+	if (sink->path && sink->part) {
+		snprintf(sink->part, size, "%s.part", path);
+		sink->file = fopen(sink->part, "wb");
+		if (sink->file && text_sink_open(sink->file, &sink->text, err) == 0) {
+			*out = &sink->head;
+			return 0;
+		}
+		if (!sink->file)
+			err_set(err, ERR_IO, "%s: %s", sink->part, strerror(errno));
+		else
+			fclose(sink->file);
+	} else {
+		err_no_memory(err, "an output file");
+	}
+	file_close(sink);
+	return -1;
+}
+
+int recording_create(const char *path, const char *meta, struct event_sink **out, struct err *err)
+{
+	struct imt_options options = { .level = 1, .block_records = IMT_BLOCK_RECORDS, .meta = meta };
+
+	if (!strcmp(path, "-"))
+		return text_sink_open(stdout, out, err);
+	if (ends_with(path, ".imt"))
+		return imt_sink_open(path, &options, out, err);
+	return file_open(path, out, err);
+}
+
+int recording_copy(struct event_source *source, struct event_sink *sink, uint64_t *events, struct err *err)
+{
+	struct event_batch batch;
+	int got;
+
+	*events = 0;
+	while ((got = source_next(source, &batch, err)) > 0) {
+		if (sink->put(sink, source->names, &batch, err)) {
+			got = -1;
+			break;
+		}
+		*events += batch.n;
+	}
+	if (got < 0) {
+		sink->abandon(sink);
+		return -1;
+	}
+	return sink->finish(sink, source->names, err);
+}
