@@ -1,0 +1,387 @@
+/*
+ * One DATA block: decompressed, validated as a whole, then decoded without further checks.
+ * Blocks need no state from earlier blocks.
+ */
+#include <stdlib.h>
+#include <zstd.h>
+
+#include "traces/imt_format.h"
+
+struct column {
+	const unsigned char *data; /* IMT_PAD readable bytes follow */
+	uint32_t bytes, width;
+};
+
+struct imt_decoder {
+	struct column columns[COLUMN_IDS];
+	unsigned char *plain; /* all columns, padded */
+	size_t max_plain;
+	uint64_t *shapes;
+	uint32_t *agents;	/* global by local */
+	uint64_t *predicted;	/* by local */
+	uint32_t n_shapes, n_agents, records, n_slots;
+	/* where decoding stands */
+	uint32_t at, slot_at;
+	uint64_t time_ns;
+	const unsigned char *addr, *slot, *shape_exception, *time_exception;
+	uint64_t last_values[EVENT_KINDS][EVENT_FIELDS];
+	ZSTD_DCtx *zstd;
+};
+
+/* Bytes that each 2-bit code stands for, and of all four codes of a byte. */
+static const uint8_t code_bytes[4] = { 0, 2, 4, 8 };
+
+int imt_decoder_create(struct imt_decoder **out)
+{
+	struct imt_decoder *decoder = calloc(1, sizeof *decoder);
+
+	if (!decoder)
+		return -1;
+	decoder->shapes = malloc(IMT_SHAPES_MAX * sizeof *decoder->shapes);
+	decoder->agents = malloc((IMT_AGENTS_MAX + 1ul) * sizeof *decoder->agents);
+	decoder->predicted = malloc((IMT_AGENTS_MAX + 1ul) * sizeof *decoder->predicted);
+	decoder->zstd = ZSTD_createDCtx();
+	if (!decoder->shapes || !decoder->agents || !decoder->predicted || !decoder->zstd) {
+		imt_decoder_destroy(decoder);
+		return -1;
+	}
+	ZSTD_DCtx_setParameter(decoder->zstd, ZSTD_d_windowLogMax, 23);
+	*out = decoder;
+	return 0;
+}
+
+void imt_decoder_destroy(struct imt_decoder *decoder)
+{
+	if (!decoder)
+		return;
+	free(decoder->plain);
+	free(decoder->shapes);
+	free(decoder->agents);
+	free(decoder->predicted);
+	ZSTD_freeDCtx(decoder->zstd);
+	free(decoder);
+}
+
+static int wrong(char what[160], const char *text)
+{
+	snprintf(what, 160, "%s", text);
+	return -1;
+}
+
+/* ---- loading ----------------------------------------------------------------------------------------- */
+
+static int read_tables(struct imt_decoder *decoder, const unsigned char *payload, uint32_t bytes, unsigned n_columns,
+		       const struct names *names, char what[160])
+{
+	size_t at = IMT_DATA_HEADER + (size_t)n_columns * IMT_COLUMN_ENTRY;
+
+	if (at + decoder->n_shapes * 8ul + decoder->n_agents * 4ul > bytes)
+		return wrong(what, "its tables do not fit the payload");
+	for (uint32_t i = 0; i < decoder->n_shapes; i++, at += 8) {
+		decoder->shapes[i] = get64(payload + at);
+		if ((decoder->shapes[i] & 0xff) >= EVENT_KINDS)
+			return wrong(what, "a shape of unknown kind");
+	}
+	for (uint32_t i = 0; i < decoder->n_agents; i++, at += 4) {
+		decoder->agents[i] = get32(payload + at);
+		if (decoder->agents[i] != EVENT_NO_AGENT &&
+		    decoder->agents[i] >= names_count(names, NAMES_AGENTS))
+			return wrong(what, "an agent that no dictionary names");
+	}
+	return 0;
+}
+
+static int unpack(struct imt_decoder *decoder, const unsigned char *stored, uint32_t stored_bytes, bool packed,
+		  unsigned char *plain, uint32_t plain_bytes, char what[160])
+{
+	if (!packed) {
+		if (stored_bytes != plain_bytes)
+			return wrong(what, "a plain column whose sizes differ");
+		memcpy(plain, stored, plain_bytes);
+		return 0;
+	}
+	if (ZSTD_getFrameContentSize(stored, stored_bytes) != plain_bytes ||
+	    ZSTD_decompressDCtx(decoder->zstd, plain, plain_bytes, stored, stored_bytes) != plain_bytes)
+		return wrong(what, "a column that does not decompress to its size");
+	return 0;
+}
+
+static int read_columns(struct imt_decoder *decoder, const unsigned char *payload, uint32_t bytes,
+			unsigned n_columns, char what[160])
+{
+	size_t at = IMT_DATA_HEADER + (size_t)n_columns * IMT_COLUMN_ENTRY + decoder->n_shapes * 8ul +
+		    decoder->n_agents * 4ul;
+	uint64_t total = 0, limit = 24ull * decoder->records + 8ull * decoder->n_slots + 64;
+	unsigned char *to;
+
+	for (unsigned i = 0; i < n_columns; i++) {
+		uint32_t plain = get32(payload + IMT_DATA_HEADER + i * IMT_COLUMN_ENTRY + 4);
+
+		if (plain > limit)
+			return wrong(what, "a column larger than its records allow");
+		total += plain + IMT_PAD;
+	}
+	if (total > IMT_PLAIN_MAX)
+		return wrong(what, "more than 32 MiB of columns");
+	if (total > decoder->max_plain) {
+		unsigned char *plain = realloc(decoder->plain, total);
+
+		if (!plain)
+			return wrong(what, "no memory for its columns");
+		decoder->plain = plain;
+		decoder->max_plain = total;
+	}
+	memset(decoder->columns, 0, sizeof decoder->columns);
+	to = decoder->plain;
+	for (unsigned i = 0; i < n_columns; i++) {
+		const unsigned char *entry = payload + IMT_DATA_HEADER + i * IMT_COLUMN_ENTRY;
+		uint32_t plain = get32(entry + 4), stored = get32(entry + 8);
+
+		if (entry[0] == 0 || entry[0] >= COLUMN_IDS || entry[1] > 1 || decoder->columns[entry[0]].data)
+			return wrong(what, "an unknown or repeated column");
+		if (stored > bytes - at)
+			return wrong(what, "a column that goes beyond the payload");
+		if (unpack(decoder, payload + at, stored, entry[1], to, plain, what))
+			return -1;
+		memset(to + plain, 0, IMT_PAD);
+		decoder->columns[entry[0]] = (struct column){ to, plain, entry[2] };
+		to += plain + IMT_PAD;
+		at += stored;
+	}
+	return 0;
+}
+
+static uint64_t shape_slots(uint64_t shape)
+{
+	return (uint64_t)__builtin_popcount((unsigned)(shape >> 16 & 0xffff));
+}
+
+static uint32_t column_at(const struct column *column, uint32_t i)
+{
+	return column->width == 1 ? column->data[i] : get16(column->data + 2ul * i);
+}
+
+/* Exceptions stand in rising order of position, one for every marker. */
+static bool exceptions_fit(const struct column *of, uint32_t marker, const struct column *exceptions,
+			   uint32_t entry_bytes, uint32_t records)
+{
+	uint32_t n = exceptions->bytes / entry_bytes, seen = 0;
+
+	if (exceptions->bytes % entry_bytes)
+		return false;
+	for (uint32_t i = 0; i < records; i++) {
+		if (column_at(of, i) != marker)
+			continue;
+		if (seen == n || get32(exceptions->data + (size_t)seen * entry_bytes) != i)
+			return false;
+		seen++;
+	}
+	return seen == n;
+}
+
+/* The lengths that a column of 2-bit codes gives must add up to its values. */
+static bool codes_fit(const struct column *codes, const struct column *values, uint64_t count)
+{
+	uint64_t total = 0;
+
+	if (codes->bytes != (count + 3) / 4)
+		return false;
+	for (uint64_t i = 0; i < count; i++)
+		total += code_bytes[codes->data[i / 4] >> i % 4 * 2 & 3];
+	return total == values->bytes;
+}
+
+static int validate_shapes(const struct imt_decoder *decoder, char what[160])
+{
+	const struct column *shape = &decoder->columns[COLUMN_SHAPE];
+	const struct column *exceptions = &decoder->columns[COLUMN_SHAPE_EXCEPTION];
+	uint32_t marker = shape->width == 1 ? 255 : 65535;
+	uint64_t slots = 0;
+
+	if ((shape->width != 1 && shape->width != 2) || shape->bytes != (uint64_t)decoder->records * shape->width)
+		return wrong(what, "shapes that do not match its records");
+	if (!exceptions_fit(shape, marker, exceptions, IMT_SHAPE_EXCEPTION, decoder->records))
+		return wrong(what, "shape exceptions out of place");
+	for (uint32_t i = 0; i < exceptions->bytes; i += IMT_SHAPE_EXCEPTION) {
+		uint64_t value = get64(exceptions->data + i + 4);
+
+		if ((value & 0xff) >= EVENT_KINDS)
+			return wrong(what, "a record of unknown kind");
+		slots += shape_slots(value);
+	}
+	for (uint32_t i = 0; i < decoder->records; i++) {
+		uint32_t number = column_at(shape, i);
+
+		if (number == marker)
+			continue;
+		if (number >= decoder->n_shapes)
+			return wrong(what, "a shape beyond its table");
+		slots += shape_slots(decoder->shapes[number]);
+	}
+	return slots == decoder->n_slots ? 0 : wrong(what, "a number of values that its records do not need");
+}
+
+static int validate(const struct imt_decoder *decoder, char what[160])
+{
+	const struct column *c = decoder->columns;
+
+	if (validate_shapes(decoder, what))
+		return -1;
+	if ((c[COLUMN_AGENT].width != 1 && c[COLUMN_AGENT].width != 2) ||
+	    c[COLUMN_AGENT].bytes != (uint64_t)decoder->records * c[COLUMN_AGENT].width)
+		return wrong(what, "agents that do not match its records");
+	for (uint32_t i = 0; i < decoder->records; i++)
+		if (column_at(&c[COLUMN_AGENT], i) >= decoder->n_agents)
+			return wrong(what, "an agent beyond its table");
+	if ((c[COLUMN_TIME].width != 1 && c[COLUMN_TIME].width != 2) ||
+	    c[COLUMN_TIME].bytes != (uint64_t)decoder->records * c[COLUMN_TIME].width ||
+	    !exceptions_fit(&c[COLUMN_TIME], c[COLUMN_TIME].width == 1 ? 255 : 65535, &c[COLUMN_TIME_EXCEPTION],
+			    IMT_TIME_EXCEPTION, decoder->records))
+		return wrong(what, "times that do not match its records");
+	if (!codes_fit(&c[COLUMN_ADDR_CODE], &c[COLUMN_ADDR], decoder->records))
+		return wrong(what, "addresses that do not match their lengths");
+	if (!codes_fit(&c[COLUMN_SLOT_CODE], &c[COLUMN_SLOT], decoder->n_slots))
+		return wrong(what, "values that do not match their lengths");
+	return 0;
+}
+
+int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block, const unsigned char *payload,
+		     const struct names *names, char what[160])
+{
+	unsigned n_columns;
+
+	decoder->records = decoder->at = 0;
+	if (block->bytes < IMT_DATA_HEADER)
+		return wrong(what, "a payload shorter than its header");
+	n_columns = get16(payload);
+	decoder->n_shapes = get16(payload + 2);
+	decoder->n_agents = get32(payload + 4);
+	decoder->n_slots = get32(payload + 8);
+	if (n_columns > IMT_COLUMNS_MAX || decoder->n_shapes > IMT_SHAPES_MAX ||
+	    decoder->n_agents > IMT_AGENTS_MAX || decoder->n_slots > IMT_SLOTS_MAX || !block->records ||
+	    block->records > IMT_RECORDS_MAX)
+		return wrong(what, "counts beyond the format's limits");
+	decoder->records = block->records;
+	if (read_tables(decoder, payload, block->bytes, n_columns, names, what) ||
+	    read_columns(decoder, payload, block->bytes, n_columns, what) || validate(decoder, what)) {
+		decoder->records = 0;
+		return -1;
+	}
+	memset(decoder->predicted, 0, decoder->n_agents * sizeof *decoder->predicted);
+	memset(decoder->last_values, 0, sizeof decoder->last_values);
+	decoder->time_ns = block->time_ns;
+	decoder->slot_at = 0;
+	decoder->addr = decoder->columns[COLUMN_ADDR].data;
+	decoder->slot = decoder->columns[COLUMN_SLOT].data;
+	decoder->shape_exception = decoder->columns[COLUMN_SHAPE_EXCEPTION].data;
+	decoder->time_exception = decoder->columns[COLUMN_TIME_EXCEPTION].data;
+	return 0;
+}
+
+/* ---- decoding ------------------------------------------------------------------------------------------ */
+
+static inline uint64_t load64(const unsigned char *p)
+{
+	uint64_t value;
+
+	memcpy(&value, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value = __builtin_bswap64(value);
+#endif
+	return value;
+}
+
+static inline uint64_t coded(const unsigned char *codes, uint64_t i, const unsigned char **values)
+{
+	static const uint64_t masks[4] = { 0, 0xffff, 0xffffffff, UINT64_MAX };
+	unsigned code = codes[i / 4] >> i % 4 * 2 & 3;
+	uint64_t value = load64(*values) & masks[code];
+
+	*values += code_bytes[code];
+	return unzigzag(value);
+}
+
+static void decode_slots(struct imt_decoder *decoder, const struct event *event, uint64_t *slots)
+{
+	const unsigned char *codes = decoder->columns[COLUMN_SLOT_CODE].data;
+	uint64_t *last = decoder->last_values[event->kind];
+
+	for (unsigned present = event->present; present; present &= present - 1) {
+		unsigned field = (unsigned)__builtin_ctz(present);
+
+		last[field] += coded(codes, decoder->slot_at++, &decoder->slot);
+		*slots++ = last[field];
+	}
+}
+
+/* Inlined with constant widths; the checks were made when the block was loaded. */
+static inline __attribute__((always_inline)) size_t decode(struct imt_decoder *decoder, struct event *events,
+							   uint64_t *slots, size_t max, unsigned shape_width, unsigned agent_width,
+							   unsigned time_width)
+{
+	const unsigned char *shapes = decoder->columns[COLUMN_SHAPE].data;
+	const unsigned char *agents = decoder->columns[COLUMN_AGENT].data;
+	const unsigned char *times = decoder->columns[COLUMN_TIME].data;
+	const unsigned char *codes = decoder->columns[COLUMN_ADDR_CODE].data;
+	const unsigned char *addr = decoder->addr;
+	uint64_t *predicted = decoder->predicted;
+	uint64_t time_ns = decoder->time_ns, n_slots = 0;
+	uint32_t at = decoder->at;
+	size_t n = 0;
+
+	while (n < max && at < decoder->records) {
+		struct event *event = &events[n];
+		uint32_t number = shape_width == 1 ? shapes[at] : get16(shapes + 2ul * at);
+		uint32_t agent = agent_width == 1 ? agents[at] : get16(agents + 2ul * at);
+		uint32_t step = time_width == 1 ? times[at] : get16(times + 2ul * at);
+		uint64_t shape;
+
+		if (__builtin_expect(number == (shape_width == 1 ? 255u : 65535u), 0)) {
+			shape = get64(decoder->shape_exception + 4);
+			decoder->shape_exception += IMT_SHAPE_EXCEPTION;
+		} else {
+			shape = decoder->shapes[number];
+		}
+		if (__builtin_expect(step == (time_width == 1 ? 255u : 65535u), 0)) {
+			time_ns += get64(decoder->time_exception + 4);
+			decoder->time_exception += IMT_TIME_EXCEPTION;
+		} else {
+			time_ns += step;
+		}
+		event->time_ns = time_ns;
+		event->addr = predicted[agent] + coded(codes, at, &addr);
+		event->len = (uint32_t)(shape >> 32);
+		event->agent = decoder->agents[agent];
+		event->kind = (uint8_t)shape;
+		event->flags = (uint8_t)(shape >> 8);
+		event->present = (uint16_t)(shape >> 16);
+		event->slot = (uint32_t)n_slots;
+		predicted[agent] = event->addr + event->len;
+		if (event->present) {
+			unsigned more = event_slots(event);
+
+			decode_slots(decoder, event, slots + n_slots);
+			n_slots += more;
+		}
+		n++;
+		at++;
+	}
+	decoder->at = at;
+	decoder->addr = addr;
+	decoder->time_ns = time_ns;
+	return n;
+}
+
+size_t imt_decoder_next(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_t max)
+{
+	unsigned s = decoder->columns[COLUMN_SHAPE].width, a = decoder->columns[COLUMN_AGENT].width,
+		 t = decoder->columns[COLUMN_TIME].width;
+
+	if (decoder->at == decoder->records)
+		return 0;
+	if (s == 1 && a == 1 && t == 1)
+		return decode(decoder, events, slots, max, 1, 1, 1);
+	if (s == 1 && a == 1)
+		return decode(decoder, events, slots, max, 1, 1, 2);
+	return decode(decoder, events, slots, max, s, a, t);
+}
