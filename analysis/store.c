@@ -421,7 +421,7 @@ void store_rollback(struct store *store)
 
 int store_last_run(struct store *store, uint64_t *run, struct err *err)
 {
-	int value;
+	int value = 0;
 
 	if (pragma(store, "SELECT coalesce(max(run), 0) FROM runs", &value, err))
 		return -1;

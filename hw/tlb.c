@@ -20,14 +20,16 @@ int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb
 	if (!tlb)
 		return err_no_memory(err, name);
 	tlb->lines = aligned_alloc(64, (sets * ways * 16 + 63) & ~63ull);
-	tlb->copies = calloc(sets * ways, sizeof *tlb->copies);
+	tlb->copies = aligned_alloc(64, sets * ways * sizeof *tlb->copies);
 	if (!tlb->lines || !tlb->copies) {
 		tlb_destroy(tlb);
 		return err_no_memory(err, name);
 	}
+	memset(tlb->copies, 0, sets * ways * sizeof *tlb->copies);
 	tlb->sets = sets;
 	tlb->ways = ways;
 	tlb->set_mask = (sets & (sets - 1)) ? 0 : sets - 1;
+	tlb->line_lg2 = (ways & (ways - 1)) ? -1 : (int32_t)log2_floor(ways * 2);
 	tlb->replacement = (uint32_t)geometry->replacement;
 	tlb->tag_shift = (uint8_t)(geometry->address_bits - 11);
 	tlb->rng = geometry->seed * 2 + 1;
@@ -138,9 +140,9 @@ static uint64_t victim_way(struct tlb *tlb, const uint64_t *keys)
 bool tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data, const struct tlb_copy *copy,
 	      struct tlb_evicted *evicted)
 {
-	uint64_t *keys = tlb_set(tlb, iova, copy->page_lg2);
+	uint64_t set = tlb_set_number(tlb, iova, copy->page_lg2);
+	uint64_t *keys = tlb->lines + set * tlb->ways * 2;
 	uint64_t way = victim_way(tlb, keys), place = keys[tlb->ways + way] >> 52;
-	uint64_t set = (uint64_t)(keys - tlb->lines) / (tlb->ways * 2);
 	struct tlb_copy *to = &tlb->copies[set * tlb->ways + place];
 	bool displaced = keys[way] != NO_KEY;
 

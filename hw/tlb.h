@@ -58,7 +58,7 @@ enum {
 
 /* What reports and rarely walked paths need to know of a copy. */
 struct tlb_copy {
-	uint64_t filled;      /* event of the fill */
+	_Alignas(64) uint64_t filled;      /* event of the fill */
 	uint64_t changed;     /* event that made it, or its source, differ; UINT64_MAX: none */
 	uint64_t proven;      /* last event at which it was compared and equal, else that of the fill */
 	uint64_t serial;      /* unique over the life of the structure */
@@ -73,6 +73,7 @@ struct tlb {
 	struct tlb_copy *copies;
 	uint64_t sets, ways;
 	uint64_t set_mask; /* sets - 1 when a power of two, else 0 */
+	int32_t line_lg2;  /* log2 of the words of a set's lines, or -1: not a power of two */
 	uint64_t entries, serial;
 	uint64_t rng;
 	uint32_t *by_space; /* copies of each address space */
@@ -100,12 +101,16 @@ static inline uint64_t tlb_key(const struct tlb *tlb, uint64_t tag, iova_t iova,
 	       ((iova >> page_lg2) << 1 | 1) << (page_lg2 - 12) /* tag_shift bits at most */;
 }
 
-static inline uint64_t *tlb_set(const struct tlb *tlb, iova_t iova, unsigned page_lg2)
+static inline uint64_t tlb_set_number(const struct tlb *tlb, iova_t iova, unsigned page_lg2)
 {
 	uint64_t page = iova >> page_lg2;
-	uint64_t set = tlb->set_mask || tlb->sets == 1 ? page & tlb->set_mask : page % tlb->sets;
 
-	return tlb->lines + set * tlb->ways * 2;
+	return tlb->set_mask || tlb->sets == 1 ? page & tlb->set_mask : page % tlb->sets;
+}
+
+static inline uint64_t *tlb_set(const struct tlb *tlb, iova_t iova, unsigned page_lg2)
+{
+	return tlb->lines + tlb_set_number(tlb, iova, page_lg2) * tlb->ways * 2;
 }
 
 /* Moves way w of the set to the front: it is now most recently used. */
@@ -124,7 +129,7 @@ static inline uint64_t tlb_to_front(uint64_t *keys, uint64_t ways, uint64_t w)
 }
 
 /* The data word of the copy with that key in its set, or 0; with LRU it is now the first. */
-static inline uint64_t tlb_find_in(const struct tlb *tlb, uint64_t *keys, uint64_t ways, uint64_t key)
+static inline __attribute__((always_inline)) uint64_t tlb_find_in(const struct tlb *tlb, uint64_t *keys, uint64_t ways, uint64_t key)
 {
 	if (keys[0] == key)
 		return keys[ways];
@@ -139,7 +144,7 @@ static inline uint64_t tlb_find_in(const struct tlb *tlb, uint64_t *keys, uint64
  * The data word of a copy that covers iova, tried from the size that got its first copy first;
  * 0: none. *page_lg2 is its size.
  */
-static inline uint64_t tlb_lookup(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned *page_lg2)
+static inline __attribute__((always_inline)) uint64_t tlb_lookup(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned *page_lg2)
 {
 	for (unsigned i = 0; i < tlb->n_live; i++) {
 		unsigned lg2 = tlb->live_lg2[i];
@@ -165,7 +170,8 @@ struct tlb_at {
 
 static inline struct tlb_copy *tlb_copy_of(const struct tlb *tlb, const uint64_t *keys, uint64_t data)
 {
-	uint64_t set = (uint64_t)(keys - tlb->lines) / (tlb->ways * 2);
+	uint64_t word = (uint64_t)(keys - tlb->lines);
+	uint64_t set = tlb->line_lg2 >= 0 ? word >> tlb->line_lg2 : word / (tlb->ways * 2);
 
 	return &tlb->copies[set * tlb->ways + (data >> 52)];
 }

@@ -1,20 +1,32 @@
+/*
+ * Entries lie sorted in chunks of at most 64; a list of chunks with a dividing key each is sorted
+ * too. Maps of one chunk, by far the most frequent, are searched without looking at the keys.
+ * Chunks under a quarter full are joined with a neighbour, so that memory follows the entries.
+ */
 #include "sim/imap.h"
 
+#include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 64 };
+enum { CHUNK = 64, SPARSE = CHUNK / 4, JOINED = CHUNK / 4 * 3, LIST_MIN = 4 };
 
 struct chunk {
 	uint32_t n;
 	struct imap_entry entries[CHUNK];
 };
 
+/* Everything in the chunk lies at or above the key, everything in chunks before it lies below. */
+struct part {
+	uint64_t key; /* removals leave it as it is; the first one's is never looked at */
+	struct chunk *chunk;
+};
+
 struct imap {
 	void (*split)(struct imap_entry *left, struct imap_entry *right);
-	struct chunk **chunks; /* sorted, none empty */
-	size_t n_chunks, max_chunks, count;
-	struct chunk *spare; /* one emptied chunk, so that small maps do not go to the allocator */
+	struct part *parts; /* sorted; no chunk is empty unless it is the only one */
+	size_t n_parts, max_parts, count;
 };
 
 int imap_create(void (*split)(struct imap_entry *left, struct imap_entry *right), struct imap **out)
@@ -32,10 +44,9 @@ void imap_destroy(struct imap *map)
 {
 	if (!map)
 		return;
-	for (size_t i = 0; i < map->n_chunks; i++)
-		free(map->chunks[i]);
-	free(map->chunks);
-	free(map->spare);
+	for (size_t i = 0; i < map->n_parts; i++)
+		free(map->parts[i].chunk);
+	free(map->parts);
 	free(map);
 }
 
@@ -44,61 +55,59 @@ size_t imap_count(const struct imap *map)
 	return map->count;
 }
 
-/* The last chunk whose first entry begins at or below addr, or 0. */
+/* ---- search --------------------------------------------------------------------------------- */
+
+/* The chunk that holds addr if any does. The map has chunks. */
 static size_t chunk_of(const struct imap *map, uint64_t addr)
 {
-	size_t low = 0, high = map->n_chunks;
+	size_t at = 0, n = map->n_parts;
 
-	while (high - low > 1) {
-		size_t middle = (low + high) / 2;
+	while (n > 1) {
+		size_t half = n / 2;
 
-		if (map->chunks[middle]->entries[0].first <= addr)
-			low = middle;
-		else
-			high = middle;
+		at = map->parts[at + half].key <= addr ? at + half : at;
+		n -= half;
 	}
-	return low;
+	return at;
 }
 
 /* The first entry of the chunk that ends at or after addr; chunk->n when there is none. */
 static uint32_t slot_of(const struct chunk *chunk, uint64_t addr)
 {
-	uint32_t low = 0, high = chunk->n;
+	uint32_t slot = 0, n = chunk->n;
 
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
+	while (n > 1) {
+		uint32_t half = n / 2;
 
-		if (chunk->entries[middle].last < addr)
-			low = middle + 1;
-		else
-			high = middle;
+		slot = chunk->entries[slot + half - 1].last < addr ? slot + half : slot;
+		n -= half;
 	}
-	return low;
+	return n && chunk->entries[slot].last < addr ? slot + 1 : slot;
 }
 
-/* Place of the lowest entry that ends at or after addr; false: none. */
-static int seek(const struct imap *map, uint64_t addr, size_t *chunk, uint32_t *slot)
+/* Where the lowest entry stands that ends at or after addr; false: nowhere. */
+static inline bool seek(const struct imap *map, uint64_t addr, size_t *at, uint32_t *slot)
 {
-	if (!map->n_chunks)
-		return 0;
-	*chunk = chunk_of(map, addr);
-	*slot = slot_of(map->chunks[*chunk], addr);
-	if (*slot < map->chunks[*chunk]->n)
-		return 1;
-	++*chunk;
+	if (!map->n_parts)
+		return false;
+	*at = chunk_of(map, addr);
+	*slot = slot_of(map->parts[*at].chunk, addr);
+	if (*slot < map->parts[*at].chunk->n)
+		return true;
+	++*at;
 	*slot = 0;
-	return *chunk < map->n_chunks;
+	return *at < map->n_parts;
 }
 
 struct imap_entry *imap_first_in(const struct imap *map, uint64_t first, uint64_t last)
 {
 	struct imap_entry *entry;
-	size_t chunk;
 	uint32_t slot;
+	size_t at;
 
-	if (!seek(map, first, &chunk, &slot))
+	if (!seek(map, first, &at, &slot))
 		return NULL;
-	entry = &map->chunks[chunk]->entries[slot];
+	entry = &map->parts[at].chunk->entries[slot];
 	return entry->first <= last ? entry : NULL;
 }
 
@@ -109,106 +118,196 @@ struct imap_entry *imap_at(const struct imap *map, uint64_t addr)
 
 struct imap_entry *imap_next(const struct imap *map, const struct imap_entry *entry)
 {
-	return entry->last == UINT64_MAX ? NULL : imap_first_in(map, entry->last + 1, UINT64_MAX);
+	size_t at = chunk_of(map, entry->first);
+	struct chunk *chunk = map->parts[at].chunk;
+	ptrdiff_t slot = entry - chunk->entries;
+
+	assert(slot >= 0 && slot < (ptrdiff_t)chunk->n); /* the map's own entry, not a copy */
+	if (slot + 1 < (ptrdiff_t)chunk->n)
+		return &chunk->entries[slot + 1];
+	return at + 1 < map->n_parts ? &map->parts[at + 1].chunk->entries[0] : NULL;
 }
 
-static struct chunk *take_chunk(struct imap *map)
-{
-	struct chunk *chunk = map->spare;
-
-	map->spare = NULL;
-	if (!chunk)
-		chunk = malloc(sizeof *chunk);
-	if (chunk)
-		chunk->n = 0;
-	return chunk;
-}
+/* ---- chunks --------------------------------------------------------------------------------- */
 
 /* Puts an empty chunk at position `at` of the list. */
-static struct chunk *add_chunk(struct imap *map, size_t at)
+static struct chunk *add_chunk(struct imap *map, size_t at, uint64_t key)
 {
 	struct chunk *chunk;
 
-	if (map->n_chunks == map->max_chunks) {
-		size_t max = map->max_chunks ? map->max_chunks * 2 : 4;
-		struct chunk **chunks = realloc(map->chunks, max * sizeof *chunks);
+	if (map->n_parts == map->max_parts) {
+		size_t max = map->max_parts ? map->max_parts * 2 : LIST_MIN;
+		struct part *parts = realloc(map->parts, max * sizeof *parts);
 
-		if (!chunks)
+		if (!parts)
 			return NULL;
-		map->chunks = chunks;
-		map->max_chunks = max;
+		map->parts = parts;
+		map->max_parts = max;
 	}
-	chunk = take_chunk(map);
+	chunk = malloc(sizeof *chunk);
 	if (!chunk)
 		return NULL;
-	memmove(map->chunks + at + 1, map->chunks + at, (map->n_chunks - at) * sizeof *map->chunks);
-	map->chunks[at] = chunk;
-	map->n_chunks++;
+	chunk->n = 0;
+	memmove(map->parts + at + 1, map->parts + at, (map->n_parts - at) * sizeof *map->parts);
+	map->parts[at] = (struct part){ key, chunk };
+	map->n_parts++;
 	return chunk;
 }
 
-static void remove_chunk(struct imap *map, size_t at)
+static void drop_chunk(struct imap *map, size_t at)
 {
-	free(map->spare);
-	map->spare = map->chunks[at];
-	map->n_chunks--;
-	memmove(map->chunks + at, map->chunks + at + 1, (map->n_chunks - at) * sizeof *map->chunks);
+	struct part *parts = map->parts;
+
+	free(parts[at].chunk);
+	map->n_parts--;
+	memmove(parts + at, parts + at + 1, (map->n_parts - at) * sizeof *parts);
+	if (map->max_parts == LIST_MIN || map->n_parts >= map->max_parts / 4)
+		return;
+	parts = realloc(parts, map->max_parts / 2 * sizeof *parts);
+	if (!parts)
+		return; /* the longer list does as well */
+	map->parts = parts;
+	map->max_parts /= 2;
 }
 
 /* A full chunk gives its upper half to a chunk behind it. */
 static int halve(struct imap *map, size_t at)
 {
-	struct chunk *upper = add_chunk(map, at + 1), *lower = map->chunks[at];
+	struct chunk *lower = map->parts[at].chunk;
+	struct chunk *upper = add_chunk(map, at + 1, lower->entries[CHUNK / 2].first);
 
 	if (!upper)
 		return -1;
-	upper->n = CHUNK / 2;
-	lower->n = CHUNK - CHUNK / 2;
-	memcpy(upper->entries, lower->entries + lower->n, upper->n * sizeof upper->entries[0]);
+	upper->n = lower->n = CHUNK / 2;
+	memcpy(upper->entries, lower->entries + CHUNK / 2, sizeof upper->entries / 2);
 	return 0;
+}
+
+/*
+ * Room for an entry at a slot of a full chunk. Behind the last and before the first entry it
+ * gets a chunk of its own: addresses that ascend or descend leave full chunks, not half-full ones.
+ */
+static int make_room(struct imap *map, uint64_t first, size_t *at, uint32_t *slot)
+{
+	if (*slot == CHUNK) {
+		++*at;
+		*slot = 0;
+		return add_chunk(map, *at, first) ? 0 : -1;
+	}
+	if (*slot == 0) {
+		if (!add_chunk(map, *at, map->parts[*at].key))
+			return -1;
+		map->parts[*at + 1].key = map->parts[*at + 1].chunk->entries[0].first;
+		return 0;
+	}
+	if (halve(map, *at))
+		return -1;
+	if (*slot > CHUNK / 2) {
+		++*at;
+		*slot -= CHUNK / 2;
+	}
+	return 0;
+}
+
+/* Appends the chunk behind `at` to it. */
+static void join(struct imap *map, size_t at)
+{
+	struct chunk *lower = map->parts[at].chunk, *upper = map->parts[at + 1].chunk;
+
+	memcpy(lower->entries + lower->n, upper->entries, upper->n * sizeof upper->entries[0]);
+	lower->n += upper->n;
+	drop_chunk(map, at + 1);
+}
+
+/* After a removal. An empty chunk that is the only one stays, for what comes next. */
+static void settle(struct imap *map, size_t at)
+{
+	uint32_t n = map->parts[at].chunk->n;
+
+	if (n >= SPARSE || map->n_parts == 1)
+		return;
+	if (n == 0)
+		drop_chunk(map, at);
+	else if (at + 1 < map->n_parts && n + map->parts[at + 1].chunk->n <= JOINED)
+		join(map, at);
+	else if (at > 0 && map->parts[at - 1].chunk->n + n <= JOINED)
+		join(map, at - 1);
+}
+
+/* ---- changes -------------------------------------------------------------------------------- */
+
+static inline void put_entry(struct imap *map, size_t at, uint32_t slot,
+			     const struct imap_entry *entry)
+{
+	struct chunk *chunk = map->parts[at].chunk;
+
+	memmove(chunk->entries + slot + 1, chunk->entries + slot,
+		(chunk->n - slot) * sizeof *entry);
+	chunk->entries[slot] = *entry;
+	chunk->n++;
+	map->count++;
+	/* reaches into the gap before the next chunk */
+	if (at + 1 < map->n_parts && map->parts[at + 1].key <= entry->last)
+		map->parts[at + 1].key = entry->last + 1;
 }
 
 int imap_insert(struct imap *map, const struct imap_entry *entry)
 {
-	struct chunk *chunk;
-	size_t at;
 	uint32_t slot;
+	size_t at;
 
-	if (!map->n_chunks && !add_chunk(map, 0))
+	if (!map->n_parts && !add_chunk(map, 0, 0))
 		return -1;
 	at = chunk_of(map, entry->first);
-	if (map->chunks[at]->n == CHUNK) {
-		if (halve(map, at))
-			return -1;
-		at = chunk_of(map, entry->first);
-	}
-	chunk = map->chunks[at];
-	slot = slot_of(chunk, entry->first);
-	memmove(chunk->entries + slot + 1, chunk->entries + slot, (chunk->n - slot) * sizeof *entry);
-	chunk->entries[slot] = *entry;
-	chunk->n++;
-	map->count++;
+	slot = slot_of(map->parts[at].chunk, entry->first);
+	if (map->parts[at].chunk->n == CHUNK && make_room(map, entry->first, &at, &slot))
+		return -1;
+	put_entry(map, at, slot, entry);
 	return 0;
 }
 
-/* Makes `at` the beginning of an entry if one spans it. */
-static int split_at(struct imap *map, uint64_t at)
+/* The entry ends before `at` from now on; what began there is returned. */
+static struct imap_entry take_right(const struct imap *map, struct imap_entry *entry, uint64_t at)
 {
-	struct imap_entry *left = at ? imap_at(map, at) : NULL, right, whole;
+	struct imap_entry right = *entry;
 
-	if (!left || left->first == at)
-		return 0;
-	whole = *left;
-	right = whole;
 	right.first = at;
-	left->last = at - 1;
+	entry->last = at - 1;
 	if (map->split)
-		map->split(left, &right);
-	if (imap_insert(map, &right) == 0)
+		map->split(entry, &right);
+	return right;
+}
+
+/* The entry that begins before addr and holds it; NULL: none; its chunk has room for one more. */
+static int spanning(struct imap *map, uint64_t addr, struct imap_entry **entry, size_t *at,
+		    uint32_t *slot)
+{
+	*entry = NULL;
+	if (!seek(map, addr, at, slot) || map->parts[*at].chunk->entries[*slot].first >= addr)
 		return 0;
-	left = imap_at(map, whole.first);
-	*left = whole;
-	return -1;
+	if (map->parts[*at].chunk->n == CHUNK) {
+		if (halve(map, *at))
+			return -1;
+		seek(map, addr, at, slot);
+	}
+	*entry = &map->parts[*at].chunk->entries[*slot];
+	return 0;
+}
+
+/* Makes addr the beginning of an entry if one spans it. */
+static int split_at(struct imap *map, uint64_t addr)
+{
+	struct imap_entry *entry, right;
+	uint32_t slot;
+	size_t at;
+
+	if (spanning(map, addr, &entry, &at, &slot))
+		return -1;
+	if (!entry)
+		return 0;
+	right = take_right(map, entry, addr);
+	put_entry(map, at, slot + 1, &right);
+	return 0;
 }
 
 int imap_isolate(struct imap *map, uint64_t first, uint64_t last)
@@ -218,40 +317,89 @@ int imap_isolate(struct imap *map, uint64_t first, uint64_t last)
 	return last == UINT64_MAX ? 0 : split_at(map, last + 1);
 }
 
-static void remove_slots(struct imap *map, size_t at, uint32_t slot, uint32_t n)
-{
-	struct chunk *chunk = map->chunks[at];
+/* Who hears of what is cut. */
+struct cutting {
+	uint64_t first, last;
+	int (*piece)(void *ctx, const struct imap_entry *piece);
+	void *ctx;
+	int answer; /* the first that was not 0 */
+};
 
+static inline void tell(struct cutting *cutting, const struct imap_entry *piece)
+{
+	int said = cutting->piece ? cutting->piece(cutting->ctx, piece) : 0;
+
+	if (!cutting->answer)
+		cutting->answer = said;
+}
+
+/* A hole in the middle of one entry, the only cut that needs memory. */
+static int cut_hole(struct imap *map, struct cutting *cutting)
+{
+	struct imap_entry *entry, middle, right;
+	uint32_t slot;
+	size_t at;
+
+	if (spanning(map, cutting->first, &entry, &at, &slot))
+		return -1;
+	assert(entry); /* the caller has seen it */
+	middle = take_right(map, entry, cutting->first);
+	right = take_right(map, &middle, cutting->last + 1);
+	put_entry(map, at, slot + 1, &right);
+	tell(cutting, &middle);
+	return cutting->answer;
+}
+
+/* Cuts what lies in one chunk, from an entry that begins inside; returns whether more may follow. */
+static bool cut_chunk(struct imap *map, struct cutting *cutting, size_t at, uint32_t slot)
+{
+	struct chunk *chunk = map->parts[at].chunk;
+	struct imap_entry *entry = &chunk->entries[slot], *end = &chunk->entries[chunk->n];
+	struct imap_entry head;
+	uint32_t n = 0;
+	bool more;
+
+	for (; entry < end && entry->last <= cutting->last; entry++, n++)
+		tell(cutting, entry);
+	more = entry == end && at + 1 < map->n_parts;
+	if (entry < end && entry->first <= cutting->last) {
+		head = *entry;
+		*entry = take_right(map, &head, cutting->last + 1);
+		tell(cutting, &head);
+	}
+	if (!n)
+		return more;
+	memmove(entry - n, entry, (size_t)(end - entry) * sizeof *entry);
 	chunk->n -= n;
 	map->count -= n;
-	memmove(chunk->entries + slot, chunk->entries + slot + n,
-		(chunk->n - slot) * sizeof chunk->entries[0]);
-	if (!chunk->n)
-		remove_chunk(map, at);
+	settle(map, at);
+	return more;
 }
 
 int imap_cut(struct imap *map, uint64_t first, uint64_t last,
 	     int (*piece)(void *ctx, const struct imap_entry *piece), void *ctx)
 {
-	int answer = 0;
-	size_t at;
+	struct cutting cutting = { .first = first, .last = last, .piece = piece, .ctx = ctx };
+	struct imap_entry *entry, right;
 	uint32_t slot;
+	size_t at;
 
-	if (imap_isolate(map, first, last))
-		return -1;
-	while (seek(map, first, &at, &slot)) {
-		const struct chunk *chunk = map->chunks[at];
-		uint32_t n = 0;
-
-		while (slot + n < chunk->n && chunk->entries[slot + n].first <= last) {
-			int said = piece(ctx, &chunk->entries[slot + n]);
-
-			answer = answer ? answer : said;
-			n++;
+	if (!seek(map, first, &at, &slot))
+		return 0;
+	entry = &map->parts[at].chunk->entries[slot];
+	if (entry->first < first) {
+		if (entry->last > last)
+			return cut_hole(map, &cutting);
+		right = take_right(map, entry, first);
+		tell(&cutting, &right);
+		if (++slot == map->parts[at].chunk->n) {
+			slot = 0;
+			at++;
 		}
-		if (!n)
-			break;
-		remove_slots(map, at, slot, n);
+		if (at == map->n_parts)
+			return cutting.answer;
 	}
-	return answer;
+	while (cut_chunk(map, &cutting, at, slot) && seek(map, first, &at, &slot))
+		;
+	return cutting.answer;
 }

@@ -66,6 +66,8 @@ static int grow(void **array, uint32_t *n, uint32_t number, size_t size)
 
 	if (number < *n)
 		return 0;
+	if (number >= 1u << 31)
+		return -1;
 	while (max <= number)
 		max *= 2;
 	bytes = realloc(*array, max * size);
@@ -119,12 +121,27 @@ static int tag_of(struct replay *replay, const struct event *event, struct domai
 	return 0;
 }
 
+/* The number that a declaration gave its name. */
+static int declared_number(const struct replay *replay, const struct event *event, enum name_table table,
+			   uint32_t *number, struct err *err)
+{
+	const char *name = names_text(replay->names, (uint32_t)event_value(replay->batch, event, 0));
+
+	*number = names_find(replay->names, table, name, strlen(name));
+	return *number == NAME_NONE ?
+		       replay_error(replay, ERR_INPUT, err, "the name '%.60s' is in no dictionary", name) :
+		       0;
+}
+
 static int declare_domain(struct replay *replay, const struct event *event, struct err *err)
 {
-	uint32_t number = names_agent_of(replay->names, event->agent).domain;
+	uint32_t number;
 	uint32_t queues = replay->n_domains;
-	struct domain *domain = calloc(1, sizeof *domain);
+	struct domain *domain;
 
+	if (declared_number(replay, event, NAMES_DOMAINS, &number, err))
+		return -1;
+	domain = calloc(1, sizeof *domain);
 	if (!domain || imap_create(split_mapping, &domain->ledger) ||
 	    grow((void **)&replay->domains, &replay->n_domains, number, sizeof(struct domain *)) ||
 	    grow((void **)&replay->queues, &queues, number, sizeof(struct flush_queue *))) {
@@ -171,16 +188,17 @@ static uint32_t requester_of(const struct replay *replay, const struct event *ev
 
 static int declare_device(struct replay *replay, const struct event *event, struct err *err)
 {
-	uint32_t number = names_agent_of(replay->names, event->agent).device;
+	uint32_t number;
 	uint32_t unit_number = event_has(event, DEVICE_IOMMU) ?
 				       (uint32_t)event_value(replay->batch, event, DEVICE_IOMMU) :
 				       NAME_NONE;
 	struct unit *unit = setup_unit(replay, unit_number, err);
-	struct device *device = unit ? calloc(1, sizeof *device) : NULL;
+	struct device *device;
 	uint32_t **handles;
 
-	if (!unit)
+	if (!unit || declared_number(replay, event, NAMES_DEVICES, &number, err))
 		return -1;
+	device = calloc(1, sizeof *device);
 	if (!device || grow((void **)&replay->devices, &replay->n_devices, number, sizeof(struct device *))) {
 		free(device);
 		return err_no_memory(err, "a device");

@@ -225,7 +225,7 @@ static void follow_up(struct generator *g, struct chaos *chaos, const struct str
 		put_inval(g, chaos, SCOPE_ALL, 0, 0, 0);
 	else if (kind < 70) /* too small */
 		put_inval(g, chaos, SCOPE_RANGE, stretch->domain, iova,
-			  size > 2 * PAGE && kind < 65 ? size / 2 & ~PERM_BITS : PAGE);
+			  size > 2ull * PAGE && kind < 65 ? size / 2 & ~PERM_BITS : PAGE);
 	else if (kind < 75) /* one page beside it */
 		put_inval(g, chaos, SCOPE_RANGE, stretch->domain, iova - PAGE, size);
 	else if (kind < 82)
@@ -415,7 +415,7 @@ static uint64_t dma_page_iova(struct generator *g, const struct chaos *chaos, ui
 static void put_any_dma(struct generator *g, uint64_t device, uint64_t iova)
 {
 	uint32_t kind = rng_below(&g->rng, 100), verb = rng_below(&g->rng, 100);
-	uint64_t at = rng_below(&g->rng, PAGE / 8) * 8;
+	uint64_t at = 8ull * rng_below(&g->rng, PAGE / 8);
 	uint32_t len = 64;
 
 	verb = verb < 45   ? DMA_VERB_READ

@@ -2,6 +2,8 @@
 #ifndef IOMMUSIM_TRACES_GENERATE_PRIVATE_H
 #define IOMMUSIM_TRACES_GENERATE_PRIVATE_H
 
+#include <assert.h>
+
 #include "traces/generate.h"
 #include "traces/rng.h"
 
@@ -103,6 +105,7 @@ static inline struct event *put_map(struct generator *g, uint64_t domain, uint64
 /* The domain that a device is attached to by the setup. */
 static inline uint64_t home_domain(const struct generator *g, uint64_t device)
 {
+	assert(g->options.domains);
 	return device % g->options.domains;
 }
 

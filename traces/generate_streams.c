@@ -45,9 +45,10 @@ struct zipf {
  */
 static double inverse_power(double x, double skew)
 {
-	double power = 1, whole = floor(skew), rest = skew - whole;
+	unsigned whole = (unsigned)skew;
+	double power = 1, rest = skew - whole;
 
-	for (; whole > 0; whole--)
+	for (; whole; whole--)
 		power *= x;
 	for (unsigned digit = 0; digit < 48 && rest > 0; digit++) {
 		x = sqrt(x);
@@ -213,6 +214,7 @@ enum {
 	RING_ENTRIES = 512,
 	RING_ENTRY = 16, /* bytes */
 	RING_PAGES = 4,	 /* of descriptors: two that are read, two of completions */
+	COMPLETIONS_AT = RING_PAGES / 2 * PAGE,
 	RING_BURST = 32, /* packets until the next ring has its turn */
 	PAYLOAD = 1500,
 	PAYLOAD_AT = 64,	     /* headroom in front of a packet */
@@ -232,7 +234,7 @@ int ring_init(struct generator *g, struct err *err)
 		return -1;
 	ring = g->state;
 	ring->left = RING_BURST;
-	g->setup_pages = RINGS * (RING_PAGES + PAYLOADS);
+	g->setup_pages = (uint64_t)RINGS * (RING_PAGES + PAYLOADS);
 	return 0;
 }
 
@@ -253,8 +255,7 @@ void ring_next(struct generator *g)
 	struct ring *ring = g->state;
 
 	for (uint64_t n = take(g); n; n--) {
-		uint32_t head = ring->heads[ring->at],
-			 device = ring->at % (uint32_t)g->options.devices;
+		uint64_t head = ring->heads[ring->at], device = ring->at % g->options.devices;
 		uint64_t entry = page_iova((uint64_t)ring->at * RING_PAGES) + head * RING_ENTRY;
 		uint64_t payload = (uint64_t)RINGS * RING_PAGES + (uint64_t)ring->at * PAYLOADS +
 				   head * 2 + (head * 7 & 1);
@@ -265,8 +266,7 @@ void ring_next(struct generator *g)
 			put_dma(g, device, DMA_VERB_WRITE, page_iova(payload) + PAYLOAD_AT,
 				PAYLOAD);
 		else
-			put_dma(g, device, DMA_VERB_WRITE, entry + RING_PAGES / 2 * PAGE,
-				RING_ENTRY);
+			put_dma(g, device, DMA_VERB_WRITE, entry + COMPLETIONS_AT, RING_ENTRY);
 		ring_advance(ring);
 	}
 }
@@ -280,13 +280,16 @@ enum {
 	COMPLETION = 16,
 	BUFFERS = 32, /* of each queue */
 	BUFFER_PAGES = 32,
+	BUFFERS_AT = 2 * PAGE, /* in the queue's pages */
+	BUFFER_BYTES = BUFFER_PAGES * PAGE,
 	QUEUE_PAGES = 2 + BUFFERS * BUFFER_PAGES,
 	PIECE = 512,
 };
 
 struct nvme_queue {
-	uint32_t head, pieces_left;
+	uint64_t head; /* of the queue */
 	uint64_t iova; /* of the next piece */
+	uint32_t pieces_left;
 	enum dma_verb verb;
 	bool completing;
 };
@@ -310,7 +313,7 @@ static void nvme_start(struct generator *g, struct nvme_queue *queue, uint64_t b
 {
 	uint32_t pages = 1u << rng_below(&g->rng, 6);
 
-	queue->iova = base + 2 * PAGE + (uint64_t)rng_below(&g->rng, BUFFERS) * BUFFER_PAGES * PAGE;
+	queue->iova = base + BUFFERS_AT + (uint64_t)rng_below(&g->rng, BUFFERS) * BUFFER_BYTES;
 	queue->pieces_left = pages * (PAGE / PIECE);
 	queue->verb = rng_percent(&g->rng, 70) ? DMA_VERB_WRITE : DMA_VERB_READ;
 	queue->head = (queue->head + 1) % QUEUE_ENTRIES;

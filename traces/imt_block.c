@@ -17,6 +17,7 @@ struct imt_decoder {
 	unsigned char *plain; /* all columns, padded */
 	size_t max_plain;
 	uint64_t *shapes;
+	uint8_t *shape_slots; /* how many values each has */
 	uint32_t *agents;	/* global by local */
 	uint64_t *predicted;	/* by local */
 	uint32_t n_shapes, n_agents, records, n_slots;
@@ -38,10 +39,11 @@ int imt_decoder_create(struct imt_decoder **out)
 	if (!decoder)
 		return -1;
 	decoder->shapes = malloc(IMT_SHAPES_MAX * sizeof *decoder->shapes);
+	decoder->shape_slots = malloc(IMT_SHAPES_MAX);
 	decoder->agents = malloc((IMT_AGENTS_MAX + 1ul) * sizeof *decoder->agents);
 	decoder->predicted = malloc((IMT_AGENTS_MAX + 1ul) * sizeof *decoder->predicted);
 	decoder->zstd = ZSTD_createDCtx();
-	if (!decoder->shapes || !decoder->agents || !decoder->predicted || !decoder->zstd) {
+	if (!decoder->shapes || !decoder->shape_slots || !decoder->agents || !decoder->predicted || !decoder->zstd) {
 		imt_decoder_destroy(decoder);
 		return -1;
 	}
@@ -56,6 +58,7 @@ void imt_decoder_destroy(struct imt_decoder *decoder)
 		return;
 	free(decoder->plain);
 	free(decoder->shapes);
+	free(decoder->shape_slots);
 	free(decoder->agents);
 	free(decoder->predicted);
 	ZSTD_freeDCtx(decoder->zstd);
@@ -81,6 +84,7 @@ static int read_tables(struct imt_decoder *decoder, const unsigned char *payload
 		decoder->shapes[i] = get64(payload + at);
 		if ((decoder->shapes[i] & 0xff) >= EVENT_KINDS)
 			return wrong(what, "a shape of unknown kind");
+		decoder->shape_slots[i] = (uint8_t)__builtin_popcount((unsigned)(decoder->shapes[i] >> 16 & 0xffff));
 	}
 	for (uint32_t i = 0; i < decoder->n_agents; i++, at += 4) {
 		decoder->agents[i] = get32(payload + at);
@@ -216,7 +220,7 @@ static int validate_shapes(const struct imt_decoder *decoder, char what[160])
 			continue;
 		if (number >= decoder->n_shapes)
 			return wrong(what, "a shape beyond its table");
-		slots += shape_slots(decoder->shapes[number]);
+		slots += decoder->shape_slots[number];
 	}
 	return slots == decoder->n_slots ? 0 : wrong(what, "a number of values that its records do not need");
 }
@@ -358,10 +362,10 @@ static inline __attribute__((always_inline)) size_t decode(struct imt_decoder *d
 		event->slot = (uint32_t)n_slots;
 		predicted[agent] = event->addr + event->len;
 		if (event->present) {
-			unsigned more = event_slots(event);
+			unsigned before = decoder->slot_at;
 
 			decode_slots(decoder, event, slots + n_slots);
-			n_slots += more;
+			n_slots += decoder->slot_at - before;
 		}
 		n++;
 		at++;
