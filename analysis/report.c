@@ -13,9 +13,9 @@ const char *human_time(uint64_t ns, char text[32])
 		snprintf(text, 32, "-");
 	else if (ns < 10000)
 		snprintf(text, 32, "%" PRIu64 " ns", ns);
-	else if (ns < 10000000)
+	else if (ns < 1000000)
 		snprintf(text, 32, "%.3f us", (double)ns / 1e3);
-	else if (ns < 10000000000)
+	else if (ns < 1000000000)
 		snprintf(text, 32, "%.3f ms", (double)ns / 1e6);
 	else
 		snprintf(text, 32, "%.3f s", (double)ns / 1e9);

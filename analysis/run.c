@@ -10,7 +10,7 @@
 
 /* Everything that one run holds. */
 struct run {
-	const struct machine *machine;
+	struct machine *machine;
 	const struct run_options *options;
 	struct event_source *source;
 	struct store *store;
@@ -168,7 +168,7 @@ static void take_down(struct run *run)
 	source_close(run->source);
 }
 
-int run_recording(const struct machine *machine, const struct run_options *options, struct run_summary *summary,
+int run_recording(struct machine *machine, const struct run_options *options, struct run_summary *summary,
 		  struct err *err)
 {
 	struct run run = { .machine = machine, .options = options };

@@ -1,5 +1,4 @@
 /* iommusim models: the IOMMU models, their keys, and what they leave out. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +6,7 @@
 #include "cmd/json.h"
 #include "cmd/options.h"
 #include "sim/machine.h"
+#include "sim/settings_io.h"
 
 static const char details[] = "Without a name, lists the models. With one, prints every key of a machine\n"
 			      "description for it: default, range or choices, meaning, where the default comes\n"
@@ -16,26 +16,11 @@ static const char examples[] = "iommusim models\n"
 			       "iommusim models vtd\n"
 			       "iommusim models vtd --json\n";
 
-static void print_row(const struct setting *row)
-{
-	char value[64];
-
-	setting_format(row, row->value, value, sizeof value);
-	printf("  %-28s %-14s ", row->key, value);
-	if (row->type == SETTING_CHOICE)
-		printf("%s\n", row->choices);
-	else if (row->type == SETTING_BOOL)
-		printf("yes|no\n");
-	else
-		printf("%" PRIu64 " to %" PRIu64 "%s\n", row->min, row->max, row->type == SETTING_NS ? " ns" : "");
-	printf("      %s%s%s%s\n", row->doc, *row->source ? " [" : "", row->source, *row->source ? "]" : "");
-}
-
 static void json_row(struct json *json, const struct setting *row)
 {
 	char value[64];
 
-	setting_format(row, row->value, value, sizeof value);
+	settings_format(row, row->value, value, sizeof value);
 	json_object(json, NULL);
 	json_text(json, "key", row->key);
 	json_text(json, "default", value);
@@ -48,12 +33,11 @@ static void json_row(struct json *json, const struct setting *row)
 
 static void print_model(const struct iommu_model *model)
 {
-	printf("%s: %s\n\nkeys of the model:\n", model->name, model->spec);
-	for (const struct setting *row = model->settings; row->key; row++)
-		print_row(row);
-	printf("\nkeys of every machine:\n");
-	for (const struct setting *row = run_settings; row->key; row++)
-		print_row(row);
+	const struct setting_table tables[] = { { model->name, model->settings, 0, NULL },
+						{ "every machine", run_settings, 0, NULL } };
+
+	printf("%s: %s\n\n", model->name, model->spec);
+	settings_print_help(stdout, tables, 2);
 	printf("\nleft out:\n");
 	for (const char *at = model->omits; *at; at += strcspn(at, "\n") + 1)
 		printf("  %.*s\n", (int)strcspn(at, "\n"), at);

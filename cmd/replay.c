@@ -86,7 +86,7 @@ static void print_json(const struct run_options *options, const struct run_summa
 	json_finish(&json);
 }
 
-static int replay(const struct machine *machine, struct run_options *options, bool json)
+static int replay(struct machine *machine, struct run_options *options, bool json)
 {
 	struct progress progress = { 0 };
 	struct run_summary summary;

@@ -44,9 +44,7 @@ void machine_destroy(struct machine *machine);
 /* From YAML (path) and then from "key=value" texts. `iommu: NAME` in the file picks the model. */
 int machine_load(const char *path, const char *const *sets, size_t n_sets, struct machine **out,
 		 struct err *err);
-void machine_print(const struct machine *machine, FILE *out);	/* --print-config */
-/* One value as --print-config shows it. */
-void setting_format(const struct setting *row, uint64_t value, char *text, size_t size);
-char *machine_canonical(const struct machine *machine);		/* "key=value\n"; caller frees */
+void machine_print(struct machine *machine, FILE *out);	/* --print-config */
+char *machine_canonical(struct machine *machine);		/* "key=value\n"; caller frees */
 
 #endif

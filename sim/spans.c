@@ -102,7 +102,10 @@ static int split_at(struct spans *spans, uint64_t at)
 		return -1;
 	right.value[0] = copy;
 	whole->last = at - 1;
-	return imap_insert(spans->map, &right);
+	if (imap_insert(spans->map, &right) == 0)
+		return 0;
+	imap_at(spans->map, at - 1)->last = right.last; /* no memory: as it was */
+	return -1;
 }
 
 static int isolate(struct spans *spans, uint64_t first, uint64_t last)

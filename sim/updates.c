@@ -333,8 +333,10 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
 		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + 0xfff) & ~0xfffull;
 
-		if (done - 1 <= UINT64_MAX - first) /* more or less than asked, as recorded */
-			last = first + done - 1;
+		if (done - 1 <= low_mask(replay->units[0].iommu->model->address_bits(replay->units[0].iommu,
+										      domain->levels)) -
+				       first)
+			last = first + done - 1; /* more or less than asked, as recorded */
 	}
 	if (rules.widen) {
 		if (writer_leaf(replay, domain, last, &edge_first, &edge_last) && edge_last > last)
@@ -342,6 +344,10 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 		if (writer_leaf(replay, domain, first, &edge_first, &edge_last) && edge_first < first)
 			first = edge_first;
 	}
+	/* what lies beyond the request is told apart from what was asked for */
+	if ((first < removing.asked_first || last > removing.asked_last) &&
+	    imap_isolate(domain->ledger, removing.asked_first, removing.asked_last))
+		return err_no_memory(err, "the ledger of mappings");
 	if (touch(replay, domain, first, last, err) || remove_range(&removing, first, last, err))
 		return -1;
 	if (linux_policy(replay))

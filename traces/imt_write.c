@@ -562,6 +562,25 @@ static int imt_finish(struct event_sink *head, const struct names *names, struct
 	return answer;
 }
 
+/* Lines that the writer gives itself are not taken over from another file's META. */
+static void append_meta(struct bytes *payload, const char *meta)
+{
+	static const char *const own[] = { "format =", "writer =", "libzstd =" };
+
+	while (meta && *meta) {
+		size_t n = strcspn(meta, "\n");
+		bool mine = false;
+
+		for (size_t i = 0; i < 3; i++)
+			mine |= !strncmp(meta, own[i], strlen(own[i]));
+		if (!mine) {
+			append(payload, meta, n);
+			append(payload, "\n", 1);
+		}
+		meta += n + (meta[n] == '\n');
+	}
+}
+
 /* META is text; its hash names the file, so that the same input gives the same bytes. */
 static int write_start(struct imt_sink *sink, const char *meta, struct err *err)
 {
@@ -572,11 +591,10 @@ static int write_start(struct imt_sink *sink, const char *meta, struct err *err)
 
 	snprintf(text, sizeof text, "format = imt %d.%d\nwriter = iommusim\nlibzstd = %s\n", IMT_MAJOR, IMT_MINOR,
 		 ZSTD_versionString());
-	if (reserve(&payload, strlen(text) + (meta ? strlen(meta) : 0)))
+	if (reserve(&payload, strlen(text) + (meta ? strlen(meta) + 1 : 0)))
 		return err_no_memory(err, "META");
 	append(&payload, text, strlen(text));
-	if (meta)
-		append(&payload, meta, strlen(meta));
+	append_meta(&payload, meta);
 	if (payload.n > IMT_META_MAX) {
 		free(payload.data);
 		return err_set(err, ERR_LIMIT, "META of %zu bytes; at most 1 MiB", payload.n);

@@ -26,8 +26,8 @@ replay_and_dump() {
 
 	read -ra args < <(sed -n '1,20s/^#! args:[[:space:]]*//p' "$events" | tr '\n' ' ')
 	rm -f "$tmp/store.db"
-	timeout 120 "$iommusim" replay --store "$tmp/store.db" "${args[@]}" "$events" >/dev/null &&
-		timeout 120 "$iommusim" dump "$tmp/store.db"
+	timeout 120 "$iommusim" replay --verify --store "$tmp/store.db" "${args[@]}" "$events" >/dev/null &&
+		timeout 120 "$iommusim" dump --findings "$tmp/store.db"
 }
 
 for events in *.events; do
