@@ -87,6 +87,7 @@ test: setup
 	@$(MAKE) --no-print-directory check
 
 check: $(BIN) $(UNIT_BIN)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/marks CPPFLAGS=-DMARK_OMIT all
 	@tests/run.sh $(BUILD)
 
 # Criterion passes a test that leaks, so the sanitizers' own reports decide.

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Every call that sets check bits is needed: with any one left out, replay --verify fails.
+#
+#   tests/marks/run.sh IOMMUSIM     a build with -DMARK_OMIT
+#
+# Chaos streams exercise most of them, small caches making evictions and refills common; the two
+# recordings beside this script do what chance hardly does.
+# Ends with "N passed, M failed".
+set -uo pipefail
+iommusim=${1:?usage: tests/marks/run.sh IOMMUSIM}
+here=$(dirname "$0")
+sites=$(sed -n '/^enum vtd_mark_site/,/MARK_SITES/p' "$here/../../hw/vtd/vtd_private.h" |
+	grep -oE 'MARK_[A-Z_]+' | grep -v MARK_SITES)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+passed=0
+failed=0
+for seed in 1 2 3 4; do
+	"$iommusim" generate chaos --events=60000 --seed="$seed" -o "$tmp/$seed.imt" 2>/dev/null || exit 3
+done
+
+# 0 when --verify finds a difference on any stream, with the call number $1 left out.
+differs() {
+	local seed shape events
+	for events in "$here"/*.events; do
+		IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set vtd.walk.entries=0 "$events" \
+			>/dev/null 2>&1 || return 0
+	done
+	for seed in 1 2 3 4; do
+		for shape in 2:2:4:2:complete 16:8:16:32:complete 16:8:16:32:recorded; do
+			IFS=: read -r sets ways walk contexts config <<<"$shape"
+			IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set vtd.iotlb.sets="$sets" \
+				--set vtd.iotlb.ways="$ways" --set vtd.walk.entries="$walk" \
+				--set vtd.context.entries="$contexts" --set config_inval="$config" "$tmp/$seed.imt" >/dev/null 2>&1 || return 0
+		done
+	done
+	return 1
+}
+
+if differs 0; then
+	echo "FAILED: --verify finds a difference with every call in place"
+	failed=$((failed + 1))
+else
+	passed=$((passed + 1))
+fi
+number=0
+for site in $sites; do
+	number=$((number + 1))
+	if differs "$number"; then
+		passed=$((passed + 1))
+	else
+		echo "FAILED: nothing differs without $site"
+		failed=$((failed + 1))
+	fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
