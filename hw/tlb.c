@@ -147,16 +147,24 @@ bool tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data, const s
 	bool displaced = keys[way] != NO_KEY;
 
 	if (displaced) {
-		*evicted = (struct tlb_evicted){ keys[way], keys[tlb->ways + way], *to };
-		uncount_size(tlb, to->page_lg2);
-		tlb->by_space[to->space]--;
+		evicted->data = keys[tlb->ways + way];
+		if (evicted->data & TLB_CHECK) { /* only such a one has anything to tell */
+			evicted->key = keys[way];
+			evicted->copy = *to;
+		}
 	} else {
 		tlb->entries++;
 	}
+	if (!displaced || to->page_lg2 != copy->page_lg2 || to->space != copy->space) {
+		if (displaced) {
+			uncount_size(tlb, to->page_lg2);
+			tlb->by_space[to->space]--;
+		}
+		count_size(tlb, copy->page_lg2);
+		tlb->by_space[copy->space]++;
+	}
 	*to = *copy;
 	to->serial = ++tlb->serial;
-	count_size(tlb, copy->page_lg2);
-	tlb->by_space[copy->space]++;
 	keys[way] = tlb_key(tlb, tag, iova, copy->page_lg2);
 	keys[tlb->ways + way] = data | TLB_VALID | place << 52;
 	tlb_to_front(keys, tlb->ways, way);

@@ -189,8 +189,8 @@ uint64_t tlb_tag_of(const struct tlb *tlb, const struct tlb_at *at);
 
 /*
  * Puts a copy in, most recently used; data without VALID and place bits, copy's serial is set
- * here. Returns true when one had to go: *evicted_data and *evicted describe it (its key in
- * *evicted_key). The page must not be in the structure under the same tag.
+ * here. Returns true when one had to go: evicted->data says what it was, and the rest of *evicted
+ * is filled if its check bit is set. The page must not be in the structure under the same tag.
  */
 struct tlb_evicted {
 	uint64_t key, data;

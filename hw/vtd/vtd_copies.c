@@ -61,7 +61,9 @@ void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at
 static void evicted(struct vtd *vtd, const struct tlb *tlb, struct tlb_evicted *gone)
 {
 	vtd->count.evictions++;
-	vtd_copy_closes(vtd, tlb, &(struct tlb_at){ &gone->key, &gone->data, &gone->copy });
+	if (gone->data & TLB_CHECK)
+		vtd_copy_closes(vtd, tlb,
+				&(struct tlb_at){ &gone->key, &gone->data, &gone->copy });
 }
 
 static void set_check(const struct tlb_at *at, unsigned reason, uint64_t changed)
