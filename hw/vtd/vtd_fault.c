@@ -1,7 +1,7 @@
 /* Primary fault recording: specification 7.2, 10.4. */
 #include "hw/vtd/vtd_private.h"
 
-enum { FRCD_F_BIT = 63, FRCD_T1_BIT = 62 };
+enum { FRCD_F_BIT = 63, FRCD_T1_BIT = 62, FRCD_AT_BIT = 60 };
 enum { REG_FSTS = 0x34, REG_FECTL = 0x38 };
 
 static bool record_pending(const struct vtd *vtd, uint32_t index)
@@ -42,7 +42,8 @@ static void write_record(struct vtd *vtd, const struct dma_request *request, uin
 	uint64_t *record = vtd->frcd[vtd->frcd_next];
 
 	record[0] = request->iova & ~0xfffull;
-	record[1] = 1ull << FRCD_F_BIT | type | (uint64_t)code << 32 | sid;
+	record[1] = 1ull << FRCD_F_BIT | type | (uint64_t)request->type << FRCD_AT_BIT |
+		    (uint64_t)code << 32 | sid;
 	if (!(vtd->fsts & FSTS_PPF))
 		vtd->fsts = (vtd->fsts & ~0xff00u) | vtd->frcd_next << 8;
 	vtd->frcd_next = (vtd->frcd_next + 1) % (uint32_t)vtd->config.fault_records;
