@@ -5,8 +5,8 @@
 
 #include "analysis/detect_private.h"
 
-static void on_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa, unsigned perm,
-		      uint64_t event, uint64_t time_ns)
+static void on_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
+		      unsigned perm, uint64_t event, uint64_t time_ns)
 {
 	struct detector *detector = self;
 
@@ -38,8 +38,10 @@ static void on_executed(void *self, const struct inval_op *op, const struct inva
 				story.finding.bytes = op->scope.last - op->scope.first + 1;
 			}
 			name_domain(detector, story.finding.domain, op->domain);
-			story_step(&story, "flushed", op->event, op->time_ns, "%u translations went", report->removed);
-			worst_put(detector, &detector->worst[FINDING_FLUSH_EXCESS], &story, report->removed);
+			story_step(&story, "flushed", op->event, op->time_ns,
+				   "%u translations went", report->removed);
+			worst_put(detector, &detector->worst[FINDING_FLUSH_EXCESS], &story,
+				  report->removed);
 		}
 	}
 	if (!report->agreed)
@@ -51,8 +53,8 @@ static void on_executed(void *self, const struct inval_op *op, const struct inva
 	story_begin(&story, FINDING_COLLATERAL, 0, op->event, op->time_ns);
 	story.finding.count = report->agreed;
 	name_domain(detector, story.finding.domain, op->domain);
-	story_step(&story, "flushed", op->event, op->time_ns, "%u of %u translations still agreed", report->agreed,
-		   report->removed);
+	story_step(&story, "flushed", op->event, op->time_ns, "%u of %u translations still agreed",
+		   report->agreed, report->removed);
 	worst_put(detector, &detector->worst[FINDING_COLLATERAL], &story, report->agreed);
 }
 
@@ -84,7 +86,8 @@ static void on_copy_closes(void *self, const struct cached_copy *copy)
 	uses_pointer_closes(self, copy);
 }
 
-int detector_create(const struct machine *machine, struct result_sink *sink, struct detector **out, struct err *err)
+int detector_create(const struct machine *machine, struct result_sink *sink, struct detector **out,
+		    struct err *err)
 {
 	struct detector *detector = calloc(1, sizeof *detector);
 
@@ -172,8 +175,8 @@ uint64_t detector_count(const struct detector *detector, enum finding_kind kind)
 
 /* ---- what a run ends with --------------------------------------------------------------------------- */
 
-static int put_counter(struct detector *detector, const char *name, uint64_t value, const char *unit,
-		       struct err *err)
+static int put_counter(struct detector *detector, const char *name, uint64_t value,
+		       const char *unit, struct err *err)
 {
 	struct counter counter = { .value = value };
 
@@ -290,11 +293,14 @@ static int put_notes(struct detector *detector, struct err *err)
 	    put_note(detector, err, "in-flight: not assessed (time.flight is 0)"))
 		return -1;
 	if (detector->saw_lost &&
-	    put_note(detector, err, "the recording lost events; what they changed is not known, and findings after "
-				    "the loss are not marked apart yet"))
+	    put_note(
+		    detector, err,
+		    "the recording lost events; what they changed is not known, and findings after "
+		    "the loss are not marked apart yet"))
 		return -1;
 	if (count->adopted) {
-		snprintf(text, sizeof text, "%llu pages were taken from their first answer as start state (inferred)",
+		snprintf(text, sizeof text,
+			 "%llu pages were taken from their first answer as start state (inferred)",
 			 (unsigned long long)count->adopted);
 		if (put_note(detector, err, text))
 			return -1;
@@ -318,11 +324,15 @@ int detector_finish(struct detector *detector, struct err *err)
 		return -1;
 	return put_replay_counters(detector, err) || put_unit_counters(detector, err) ||
 			       put_finding_counters(detector, err) ||
-			       put_histogram(detector, "exposure.software", "ns", &detector->software, err) ||
-			       put_histogram(detector, "exposure.hardware", "ns", &detector->hardware, err) ||
-			       put_histogram(detector, "stale-use.lag", "ns", &detector->lag, err) ||
-			       put_histogram(detector, "collateral", "entries", &detector->collateral, err) ||
-			       put_notes(detector, err) ?
-		       -1 :
-		       0;
+			       put_histogram(detector, "exposure.software", "ns",
+					     &detector->software, err) ||
+			       put_histogram(detector, "exposure.hardware", "ns",
+					     &detector->hardware, err) ||
+			       put_histogram(detector, "stale-use.lag", "ns", &detector->lag,
+					     err) ||
+			       put_histogram(detector, "collateral", "entries",
+					     &detector->collateral, err) ||
+			       put_notes(detector, err)
+		       ? -1
+		       : 0;
 }

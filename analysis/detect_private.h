@@ -46,10 +46,10 @@ struct window {
 	uint64_t event, time_ns, seq;
 	iova_t first, last;
 	uint64_t open_bytes;
-	uint32_t copies;	/* of the model's caches that grant what is gone */
+	uint32_t copies; /* of the model's caches that grant what is gone */
 	bool ever_held;
 	uint64_t hw_since, hw_total, hw_first, hw_last, uses, use_event;
-	uint64_t tried;		/* seq of the last invalidation that came near */
+	uint64_t tried; /* seq of the last invalidation that came near */
 	uint64_t tried_event;
 	struct invalidation tried_scope;
 	struct closed_run run, *runs; /* runs: more than one */
@@ -145,12 +145,14 @@ struct detector {
 };
 
 /* story.c */
-void story_begin(struct story *story, enum finding_kind kind, uint32_t subtype, uint64_t event, uint64_t time_ns);
-void story_step(struct story *story, const char *role, uint64_t event, uint64_t time_ns, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+void story_begin(struct story *story, enum finding_kind kind, uint32_t subtype, uint64_t event,
+		 uint64_t time_ns);
+void story_step(struct story *story, const char *role, uint64_t event, uint64_t time_ns,
+		const char *format, ...) __attribute__((format(printf, 5, 6)));
 void story_tell(struct detector *detector, struct story *story); /* kept in full */
 bool worst_takes(const struct worst *worst, uint64_t value);
-void worst_put(struct detector *detector, struct worst *worst, const struct story *story, uint64_t value);
+void worst_put(struct detector *detector, struct worst *worst, const struct story *story,
+	       uint64_t value);
 void worst_tell(struct detector *detector, struct worst *worst);
 void detector_fails(struct detector *detector, const char *what);
 void count_finding(struct detector *detector, enum finding_kind kind, uint32_t subtype);
@@ -160,8 +162,8 @@ void name_device(const struct detector *detector, char text[64], uint32_t device
 
 /* windows.c */
 void windows_removed(void *self, const struct removal *removal);
-void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
-		    unsigned perm, uint64_t event, uint64_t time_ns);
+void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
+		    iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
 void windows_issued(struct detector *detector, const struct inval_op *op);
 bool windows_outstanding(struct detector *detector, const struct inval_op *op);
 void windows_done(struct detector *detector, const struct inval_op *op);
@@ -174,8 +176,8 @@ void windows_destroy(struct detector *detector);
 
 /* uses.c */
 void uses_checked(void *self, const struct checked_use *use);
-void uses_overlap(void *self, uint64_t event, const struct dma_request *request, const struct cached_copy *filled,
-		  const struct cached_copy *valid);
+void uses_overlap(void *self, uint64_t event, const struct dma_request *request,
+		  const struct cached_copy *filled, const struct cached_copy *valid);
 void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
 		     uint32_t space, uint64_t copies);
 void uses_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
@@ -186,13 +188,14 @@ void uses_finish(struct detector *detector);
 void episodes_fault(void *self, const struct fault_report *report);
 void episodes_acknowledged(void *self, bool overflow);
 void episodes_handler(void *self, uint32_t unit, uint64_t time_ns);
-void episodes_dma(void *self, uint64_t event, const struct dma_request *request, const struct dma_result *result,
-		  uint32_t device);
-void episodes_mapped(struct detector *detector, const struct domain *domain, iova_t first, iova_t last,
-		     uint64_t event, uint64_t time_ns);
-void episodes_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last, uint64_t time_ns);
-void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state, uint64_t event,
-		    uint64_t time_ns);
+void episodes_dma(void *self, uint64_t event, const struct dma_request *request,
+		  const struct dma_result *result, uint32_t device);
+void episodes_mapped(struct detector *detector, const struct domain *domain, iova_t first,
+		     iova_t last, uint64_t event, uint64_t time_ns);
+void episodes_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last,
+			     uint64_t time_ns);
+void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state,
+		    uint64_t event, uint64_t time_ns);
 void episodes_beyond(struct detector *detector, const struct removal *removal);
 void episodes_in_flight(struct detector *detector, const struct inval_op *op);
 void episodes_finish(struct detector *detector);

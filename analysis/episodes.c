@@ -15,7 +15,8 @@ static struct overflow_episode *episode_of(struct detector *detector, uint32_t u
 
 		if (!episodes)
 			return NULL;
-		memset(episodes + detector->n_episodes, 0, (unit + 1 - detector->n_episodes) * sizeof *episodes);
+		memset(episodes + detector->n_episodes, 0,
+		       (unit + 1 - detector->n_episodes) * sizeof *episodes);
 		detector->episodes = episodes;
 		detector->n_episodes = unit + 1;
 	}
@@ -23,8 +24,8 @@ static struct overflow_episode *episode_of(struct detector *detector, uint32_t u
 }
 
 /* "nic0 12, nic1 3": who lost how many, most first. */
-static void name_losers(const struct detector *detector, const struct overflow_episode *episode, char *text,
-			size_t size)
+static void name_losers(const struct detector *detector, const struct overflow_episode *episode,
+			char *text, size_t size)
 {
 	uint64_t below = UINT64_MAX;
 	size_t n = 0;
@@ -54,20 +55,23 @@ static void name_losers(const struct detector *detector, const struct overflow_e
 	}
 }
 
-static void tell_episode(struct detector *detector, struct overflow_episode *episode, uint64_t end_ns)
+static void tell_episode(struct detector *detector, struct overflow_episode *episode,
+			 uint64_t end_ns)
 {
 	struct story story;
 
 	story_begin(&story, FINDING_OVERFLOW, 0, episode->first_event, episode->first_ns);
 	story.finding.end_ns = end_ns;
-	story.finding.lag_ns = episode->noticed ? episode->noticed_ns - episode->first_ns : FINDING_NONE;
+	story.finding.lag_ns =
+		episode->noticed ? episode->noticed_ns - episode->first_ns : FINDING_NONE;
 	story.finding.count = episode->lost;
 	name_losers(detector, episode, story.finding.detail, sizeof story.finding.detail);
 	story_step(&story, "first lost", episode->first_event, episode->first_ns, "%s", "");
 	story_step(&story, "last lost", episode->last_event, episode->last_ns, "%llu in all",
 		   (unsigned long long)episode->lost);
 	if (episode->noticed)
-		story_step(&story, "noticed", FINDING_NONE, episode->noticed_ns, "%s", "software cleared the overflow");
+		story_step(&story, "noticed", FINDING_NONE, episode->noticed_ns, "%s",
+			   "software cleared the overflow");
 	if (end_ns != FINDING_NONE)
 		story_step(&story, "recording again", FINDING_NONE, end_ns, "%s", "");
 	story_tell(detector, &story);
@@ -75,8 +79,8 @@ static void tell_episode(struct detector *detector, struct overflow_episode *epi
 	*episode = (struct overflow_episode){ 0 };
 }
 
-static void lose(struct detector *detector, struct overflow_episode *episode, uint32_t device, uint64_t event,
-		 uint64_t now)
+static void lose(struct detector *detector, struct overflow_episode *episode, uint32_t device,
+		 uint64_t event, uint64_t now)
 {
 	if (!episode->active) {
 		episode->active = true;
@@ -94,7 +98,8 @@ static void lose(struct detector *detector, struct overflow_episode *episode, ui
 			detector_fails(detector, "an overflow episode");
 			return;
 		}
-		memset(by_device + episode->n_devices, 0, (device + 1 - episode->n_devices) * sizeof *by_device);
+		memset(by_device + episode->n_devices, 0,
+		       (device + 1 - episode->n_devices) * sizeof *by_device);
 		episode->by_device = by_device;
 		episode->n_devices = device + 1;
 	}
@@ -115,9 +120,11 @@ static void masked(struct detector *detector, const struct fault_report *report,
 	story.finding.iova = report->request->iova;
 	story.finding.bytes = report->request->len;
 	story.finding.write = report->request->access & ACCESS_WRITE;
-	snprintf(story.finding.detail, sizeof story.finding.detail, "fault %xh %s", report->code, name ? name : "");
+	snprintf(story.finding.detail, sizeof story.finding.detail, "fault %xh %s", report->code,
+		 name ? name : "");
 	story_step(&story, "faulted", report->event, report->request->time_ns, "%s",
-		   why == MASKED_COLLAPSED ? "a record of the same source is pending" : "fault processing disabled");
+		   why == MASKED_COLLAPSED ? "a record of the same source is pending"
+					   : "fault processing disabled");
 	worst_put(detector, &detector->worst[FINDING_MASKED], &story, 0);
 }
 
@@ -143,7 +150,8 @@ void episodes_fault(void *self, const struct fault_report *report)
 void episodes_acknowledged(void *self, bool overflow)
 {
 	struct detector *detector = self;
-	struct overflow_episode *episode = episode_of(detector, replay_unit_at_hand(detector->replay));
+	struct overflow_episode *episode =
+		episode_of(detector, replay_unit_at_hand(detector->replay));
 
 	if (!episode || !overflow || !episode->active)
 		return;
@@ -166,7 +174,8 @@ void episodes_beyond(struct detector *detector, const struct removal *removal)
 {
 	struct rest *rest;
 
-	if (detector->n_rests && detector->rests[detector->n_rests - 1].story.finding.event == removal->event) {
+	if (detector->n_rests &&
+	    detector->rests[detector->n_rests - 1].story.finding.event == removal->event) {
 		rest = &detector->rests[detector->n_rests - 1];
 		rest->story.finding.bytes += removal->last - removal->first + 1;
 		rest->last = removal->last > rest->last ? removal->last : rest->last;
@@ -188,8 +197,9 @@ void episodes_beyond(struct detector *detector, const struct removal *removal)
 	rest->story.finding.pa = removal->pa;
 	if (removal->mapped != NO_EVENT)
 		story_step(&rest->story, "mapped", removal->mapped, FINDING_NONE, "%s", "");
-	story_step(&rest->story, "unmapped", removal->event, removal->time_ns, "also 0x%llx..0x%llx",
-		   (unsigned long long)removal->first, (unsigned long long)removal->last);
+	story_step(&rest->story, "unmapped", removal->event, removal->time_ns,
+		   "also 0x%llx..0x%llx", (unsigned long long)removal->first,
+		   (unsigned long long)removal->last);
 }
 
 static void rest_faults(struct detector *detector, uint32_t domain, uint64_t event,
@@ -198,7 +208,8 @@ static void rest_faults(struct detector *detector, uint32_t domain, uint64_t eve
 	for (uint32_t i = 0; i < detector->n_rests; i++) {
 		struct rest *rest = &detector->rests[i];
 
-		if (rest->domain != domain || request->iova < rest->first || request->iova > rest->last)
+		if (rest->domain != domain || request->iova < rest->first ||
+		    request->iova > rest->last)
 			continue;
 		if (!rest->story.finding.count++) {
 			name_device(detector, rest->story.finding.device, device);
@@ -209,7 +220,8 @@ static void rest_faults(struct detector *detector, uint32_t domain, uint64_t eve
 }
 
 static void keep_gap(struct detector *detector, uint32_t domain, uint64_t event,
-		     const struct dma_request *request, const struct dma_result *result, uint32_t device)
+		     const struct dma_request *request, const struct dma_result *result,
+		     uint32_t device)
 {
 	uint32_t part = windows_find(detector, domain, request->iova, NO_PA);
 	const struct window *window;
@@ -223,17 +235,20 @@ static void keep_gap(struct detector *detector, uint32_t domain, uint64_t event,
 		memmove(detector->gaps, detector->gaps + 1, 63 * sizeof detector->gaps[0]);
 		detector->n_gaps--;
 	}
-	detector->gaps[detector->n_gaps++] = (struct gap){ domain,	   device,	    request->iova, event,
-							   request->time_ns, window->event, result->fault };
+	detector->gaps[detector->n_gaps++] =
+		(struct gap){ domain,		device,	       request->iova, event,
+			      request->time_ns, window->event, result->fault };
 }
 
-static void keep_flight(struct detector *detector, uint64_t event, const struct dma_request *request,
-			const struct dma_result *result, uint32_t device, uint32_t domain)
+static void keep_flight(struct detector *detector, uint64_t event,
+			const struct dma_request *request, const struct dma_result *result,
+			uint32_t device, uint32_t domain)
 {
 	uint64_t flight = detector->machine->run.flight;
 	uint32_t old = 0;
 
-	while (old < detector->n_flights && detector->flights[old].time_ns + flight < request->time_ns)
+	while (old < detector->n_flights &&
+	       detector->flights[old].time_ns + flight < request->time_ns)
 		old++;
 	if (old > 64 || (old && old == detector->n_flights)) {
 		detector->n_flights -= old;
@@ -251,13 +266,18 @@ static void keep_flight(struct detector *detector, uint64_t event, const struct 
 		detector->flights = flights;
 		detector->max_flights = max;
 	}
-	detector->flights[detector->n_flights++] =
-		(struct flight){ request->time_ns, event,  request->iova, request->len,
-				 device,	   domain, request->access & ACCESS_WRITE, result->pa };
+	detector->flights[detector->n_flights++] = (struct flight){ request->time_ns,
+								    event,
+								    request->iova,
+								    request->len,
+								    device,
+								    domain,
+								    request->access & ACCESS_WRITE,
+								    result->pa };
 }
 
-void episodes_dma(void *self, uint64_t event, const struct dma_request *request, const struct dma_result *result,
-		  uint32_t device)
+void episodes_dma(void *self, uint64_t event, const struct dma_request *request,
+		  const struct dma_result *result, uint32_t device)
 {
 	struct detector *detector = self;
 	uint32_t unit = replay_unit_at_hand(detector->replay);
@@ -270,13 +290,15 @@ void episodes_dma(void *self, uint64_t event, const struct dma_request *request,
 			keep_flight(detector, event, request, result, device, domain);
 		return;
 	}
-	if (result->outcome != OUTCOME_FAULT || !detector->machine->model->fault_is_missing(result->fault))
+	if (result->outcome != OUTCOME_FAULT ||
+	    !detector->machine->model->fault_is_missing(result->fault))
 		return;
 	rest_faults(detector, domain, event, request, device);
 	keep_gap(detector, domain, event, request, result, device);
 }
 
-static void tell_gap(struct detector *detector, const struct gap *gap, uint64_t event, uint64_t time_ns)
+static void tell_gap(struct detector *detector, const struct gap *gap, uint64_t event,
+		     uint64_t time_ns)
 {
 	const char *name = detector->machine->model->fault_name(gap->code);
 	struct story story;
@@ -293,8 +315,8 @@ static void tell_gap(struct detector *detector, const struct gap *gap, uint64_t 
 	story_tell(detector, &story);
 }
 
-void episodes_mapped(struct detector *detector, const struct domain *domain, iova_t first, iova_t last,
-		     uint64_t event, uint64_t time_ns)
+void episodes_mapped(struct detector *detector, const struct domain *domain, iova_t first,
+		     iova_t last, uint64_t event, uint64_t time_ns)
 {
 	uint32_t kept = 0;
 
@@ -311,7 +333,8 @@ void episodes_mapped(struct detector *detector, const struct domain *domain, iov
 	detector->n_gaps = kept;
 }
 
-void episodes_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last, uint64_t time_ns)
+void episodes_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last,
+			     uint64_t time_ns)
 {
 	struct detector *detector = self;
 	uint32_t kept = 0;
@@ -339,7 +362,8 @@ void episodes_in_flight(struct detector *detector, const struct inval_op *op)
 		const struct window *window;
 		struct story story;
 
-		if (part == NO_WINDOW || dma->time_ns + flight <= op->done_ns || dma->event > op->event)
+		if (part == NO_WINDOW || dma->time_ns + flight <= op->done_ns ||
+		    dma->event > op->event)
 			continue;
 		if ((op->scope.what != INVAL_ALL && op->scope.tag != domain->tag) ||
 		    dma->iova < op->scope.first || dma->iova > op->scope.last)
@@ -384,14 +408,15 @@ static void still_maps(void *ctx, const struct domain *domain, const struct imap
 		freeing->any = true;
 		finding->iova = mapping->first;
 		finding->pa = mapping->value[LEDGER_PA];
-		story_step(&freeing->story, "mapped", mapping->value[LEDGER_EVENT], FINDING_NONE, "0x%llx to 0x%llx",
-			   (unsigned long long)mapping->first, (unsigned long long)mapping->value[LEDGER_PA]);
+		story_step(&freeing->story, "mapped", mapping->value[LEDGER_EVENT], FINDING_NONE,
+			   "0x%llx to 0x%llx", (unsigned long long)mapping->first,
+			   (unsigned long long)mapping->value[LEDGER_PA]);
 	}
 	finding->bytes += mapping->last - mapping->first + 1;
 }
 
-void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state, uint64_t event,
-		    uint64_t time_ns)
+void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state,
+		    uint64_t event, uint64_t time_ns)
 {
 	struct detector *detector = self;
 

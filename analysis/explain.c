@@ -9,7 +9,8 @@
 struct facts {
 	uint64_t run, id, lag_ns, hw_ns, bytes, count, iova, pa, truth_pa;
 	bool write;
-	char kind[32], subtype[32], device[64], domain[64], owner[64], owner_now[64], structure[32], detail[160];
+	char kind[32], subtype[32], device[64], domain[64], owner[64], owner_now[64], structure[32],
+		detail[160];
 };
 
 static void copy_text(sqlite3_stmt *s, int column, char *to, size_t size)
@@ -21,19 +22,26 @@ static void copy_text(sqlite3_stmt *s, int column, char *to, size_t size)
 
 static uint64_t number_at(sqlite3_stmt *s, int column)
 {
-	return sqlite3_column_type(s, column) == SQLITE_NULL ? FINDING_NONE :
-							       (uint64_t)sqlite3_column_int64(s, column);
+	return sqlite3_column_type(s, column) == SQLITE_NULL
+		       ? FINDING_NONE
+		       : (uint64_t)sqlite3_column_int64(s, column);
 }
 
-static int find(struct store *store, uint64_t run, uint64_t finding, struct facts *facts, struct err *err)
+static int find(struct store *store, uint64_t run, uint64_t finding, struct facts *facts,
+		struct err *err)
 {
 	static const char sql[] =
-		"SELECT finding, kind, subtype, device, domain, owner, owner_now, structure, detail, lag_ns, hw_ns,"
-		" bytes, count, iova, pa, truth_pa, write FROM findings WHERE run = ?1 AND (?2 = 0 OR finding = ?2)"
-		" ORDER BY CASE WHEN kind = 'table-uaf' AND subtype = 'used' THEN 0 WHEN kind = 'stale-use' THEN 1"
-		" WHEN kind = 'in-flight' THEN 2 WHEN kind = 'flush-missing' THEN 3 WHEN kind = 'multi-hit' THEN 4"
+		"SELECT finding, kind, subtype, device, domain, owner, owner_now, structure, "
+		"detail, lag_ns, hw_ns,"
+		" bytes, count, iova, pa, truth_pa, write FROM findings WHERE run = ?1 AND (?2 = 0 "
+		"OR finding = ?2)"
+		" ORDER BY CASE WHEN kind = 'table-uaf' AND subtype = 'used' THEN 0 WHEN kind = "
+		"'stale-use' THEN 1"
+		" WHEN kind = 'in-flight' THEN 2 WHEN kind = 'flush-missing' THEN 3 WHEN kind = "
+		"'multi-hit' THEN 4"
 		" WHEN kind = 'stale-refusal' THEN 5 ELSE 6 END,"
-		" CASE subtype WHEN 'table' THEN 0 WHEN 'realloc-other' THEN 1 WHEN 'realloc-same' THEN 2"
+		" CASE subtype WHEN 'table' THEN 0 WHEN 'realloc-other' THEN 1 WHEN 'realloc-same' "
+		"THEN 2"
 		" WHEN 'freed' THEN 3 ELSE 4 END, write DESC, lag_ns DESC, finding LIMIT 1";
 	sqlite3_stmt *s;
 
@@ -43,7 +51,9 @@ static int find(struct store *store, uint64_t run, uint64_t finding, struct fact
 	sqlite3_bind_int64(s, 2, (sqlite3_int64)finding);
 	if (sqlite3_step(s) != SQLITE_ROW) {
 		sqlite3_finalize(s);
-		return err_set(err, ERR_INPUT, "run %" PRIu64 " holds no such finding; 'iommusim report' lists them", run);
+		return err_set(
+			err, ERR_INPUT,
+			"run %" PRIu64 " holds no such finding; 'iommusim report' lists them", run);
 	}
 	facts->run = run;
 	facts->id = number_at(s, 0);
@@ -76,7 +86,8 @@ static void print_step(sqlite3_stmt *s, FILE *out)
 	if (number_at(s, 2) != FINDING_NONE)
 		human_time(number_at(s, 2), when);
 	fprintf(out, "  %-24s %-14s %s%s%s\n", (const char *)sqlite3_column_text(s, 0), when,
-		event ? "event " : "the model's own step", event ? (const char *)event : "", text ? ":" : "");
+		event ? "event " : "the model's own step", event ? (const char *)event : "",
+		text ? ":" : "");
 	if (text)
 		fprintf(out, "      %s\n", (const char *)text);
 	if (note && *note)
@@ -94,8 +105,8 @@ static const char *page_state(const struct facts *facts, char text[128])
 	else if (!strcmp(facts->subtype, "realloc-same"))
 		snprintf(text, 128, "a page that was given to %s anew", facts->owner_now);
 	else
-		snprintf(text, 128, "a page that was still its owner's%s%s%s", *facts->owner ? " (" : "", facts->owner,
-			 *facts->owner ? ")" : "");
+		snprintf(text, 128, "a page that was still its owner's%s%s%s",
+			 *facts->owner ? " (" : "", facts->owner, *facts->owner ? ")" : "");
 	return text;
 }
 
@@ -108,26 +119,34 @@ static void print_conclusion(const struct facts *facts, FILE *out)
 	human_time(facts->hw_ns, hardware);
 	if (!strcmp(facts->kind, "stale-use"))
 		fprintf(out,
-			"%s %s %" PRIu64 " bytes of %s, %s after it was unmapped. The translation came from the %s, "
+			"%s %s %" PRIu64
+			" bytes of %s, %s after it was unmapped. The translation came from the %s, "
 			"which no invalidation had reached.\n",
-			facts->device, facts->write ? "wrote" : "accessed", facts->bytes, page_state(facts, page), lag,
+			facts->device, facts->write ? "wrote" : "accessed", facts->bytes,
+			page_state(facts, page), lag,
 			*facts->structure ? facts->structure : "cache");
 	else if (!strcmp(facts->kind, "exposure"))
 		fprintf(out,
-			"For %s after the update software could not be sure that 0x%" PRIx64 " was out of reach; the model's "
+			"For %s after the update software could not be sure that 0x%" PRIx64
+			" was out of reach; the model's "
 			"caches held it for %s; %" PRIu64 " DMAs used it.\n",
 			lag, facts->iova, hardware, facts->count);
 	else if (!strcmp(facts->kind, "table-uaf") && !strcmp(facts->subtype, "used"))
-		fprintf(out, "The walk followed a cached pointer of the %s into a table page that had been given back: %s.\n",
+		fprintf(out,
+			"The walk followed a cached pointer of the %s into a table page that had "
+			"been given back: %s.\n",
 			facts->structure, facts->detail);
 	else if (!strcmp(facts->kind, "stale-refusal"))
-		fprintf(out, "%s was refused by a copy in the %s although memory maps 0x%" PRIx64 " to 0x%" PRIx64 ".\n",
+		fprintf(out,
+			"%s was refused by a copy in the %s although memory maps 0x%" PRIx64
+			" to 0x%" PRIx64 ".\n",
 			facts->device, facts->structure, facts->iova, facts->truth_pa);
 	else if (!strcmp(facts->kind, "flush-missing"))
 		fprintf(out, "Nothing closed this window: %s. %s\n", facts->subtype, facts->detail);
 	else
 		fprintf(out, "%s%s\n", facts->kind, *facts->detail ? "" : ".");
-	if (*facts->detail && strcmp(facts->kind, "flush-missing") && strcmp(facts->kind, "table-uaf"))
+	if (*facts->detail && strcmp(facts->kind, "flush-missing") &&
+	    strcmp(facts->kind, "table-uaf"))
 		fprintf(out, "%s\n", facts->detail);
 }
 
@@ -160,7 +179,8 @@ int explain_print(struct store *store, uint64_t run, uint64_t finding, FILE *out
 		fprintf(out, ", 0x%" PRIx64 " (%" PRIu64 " bytes)", facts.iova, facts.bytes);
 	fputs("\n\n", out);
 	snprintf(sql, sizeof sql,
-		 "SELECT e.role, e.event, e.time_ns, e.note, t.text FROM evidence e LEFT JOIN evidence_text t"
+		 "SELECT e.role, e.event, e.time_ns, e.note, t.text FROM evidence e LEFT JOIN "
+		 "evidence_text t"
 		 " ON t.run = e.run AND t.event = e.event WHERE e.run = ? AND e.finding = %" PRIu64
 		 " ORDER BY CASE WHEN e.event IS NULL THEN 1e18 ELSE e.event END, e.step",
 		 facts.id);

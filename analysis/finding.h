@@ -37,14 +37,20 @@ struct finding_kind_row {
 	const char *name;      /* "stale-use" */
 	const char *title;     /* "use after unmap" */
 	const char *condition; /* one line */
-	const char *subtypes;  /* "own|freed|..." in order of severity; subtype is an index; NULL: none */
-	bool keep_all;	       /* every one is stored in full; else the worst hundred and a histogram */
+	const char *
+		subtypes; /* "own|freed|..." in order of severity; subtype is an index; NULL: none */
+	bool keep_all;	  /* every one is stored in full; else the worst hundred and a histogram */
 };
 extern const struct finding_kind_row finding_kinds[FINDING_KINDS];
 
 enum stale_grade { GRADE_OWN, GRADE_FREED, GRADE_REALLOC_SAME, GRADE_REALLOC_OTHER, GRADE_TABLE };
 enum uaf_grade { UAF_WINDOW, UAF_USED };
-enum missing_why { MISSING_NEVER_ISSUED, MISSING_WRONG_SCOPE, MISSING_NOT_COMPLETED, MISSING_ENDED };
+enum missing_why {
+	MISSING_NEVER_ISSUED,
+	MISSING_WRONG_SCOPE,
+	MISSING_NOT_COMPLETED,
+	MISSING_ENDED
+};
 enum exposure_end { EXPOSURE_CLOSED, EXPOSURE_RESTORED, EXPOSURE_OPEN, EXPOSURE_UNCOVERED };
 enum masked_why { MASKED_COLLAPSED, MASKED_FPD };
 enum multi_hit_at { MULTI_HIT_REQUEST, MULTI_HIT_FILL };
@@ -54,9 +60,10 @@ enum multi_hit_at { MULTI_HIT_REQUEST, MULTI_HIT_FILL };
 
 /* One step of the story behind a finding. */
 struct evidence {
-	const char *role; /* static text: "mapped", "unmapped", "filled", "made stale", "used", "freed",
+	const char *
+		role; /* static text: "mapped", "unmapped", "filled", "made stale", "used", "freed",
 			   * "allocated", "flushed", "walked", "overlaps", ... */
-	uint64_t event;	  /* position in the recording, or FINDING_NONE: the model's own step */
+	uint64_t event; /* position in the recording, or FINDING_NONE: the model's own step */
 	uint64_t time_ns;
 	char note[120]; /* table word old -> new, cache entry and structure, ...; may be empty */
 };
@@ -76,7 +83,7 @@ struct finding {
 	uint64_t iova, bytes;		  /* input range; bytes 0: none */
 	uint64_t pa;			  /* page reached or meant, or FINDING_NONE */
 	uint64_t truth_pa;		  /* what memory says now, or FINDING_NONE: not mapped */
-	uint64_t count;			  /* members: uses of a window, records lost, entries removed */
+	uint64_t count; /* members: uses of a window, records lost, entries removed */
 	/* Names; "" where there is none. */
 	char domain[64], device[64], owner[64] /* at the update */, owner_now[64];
 	char structure[32]; /* "IOTLB", "walk cache level 1", ... */

@@ -33,8 +33,9 @@ static const char *text_at(sqlite3_stmt *s, int column)
 
 static uint64_t number_at(sqlite3_stmt *s, int column)
 {
-	return sqlite3_column_type(s, column) == SQLITE_NULL ? FINDING_NONE :
-							       (uint64_t)sqlite3_column_int64(s, column);
+	return sqlite3_column_type(s, column) == SQLITE_NULL
+		       ? FINDING_NONE
+		       : (uint64_t)sqlite3_column_int64(s, column);
 }
 
 static const char *time_at(sqlite3_stmt *s, int column, char text[32])
@@ -48,8 +49,8 @@ static void print_head(sqlite3_stmt *s, FILE *out)
 {
 	char text[32];
 
-	fprintf(out, "run %s: %s on %s, policy %s\n%s events, %s of recording\n", text_at(s, 0), text_at(s, 1),
-		text_at(s, 2), text_at(s, 3), text_at(s, 4), time_at(s, 5, text));
+	fprintf(out, "run %s: %s on %s, policy %s\n%s events, %s of recording\n", text_at(s, 0),
+		text_at(s, 1), text_at(s, 2), text_at(s, 3), text_at(s, 4), time_at(s, 5, text));
 }
 
 static void print_count(sqlite3_stmt *s, FILE *out)
@@ -67,35 +68,37 @@ static void print_answers(sqlite3_stmt *s, FILE *out)
 		"\nwhat the recorded hardware answered\n"
 		"  %12s  compared\n  %12s  agree (%.4f %%)\n  %12s  differ\n"
 		"  %12s  undecided within the clocks\n  %12s  more taken as start state\n",
-		text_at(s, 0), text_at(s, 1), 100 * sqlite3_column_double(s, 1) / compared, text_at(s, 2),
-		text_at(s, 3), text_at(s, 4));
+		text_at(s, 0), text_at(s, 1), 100 * sqlite3_column_double(s, 1) / compared,
+		text_at(s, 2), text_at(s, 3), text_at(s, 4));
 }
 
 static void print_stale(sqlite3_stmt *s, FILE *out)
 {
 	char lag[32];
 
-	fprintf(out, "  %6s  %-14s %-5s 0x%-14llx %-12s %-12s %12s  %s%s%s\n", text_at(s, 0), text_at(s, 1),
-		sqlite3_column_int(s, 2) ? "write" : "read", (unsigned long long)sqlite3_column_int64(s, 3),
-		text_at(s, 4), text_at(s, 5), time_at(s, 6, lag), text_at(s, 7),
-		*text_at(s, 8) ? " -> " : "", text_at(s, 8));
+	fprintf(out, "  %6s  %-14s %-5s 0x%-14llx %-12s %-12s %12s  %s%s%s\n", text_at(s, 0),
+		text_at(s, 1), sqlite3_column_int(s, 2) ? "write" : "read",
+		(unsigned long long)sqlite3_column_int64(s, 3), text_at(s, 4), text_at(s, 5),
+		time_at(s, 6, lag), text_at(s, 7), *text_at(s, 8) ? " -> " : "", text_at(s, 8));
 }
 
 static void print_exposure(sqlite3_stmt *s, FILE *out)
 {
 	char software[32], hardware[32];
 
-	fprintf(out, "  %6s  %-9s 0x%-14llx %10s  %-12s software %12s  hardware %12s  uses %s\n", text_at(s, 0),
-		text_at(s, 1), (unsigned long long)sqlite3_column_int64(s, 2), text_at(s, 3), text_at(s, 4),
-		time_at(s, 5, software), time_at(s, 6, hardware), text_at(s, 7));
+	fprintf(out, "  %6s  %-9s 0x%-14llx %10s  %-12s software %12s  hardware %12s  uses %s\n",
+		text_at(s, 0), text_at(s, 1), (unsigned long long)sqlite3_column_int64(s, 2),
+		text_at(s, 3), text_at(s, 4), time_at(s, 5, software), time_at(s, 6, hardware),
+		text_at(s, 7));
 }
 
 static void print_other(sqlite3_stmt *s, FILE *out)
 {
 	char lag[32];
 
-	fprintf(out, "  %6s  %-14s %-19s 0x%-14llx %-12s %12s  %s\n", text_at(s, 0), text_at(s, 1), text_at(s, 2),
-		(unsigned long long)sqlite3_column_int64(s, 3), text_at(s, 4), time_at(s, 5, lag), text_at(s, 6));
+	fprintf(out, "  %6s  %-14s %-19s 0x%-14llx %-12s %12s  %s\n", text_at(s, 0), text_at(s, 1),
+		text_at(s, 2), (unsigned long long)sqlite3_column_int64(s, 3), text_at(s, 4),
+		time_at(s, 5, lag), text_at(s, 6));
 }
 
 /* One value of a histogram with a bar relative to the maximum. */
@@ -147,11 +150,14 @@ static int pick_run(struct store *store, uint64_t *run, struct err *err)
 	if (store_last_run(store, &last, err))
 		return -1;
 	if (!last)
-		return err_set(err, ERR_INPUT, "this store holds no run yet; 'iommusim replay --store' adds one");
+		return err_set(err, ERR_INPUT,
+			       "this store holds no run yet; 'iommusim replay --store' adds one");
 	if (!*run)
 		*run = last;
 	if (*run > last)
-		return err_set(err, ERR_INPUT, "no run %" PRIu64 "; this store holds runs 1 to %" PRIu64, *run, last);
+		return err_set(err, ERR_INPUT,
+			       "no run %" PRIu64 "; this store holds runs 1 to %" PRIu64, *run,
+			       last);
 	return 0;
 }
 
@@ -161,32 +167,46 @@ int report_print(struct store *store, uint64_t run, FILE *out, struct err *err)
 		const char *title, *sql;
 		void (*row)(sqlite3_stmt *s, FILE *out);
 	} parts[] = {
-		{ "", "SELECT run, recording, model, policy, events, duration_ns FROM runs WHERE run = ?", print_head },
+		{ "",
+		  "SELECT run, recording, model, policy, events, duration_ns FROM runs WHERE run = "
+		  "?",
+		  print_head },
 		{ "\nfindings\n",
-		  "SELECT substr(name, 10), value FROM counters WHERE run = ? AND name LIKE 'findings.%' AND value > 0",
+		  "SELECT substr(name, 10), value FROM counters WHERE run = ? AND name LIKE "
+		  "'findings.%' AND value > 0",
 		  print_count },
 		{ "",
-		  "SELECT sum(value * (name = 'answers.compared')), sum(value * (name = 'answers.agree')),"
-		  " sum(value * (name = 'answers.differ')), sum(value * (name = 'answers.undecided')),"
+		  "SELECT sum(value * (name = 'answers.compared')), sum(value * (name = "
+		  "'answers.agree')),"
+		  " sum(value * (name = 'answers.differ')), sum(value * (name = "
+		  "'answers.undecided')),"
 		  " sum(value * (name = 'answers.adopted')) FROM counters WHERE run = ?",
 		  print_answers },
-		{ "\nworst stale uses: number, grade, access, page, device, domain, lag, owner -> owner now\n",
-		  "SELECT finding, subtype, write, iova & ~4095, device, domain, lag_ns, owner, owner_now FROM findings"
-		  " WHERE run = ? AND kind = 'stale-use' ORDER BY CASE subtype WHEN 'table' THEN 0 WHEN 'realloc-other'"
-		  " THEN 1 WHEN 'realloc-same' THEN 2 WHEN 'freed' THEN 3 ELSE 4 END, write DESC, lag_ns DESC, finding"
+		{ "\nworst stale uses: number, grade, access, page, device, domain, lag, owner -> "
+		  "owner now\n",
+		  "SELECT finding, subtype, write, iova & ~4095, device, domain, lag_ns, owner, "
+		  "owner_now FROM findings"
+		  " WHERE run = ? AND kind = 'stale-use' ORDER BY CASE subtype WHEN 'table' THEN 0 "
+		  "WHEN 'realloc-other'"
+		  " THEN 1 WHEN 'realloc-same' THEN 2 WHEN 'freed' THEN 3 ELSE 4 END, write DESC, "
+		  "lag_ns DESC, finding"
 		  " LIMIT 10",
 		  print_stale },
 		{ "\nworst exposures: number, end, address, bytes, domain\n",
-		  "SELECT finding, subtype, iova, bytes, domain, lag_ns, hw_ns, count FROM findings WHERE run = ?"
+		  "SELECT finding, subtype, iova, bytes, domain, lag_ns, hw_ns, count FROM "
+		  "findings WHERE run = ?"
 		  " AND kind = 'exposure' ORDER BY lag_ns DESC, finding LIMIT 10",
 		  print_exposure },
 		{ "\nothers: number, kind, subtype, address, device, time\n",
-		  "SELECT finding, kind, subtype, iova, device, lag_ns, detail FROM findings WHERE run = ? AND kind NOT IN"
-		  " ('stale-use', 'exposure', 'benign-stale', 'flush-excess', 'collateral', 'masked')"
+		  "SELECT finding, kind, subtype, iova, device, lag_ns, detail FROM findings WHERE "
+		  "run = ? AND kind NOT IN"
+		  " ('stale-use', 'exposure', 'benign-stale', 'flush-excess', 'collateral', "
+		  "'masked')"
 		  " ORDER BY finding LIMIT 20",
 		  print_other },
 		{ "\nhow long and how many\n",
-		  "SELECT name, unit, count, p50, p90, p99, p999, max FROM histograms WHERE run = ? ORDER BY name",
+		  "SELECT name, unit, count, p50, p90, p99, p999, max FROM histograms WHERE run = "
+		  "? ORDER BY name",
 		  print_histogram },
 		{ "\nnotes\n", "SELECT text FROM notes WHERE run = ? ORDER BY note", print_note },
 	};
@@ -204,7 +224,8 @@ int report_print(struct store *store, uint64_t run, FILE *out, struct err *err)
 		if (store_query(store, parts[i].sql, run, parts[i].row, out, err))
 			return -1;
 	}
-	fputs("\nnext: iommusim explain STORE worst, or a number from above; sqlite3 STORE 'SELECT * FROM v_findings'\n",
+	fputs("\nnext: iommusim explain STORE worst, or a number from above; sqlite3 STORE 'SELECT "
+	      "* FROM v_findings'\n",
 	      out);
 	return 0;
 }

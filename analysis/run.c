@@ -38,7 +38,8 @@ static int drop_counter(struct result_sink *sink, const struct counter *counter,
 	return 0;
 }
 
-static int drop_histogram(struct result_sink *sink, const struct result_histogram *histogram, struct err *err)
+static int drop_histogram(struct result_sink *sink, const struct result_histogram *histogram,
+			  struct err *err)
 {
 	(void)sink;
 	(void)histogram;
@@ -64,7 +65,8 @@ static const char *base_name(const char *path)
 static int begin_store(struct run *run, uint64_t *number, struct err *err)
 {
 	static const char *const policies[] = { "recorded", "linux-strict", "linux-lazy" };
-	static struct result_sink nowhere = { drop_finding, drop_counter, drop_histogram, drop_note };
+	static struct result_sink nowhere = { drop_finding, drop_counter, drop_histogram,
+					      drop_note };
 	struct run_info info = { .recording = base_name(run->options->recording),
 				 .recording_id = "",
 				 .model = run->machine->model->name,
@@ -116,13 +118,14 @@ static int feed(struct run *run, struct run_summary *summary, struct err *err)
 	int got;
 
 	while ((got = source_next(run->source, &batch, err)) > 0) {
-		if (replay_batch(run->replay, run->source, &batch, err) || detector_error(run->detector, err))
+		if (replay_batch(run->replay, run->source, &batch, err) ||
+		    detector_error(run->detector, err))
 			return -1;
 		summary->events = batch.first + batch.n;
 		summary->last_ns = batch.events[batch.n - 1].time_ns;
 		if (run->options->progress)
-			run->options->progress(run->options->progress_ctx, summary->events, run->source->offset,
-					       run->source->bytes);
+			run->options->progress(run->options->progress_ctx, summary->events,
+					       run->source->offset, run->source->bytes);
 	}
 	if (got < 0)
 		return -1;
@@ -147,7 +150,8 @@ static int put_texts(struct run *run, struct err *err)
 		return -1;
 	while (more > 0 && (got = source_next(source, &batch, err)) > 0) {
 		while (more > 0 && event < batch.first + batch.n) {
-			text_format(source->names, &batch, &batch.events[event - batch.first], text, sizeof text);
+			text_format(source->names, &batch, &batch.events[event - batch.first], text,
+				    sizeof text);
 			if (store_evidence_text(run->store, event, text, err)) {
 				source_close(source);
 				return -1;
@@ -168,8 +172,8 @@ static void take_down(struct run *run)
 	source_close(run->source);
 }
 
-int run_recording(struct machine *machine, const struct run_options *options, struct run_summary *summary,
-		  struct err *err)
+int run_recording(struct machine *machine, const struct run_options *options,
+		  struct run_summary *summary, struct err *err)
 {
 	struct run run = { .machine = machine, .options = options };
 	int answer = -1;

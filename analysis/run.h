@@ -23,7 +23,7 @@ struct run_summary {
 };
 
 /* The store is left as it was when this fails. */
-int run_recording(struct machine *machine, const struct run_options *options, struct run_summary *summary,
-		  struct err *err);
+int run_recording(struct machine *machine, const struct run_options *options,
+		  struct run_summary *summary, struct err *err);
 
 #endif

@@ -10,38 +10,49 @@ enum { STORE_VERSION = 1, APPLICATION_ID = 0x494f4d55 /* "IOMU" */ };
 
 /* Migrations in order; number i takes a store from user_version i to i + 1. */
 static const char *const migrations[STORE_VERSION] = {
-	"CREATE TABLE runs(run INTEGER PRIMARY KEY, recording TEXT NOT NULL, recording_id TEXT NOT NULL,"
+	"CREATE TABLE runs(run INTEGER PRIMARY KEY, recording TEXT NOT NULL, recording_id TEXT NOT "
+	"NULL,"
 	" model TEXT NOT NULL, policy TEXT NOT NULL, version TEXT NOT NULL, seed INTEGER NOT NULL,"
 	" events INTEGER, duration_ns INTEGER, config TEXT NOT NULL);"
 	"CREATE TABLE findings(run INTEGER NOT NULL REFERENCES runs, finding INTEGER NOT NULL,"
 	" kind TEXT NOT NULL, subtype TEXT, uncertain INTEGER NOT NULL, inferred INTEGER NOT NULL,"
 	" write INTEGER NOT NULL, event INTEGER, time_ns INTEGER, end_ns INTEGER, lag_ns INTEGER,"
-	" hw_ns INTEGER, hw_first_ns INTEGER, hw_last_ns INTEGER, iova INTEGER, bytes INTEGER, pa INTEGER,"
+	" hw_ns INTEGER, hw_first_ns INTEGER, hw_last_ns INTEGER, iova INTEGER, bytes INTEGER, pa "
+	"INTEGER,"
 	" truth_pa INTEGER, count INTEGER, domain TEXT, device TEXT, owner TEXT, owner_now TEXT,"
 	" structure TEXT, detail TEXT, PRIMARY KEY(run, finding)) WITHOUT ROWID;"
-	"CREATE TABLE evidence(run INTEGER NOT NULL, finding INTEGER NOT NULL, step INTEGER NOT NULL,"
+	"CREATE TABLE evidence(run INTEGER NOT NULL, finding INTEGER NOT NULL, step INTEGER NOT "
+	"NULL,"
 	" role TEXT NOT NULL, event INTEGER, time_ns INTEGER, note TEXT,"
 	" PRIMARY KEY(run, finding, step)) WITHOUT ROWID;"
-	"CREATE TABLE evidence_text(run INTEGER NOT NULL, event INTEGER NOT NULL, text TEXT NOT NULL,"
+	"CREATE TABLE evidence_text(run INTEGER NOT NULL, event INTEGER NOT NULL, text TEXT NOT "
+	"NULL,"
 	" PRIMARY KEY(run, event)) WITHOUT ROWID;"
-	"CREATE TABLE counters(run INTEGER NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, unit TEXT,"
+	"CREATE TABLE counters(run INTEGER NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, "
+	"unit TEXT,"
 	" PRIMARY KEY(run, name)) WITHOUT ROWID;"
-	"CREATE TABLE histograms(run INTEGER NOT NULL, name TEXT NOT NULL, unit TEXT, count INTEGER,"
+	"CREATE TABLE histograms(run INTEGER NOT NULL, name TEXT NOT NULL, unit TEXT, count "
+	"INTEGER,"
 	" min INTEGER, p50 INTEGER, p90 INTEGER, p99 INTEGER, p999 INTEGER, max INTEGER, sum TEXT,"
 	" PRIMARY KEY(run, name)) WITHOUT ROWID;"
 	"CREATE TABLE notes(run INTEGER NOT NULL, note INTEGER NOT NULL, text TEXT NOT NULL,"
 	" PRIMARY KEY(run, note)) WITHOUT ROWID;"
 	"CREATE VIEW v_findings AS SELECT run, finding, kind, subtype, device, domain,"
-	" printf('0x%x', iova) AS iova, bytes, printf('0x%x', pa) AS pa, write, time_ns / 1e9 AS time_s,"
-	" lag_ns / 1e6 AS lag_ms, hw_ns / 1e6 AS hardware_ms, owner, owner_now, structure, count, detail"
+	" printf('0x%x', iova) AS iova, bytes, printf('0x%x', pa) AS pa, write, time_ns / 1e9 AS "
+	"time_s,"
+	" lag_ns / 1e6 AS lag_ms, hw_ns / 1e6 AS hardware_ms, owner, owner_now, structure, count, "
+	"detail"
 	" FROM findings;"
 	"CREATE VIEW v_stale_uses AS SELECT run, finding, subtype AS grade, device, domain,"
-	" printf('0x%x', iova) AS iova, printf('0x%x', pa) AS pa, write, lag_ns / 1e6 AS lag_ms, owner,"
+	" printf('0x%x', iova) AS iova, printf('0x%x', pa) AS pa, write, lag_ns / 1e6 AS lag_ms, "
+	"owner,"
 	" owner_now, structure FROM findings WHERE kind = 'stale-use';"
-	"CREATE VIEW v_exposures AS SELECT run, finding, subtype, domain, printf('0x%x', iova) AS iova, bytes,"
+	"CREATE VIEW v_exposures AS SELECT run, finding, subtype, domain, printf('0x%x', iova) AS "
+	"iova, bytes,"
 	" lag_ns / 1e6 AS software_ms, hw_ns / 1e6 AS hardware_ms, count AS uses FROM findings"
 	" WHERE kind = 'exposure';"
-	"CREATE VIEW v_summary AS SELECT run, substr(name, 10) AS finding, value AS count FROM counters"
+	"CREATE VIEW v_summary AS SELECT run, substr(name, 10) AS finding, value AS count FROM "
+	"counters"
 	" WHERE name LIKE 'findings.%' AND value > 0;",
 };
 
@@ -86,15 +97,16 @@ static int migrate(struct store *store, int version, struct err *err)
 {
 	char sql[96];
 
-	if (run_sql(store, "BEGIN IMMEDIATE", err) || pragma(store, "PRAGMA user_version", &version, err))
+	if (run_sql(store, "BEGIN IMMEDIATE", err) ||
+	    pragma(store, "PRAGMA user_version", &version, err))
 		return -1;
 	for (; version < STORE_VERSION; version++)
 		if (run_sql(store, migrations[version], err)) {
 			sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 			return -1;
 		}
-	snprintf(sql, sizeof sql, "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT", STORE_VERSION,
-		 APPLICATION_ID);
+	snprintf(sql, sizeof sql, "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
+		 STORE_VERSION, APPLICATION_ID);
 	return run_sql(store, sql, err);
 }
 
@@ -111,11 +123,14 @@ static int check_version(struct store *store, struct err *err)
 		if (pragma(store, "SELECT count(*) FROM sqlite_master", &tables, err))
 			return -1;
 		if (tables)
-			return err_set(err, ERR_STORE,
-				       "%s: a database of another program; expected a store of iommusim", store->path);
+			return err_set(
+				err, ERR_STORE,
+				"%s: a database of another program; expected a store of iommusim",
+				store->path);
 	}
 	if (version > STORE_VERSION)
-		return err_set(err, ERR_STORE, "%s: store version %d; this program knows up to %d, use a newer one",
+		return err_set(err, ERR_STORE,
+			       "%s: store version %d; this program knows up to %d, use a newer one",
 			       store->path, version, STORE_VERSION);
 	return version < STORE_VERSION ? migrate(store, version, err) : 0;
 }
@@ -273,7 +288,8 @@ static void sum_text(unsigned __int128 sum, char text[48])
 	memmove(text, text + at, 48 - at);
 }
 
-static int put_histogram(struct result_sink *sink, const struct result_histogram *result, struct err *err)
+static int put_histogram(struct result_sink *sink, const struct result_histogram *result,
+			 struct err *err)
 {
 	static const double percents[] = { 50, 90, 99, 99.9 };
 	struct store *store = store_of(sink);
@@ -310,18 +326,21 @@ static int prepare_all(struct store *store, struct err *err)
 		sqlite3_stmt **statement;
 		const char *sql;
 	} rows[] = {
-		{ &store->finding, "INSERT INTO findings VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
+		{ &store->finding, "INSERT INTO findings "
+				   "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
 		{ &store->step, "INSERT INTO evidence VALUES(?,?,?,?,?,?,?)" },
 		{ &store->counter, "INSERT INTO counters VALUES(?,?,?,?)" },
 		{ &store->histogram, "INSERT INTO histograms VALUES(?,?,?,?,?,?,?,?,?,?,?)" },
 		{ &store->note, "INSERT INTO notes VALUES(?,?,?)" },
 		{ &store->text, "INSERT OR REPLACE INTO evidence_text VALUES(?,?,?)" },
-		{ &store->evidence, "SELECT DISTINCT event FROM evidence WHERE run = ? AND event IS NOT NULL "
-				    "ORDER BY event" },
+		{ &store->evidence,
+		  "SELECT DISTINCT event FROM evidence WHERE run = ? AND event IS NOT NULL "
+		  "ORDER BY event" },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		if (sqlite3_prepare_v2(store->db, rows[i].sql, -1, rows[i].statement, NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v2(store->db, rows[i].sql, -1, rows[i].statement, NULL) !=
+		    SQLITE_OK)
 			return fail(store, err);
 	return 0;
 }
@@ -331,8 +350,8 @@ static int insert_run(struct store *store, const struct run_info *info, struct e
 	sqlite3_stmt *s;
 	int answer;
 
-	if (sqlite3_prepare_v2(store->db, "INSERT INTO runs VALUES(?,?,?,?,?,?,?,NULL,NULL,?)", -1, &s, NULL) !=
-	    SQLITE_OK)
+	if (sqlite3_prepare_v2(store->db, "INSERT INTO runs VALUES(?,?,?,?,?,?,?,NULL,NULL,?)", -1,
+			       &s, NULL) != SQLITE_OK)
 		return fail(store, err);
 	sqlite3_bind_int64(s, 1, (sqlite3_int64)store->run);
 	sqlite3_bind_text(s, 2, info->recording, -1, SQLITE_TRANSIENT);
@@ -347,8 +366,8 @@ static int insert_run(struct store *store, const struct run_info *info, struct e
 	return answer;
 }
 
-int store_begin(struct store *store, const struct run_info *info, struct result_sink **sink, uint64_t *run,
-		struct err *err)
+int store_begin(struct store *store, const struct run_info *info, struct result_sink **sink,
+		uint64_t *run, struct err *err)
 {
 	if (run_sql(store, "BEGIN IMMEDIATE", err))
 		return -1;
@@ -403,8 +422,9 @@ int store_commit(struct store *store, uint64_t events, uint64_t last_ns, struct 
 
 	finalize_all(store);
 	snprintf(sql, sizeof sql,
-		 "UPDATE runs SET events = %" PRIu64 ", duration_ns = %" PRIu64 " WHERE run = %" PRIu64, events,
-		 last_ns, store->run);
+		 "UPDATE runs SET events = %" PRIu64 ", duration_ns = %" PRIu64
+		 " WHERE run = %" PRIu64,
+		 events, last_ns, store->run);
 	if (run_sql(store, sql, err) || run_sql(store, "COMMIT", err))
 		return -1;
 	store->begun = false;
@@ -437,15 +457,19 @@ static void print_row(sqlite3_stmt *s, FILE *out)
 	int n = sqlite3_column_count(s);
 
 	for (int i = 0; i < n; i++) {
-		const char *name = sqlite3_column_name(s, i), *text = (const char *)sqlite3_column_text(s, i);
-		bool address = !strcmp(name, "iova") || !strcmp(name, "pa") || !strcmp(name, "truth_pa");
-		bool flag = !strcmp(name, "uncertain") || !strcmp(name, "inferred") || !strcmp(name, "write") ||
-			    !strcmp(name, "count") || !strcmp(name, "bytes");
+		const char *name = sqlite3_column_name(s, i),
+			   *text = (const char *)sqlite3_column_text(s, i);
+		bool address =
+			!strcmp(name, "iova") || !strcmp(name, "pa") || !strcmp(name, "truth_pa");
+		bool flag = !strcmp(name, "uncertain") || !strcmp(name, "inferred") ||
+			    !strcmp(name, "write") || !strcmp(name, "count") ||
+			    !strcmp(name, "bytes");
 
 		if (!text || (flag && !strcmp(text, "0")))
 			continue;
 		if (address)
-			fprintf(out, " %s=0x%llx", name, (unsigned long long)sqlite3_column_int64(s, i));
+			fprintf(out, " %s=0x%llx", name,
+				(unsigned long long)sqlite3_column_int64(s, i));
 		else if (strchr(text, ' '))
 			fprintf(out, " %s=\"%s\"", name, text);
 		else
@@ -454,8 +478,8 @@ static void print_row(sqlite3_stmt *s, FILE *out)
 	fputc('\n', out);
 }
 
-int store_query(struct store *store, const char *sql, uint64_t run, void (*row)(sqlite3_stmt *s, FILE *out),
-		FILE *out, struct err *err)
+int store_query(struct store *store, const char *sql, uint64_t run,
+		void (*row)(sqlite3_stmt *s, FILE *out), FILE *out, struct err *err)
 {
 	sqlite3_stmt *s;
 	int got;
@@ -473,22 +497,31 @@ static const struct {
 	const char *title, *sql;
 	bool findings;
 } sections[] = {
-	{ "run", "SELECT run, recording, model, policy, events, duration_ns FROM runs WHERE run = ?", false },
-	{ "findings", "SELECT finding AS id, kind, subtype, device, domain, iova, bytes, pa, truth_pa, write, "
-		      "event, time_ns, end_ns, lag_ns, hw_ns, hw_first_ns, hw_last_ns, count, owner, owner_now, "
-		      "structure, uncertain, inferred, detail FROM findings WHERE run = ? ORDER BY finding",
+	{ "run",
+	  "SELECT run, recording, model, policy, events, duration_ns FROM runs WHERE run = ?",
+	  false },
+	{ "findings",
+	  "SELECT finding AS id, kind, subtype, device, domain, iova, bytes, pa, truth_pa, write, "
+	  "event, time_ns, end_ns, lag_ns, hw_ns, hw_first_ns, hw_last_ns, count, owner, "
+	  "owner_now, "
+	  "structure, uncertain, inferred, detail FROM findings WHERE run = ? ORDER BY finding",
 	  true },
-	{ "evidence", "SELECT finding AS id, step, role, event, time_ns, note FROM evidence WHERE run = ? "
-		      "ORDER BY finding, step",
+	{ "evidence",
+	  "SELECT finding AS id, step, role, event, time_ns, note FROM evidence WHERE run = ? "
+	  "ORDER BY finding, step",
 	  true },
-	{ "counters", "SELECT name, value, unit FROM counters WHERE run = ? AND value <> 0 ORDER BY name", false },
-	{ "histograms", "SELECT name, unit, count AS n, min, p50, p90, p99, p999, max, sum FROM histograms "
-			"WHERE run = ? ORDER BY name",
+	{ "counters",
+	  "SELECT name, value, unit FROM counters WHERE run = ? AND value <> 0 ORDER BY name",
+	  false },
+	{ "histograms",
+	  "SELECT name, unit, count AS n, min, p50, p90, p99, p999, max, sum FROM histograms "
+	  "WHERE run = ? ORDER BY name",
 	  false },
 	{ "notes", "SELECT note, text FROM notes WHERE run = ? ORDER BY note", false },
 };
 
-int store_dump(struct store *store, uint64_t only_run, bool findings_only, FILE *out, struct err *err)
+int store_dump(struct store *store, uint64_t only_run, bool findings_only, FILE *out,
+	       struct err *err)
 {
 	uint64_t last;
 

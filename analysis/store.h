@@ -18,12 +18,12 @@ int store_open(const char *path, bool create, struct store **out, struct err *er
 void store_close(struct store *store);
 
 struct run_info {
-	const char *recording;	 /* base name of the file */
+	const char *recording;	  /* base name of the file */
 	const char *recording_id; /* hash of its content, or "" */
-	const char *model;	 /* "vtd" */
-	const char *policy;	 /* "recorded" */
-	const char *config;	 /* canonical "key=value\n" text */
-	const char *version;	 /* of this program */
+	const char *model;	  /* "vtd" */
+	const char *policy;	  /* "recorded" */
+	const char *config;	  /* canonical "key=value\n" text */
+	const char *version;	  /* of this program */
 	uint64_t seed;
 };
 

@@ -14,7 +14,8 @@ void detector_fails(struct detector *detector, const char *what)
 	err_no_memory(&detector->why, what);
 }
 
-void story_begin(struct story *story, enum finding_kind kind, uint32_t subtype, uint64_t event, uint64_t time_ns)
+void story_begin(struct story *story, enum finding_kind kind, uint32_t subtype, uint64_t event,
+		 uint64_t time_ns)
 {
 	memset(story, 0, sizeof *story);
 	story->finding = (struct finding){ .kind = kind,
@@ -30,7 +31,8 @@ void story_begin(struct story *story, enum finding_kind kind, uint32_t subtype, 
 					   .truth_pa = FINDING_NONE };
 }
 
-void story_step(struct story *story, const char *role, uint64_t event, uint64_t time_ns, const char *format, ...)
+void story_step(struct story *story, const char *role, uint64_t event, uint64_t time_ns,
+		const char *format, ...)
 {
 	struct evidence *step = &story->steps[story->n];
 	va_list args;
@@ -48,7 +50,8 @@ static void hand_over(struct detector *detector, struct story *story)
 {
 	story->finding.evidence = story->steps;
 	story->finding.n_evidence = story->n;
-	if (!detector->failed && detector->sink->finding(detector->sink, &story->finding, &detector->why))
+	if (!detector->failed &&
+	    detector->sink->finding(detector->sink, &story->finding, &detector->why))
 		detector->failed = true;
 }
 
@@ -81,7 +84,8 @@ static uint32_t least_of(const struct worst *worst)
 	return least;
 }
 
-void worst_put(struct detector *detector, struct worst *worst, const struct story *story, uint64_t value)
+void worst_put(struct detector *detector, struct worst *worst, const struct story *story,
+	       uint64_t value)
 {
 	uint32_t at = worst->n < WORST ? worst->n : worst->least;
 
@@ -100,7 +104,8 @@ void worst_put(struct detector *detector, struct worst *worst, const struct stor
 
 static int by_event(const void *a, const void *b)
 {
-	const struct finding *x = &((const struct story *)a)->finding, *y = &((const struct story *)b)->finding;
+	const struct finding *x = &((const struct story *)a)->finding,
+			     *y = &((const struct story *)b)->finding;
 
 	if (x->event != y->event)
 		return x->event < y->event ? -1 : 1;
@@ -126,11 +131,13 @@ const char *owner_name(const struct detector *detector, uint32_t owner)
 void name_domain(const struct detector *detector, char text[64], uint32_t domain)
 {
 	if (domain != NAME_NONE)
-		snprintf(text, 64, "%.63s", names_of(replay_names(detector->replay), NAMES_DOMAINS, domain));
+		snprintf(text, 64, "%.63s",
+			 names_of(replay_names(detector->replay), NAMES_DOMAINS, domain));
 }
 
 void name_device(const struct detector *detector, char text[64], uint32_t device)
 {
 	if (device != NAME_NONE)
-		snprintf(text, 64, "%.63s", names_of(replay_names(detector->replay), NAMES_DEVICES, device));
+		snprintf(text, 64, "%.63s",
+			 names_of(replay_names(detector->replay), NAMES_DEVICES, device));
 }

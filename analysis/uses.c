@@ -11,7 +11,8 @@ static const char *structure_of(const struct detector *detector, const struct ca
 }
 
 /* Rules, "Grades of a stale use": what the page is now, against its owner at the update. */
-static enum stale_grade grade_of(const struct detector *detector, pa_t pa, uint32_t owner, uint64_t update)
+static enum stale_grade grade_of(const struct detector *detector, pa_t pa, uint32_t owner,
+				 uint64_t update)
 {
 	const struct imap_entry *now = replay_owner(detector->replay, pa);
 
@@ -25,24 +26,29 @@ static enum stale_grade grade_of(const struct detector *detector, pa_t pa, uint3
 		return GRADE_FREED;
 	if (now->value[OWNER_NAME] != owner)
 		return GRADE_REALLOC_OTHER;
-	return now->value[OWNER_EVENT] > update && update != NO_EVENT ? GRADE_REALLOC_SAME : GRADE_OWN;
+	return now->value[OWNER_EVENT] > update && update != NO_EVENT ? GRADE_REALLOC_SAME
+								      : GRADE_OWN;
 }
 
-static void tell_copy(struct story *story, const struct detector *detector, const struct cached_copy *copy)
+static void tell_copy(struct story *story, const struct detector *detector,
+		      const struct cached_copy *copy)
 {
-	snprintf(story->finding.structure, sizeof story->finding.structure, "%s", structure_of(detector, copy));
+	snprintf(story->finding.structure, sizeof story->finding.structure, "%s",
+		 structure_of(detector, copy));
 	if (copy->filled != NO_EVENT)
-		story_step(story, "filled", copy->filled, FINDING_NONE, "%s: 0x%llx..0x%llx to 0x%llx, tag %llu",
-			   structure_of(detector, copy), (unsigned long long)copy->first,
-			   (unsigned long long)copy->last, (unsigned long long)copy->pa,
-			   (unsigned long long)copy->tag);
+		story_step(story, "filled", copy->filled, FINDING_NONE,
+			   "%s: 0x%llx..0x%llx to 0x%llx, tag %llu", structure_of(detector, copy),
+			   (unsigned long long)copy->first, (unsigned long long)copy->last,
+			   (unsigned long long)copy->pa, (unsigned long long)copy->tag);
 	if (copy->changed != NO_EVENT)
 		story_step(story, "made stale", copy->changed, FINDING_NONE, "%s", "");
 }
 
 static uint32_t device_of(const struct detector *detector, const struct dma_request *request)
 {
-	return replay_device(detector->replay, replay_unit_at_hand(detector->replay), request->device)->number;
+	return replay_device(detector->replay, replay_unit_at_hand(detector->replay),
+			     request->device)
+		->number;
 }
 
 static uint32_t domain_of(const struct detector *detector, uint32_t space)
@@ -52,8 +58,8 @@ static uint32_t domain_of(const struct detector *detector, uint32_t space)
 	return domain ? domain->number : NAME_NONE;
 }
 
-static void tell_request(struct story *story, const struct detector *detector, const struct dma_request *request,
-			 uint32_t space)
+static void tell_request(struct story *story, const struct detector *detector,
+			 const struct dma_request *request, uint32_t space)
 {
 	story->finding.iova = request->iova;
 	story->finding.bytes = request->len;
@@ -65,17 +71,20 @@ static void tell_request(struct story *story, const struct detector *detector, c
 static void tell_walk(struct story *story, const struct checked_use *use)
 {
 	if (use->walk)
-		story_step(story, "tables say", FINDING_NONE, use->request->time_ns, "word 0x%llx at 0x%llx",
-			   (unsigned long long)use->walk->raw, (unsigned long long)use->walk->word);
+		story_step(story, "tables say", FINDING_NONE, use->request->time_ns,
+			   "word 0x%llx at 0x%llx", (unsigned long long)use->walk->raw,
+			   (unsigned long long)use->walk->word);
 }
 
 /* The window that this use falls in, its update and what has happened to the page since. */
 static const struct window *tell_window(struct story *story, struct detector *detector,
-					const struct checked_use *use, uint32_t *owner, uint64_t *update)
+					const struct checked_use *use, uint32_t *owner,
+					uint64_t *update)
 {
 	uint32_t domain = domain_of(detector, use->copy->space);
-	uint32_t at = domain == NAME_NONE ? NO_WINDOW :
-					    windows_find(detector, domain, use->request->iova, use->served.pa);
+	uint32_t at = domain == NAME_NONE
+			      ? NO_WINDOW
+			      : windows_find(detector, domain, use->request->iova, use->served.pa);
 	const struct imap_entry *now;
 	struct window *window;
 	const struct part *part;
@@ -98,8 +107,9 @@ static const struct window *tell_window(struct story *story, struct detector *de
 	if (now && now->value[OWNER_EVENT] > window->event)
 		story_step(story, now->value[OWNER_STATE] == OWNER_FREE ? "freed" : "allocated",
 			   now->value[OWNER_EVENT], FINDING_NONE, "%s",
-			   now->value[OWNER_STATE] == OWNER_FREE ? "" :
-								   owner_name(detector, (uint32_t)now->value[OWNER_NAME]));
+			   now->value[OWNER_STATE] == OWNER_FREE
+				   ? ""
+				   : owner_name(detector, (uint32_t)now->value[OWNER_NAME]));
 	return window;
 }
 
@@ -125,20 +135,24 @@ static void stale_use(struct detector *detector, const struct checked_use *use)
 		tell_copy(&story, detector, use->copy);
 		snprintf(story.finding.detail, sizeof story.finding.detail,
 			 "no update of this page stands behind it: %s",
-			 use->copy->structure == STRUCTURE_CONFIG ? "the device's configuration changed" :
-			 use->copy->reasons & CHECK_TAG		  ? "its tag stands for other tables too" :
-								    "its window is closed");
+			 use->copy->structure == STRUCTURE_CONFIG
+				 ? "the device's configuration changed"
+			 : use->copy->reasons & CHECK_TAG ? "its tag stands for other tables too"
+							  : "its window is closed");
 	}
 	story.finding.subtype = grade_of(detector, use->served.pa, owner, update);
 	snprintf(story.finding.owner, 64, "%.63s", owner_name(detector, owner));
 	if (now && now->value[OWNER_STATE] != OWNER_FREE)
-		snprintf(story.finding.owner_now, 64, "%.63s", owner_name(detector, (uint32_t)now->value[OWNER_NAME]));
+		snprintf(story.finding.owner_now, 64, "%.63s",
+			 owner_name(detector, (uint32_t)now->value[OWNER_NAME]));
 	tell_walk(&story, use);
-	story_step(&story, "used", use->event, use->request->time_ns, "%s %u bytes at 0x%llx, reaching 0x%llx",
-		   (use->request->access & ACCESS_WRITE) ? "write of" :
-		   use->request->access			 ? "read of" :
-							   "access of",
-		   use->request->len, (unsigned long long)use->request->iova, (unsigned long long)use->served.pa);
+	story_step(&story, "used", use->event, use->request->time_ns,
+		   "%s %u bytes at 0x%llx, reaching 0x%llx",
+		   (use->request->access & ACCESS_WRITE) ? "write of"
+		   : use->request->access		 ? "read of"
+							 : "access of",
+		   use->request->len, (unsigned long long)use->request->iova,
+		   (unsigned long long)use->served.pa);
 	story_tell(detector, &story);
 }
 
@@ -153,8 +167,9 @@ static void stale_refusal(struct detector *detector, const struct checked_use *u
 	snprintf(story.finding.detail, sizeof story.finding.detail, "%s", name ? name : "fault");
 	tell_copy(&story, detector, use->copy);
 	tell_walk(&story, use);
-	story_step(&story, "refused", use->event, use->request->time_ns, "fault %xh; memory maps it to 0x%llx",
-		   use->served.fault, (unsigned long long)use->truth.pa);
+	story_step(&story, "refused", use->event, use->request->time_ns,
+		   "fault %xh; memory maps it to 0x%llx", use->served.fault,
+		   (unsigned long long)use->truth.pa);
 	story_tell(detector, &story);
 }
 
@@ -170,7 +185,8 @@ static void benign(struct detector *detector, const struct checked_use *use)
 	tell_request(&story, detector, use->request, use->copy->space);
 	story.finding.pa = use->served.pa;
 	tell_copy(&story, detector, use->copy);
-	story_step(&story, "used", use->event, use->request->time_ns, "%s", "agrees with the tables again");
+	story_step(&story, "used", use->event, use->request->time_ns, "%s",
+		   "agrees with the tables again");
 	worst_put(detector, &detector->worst[FINDING_BENIGN_STALE], &story, value);
 }
 
@@ -187,9 +203,11 @@ static void multi_hit(struct detector *detector, enum multi_hit_at at, uint64_t 
 	tell_copy(&story, detector, other);
 	if (at == MULTI_HIT_REQUEST)
 		tell_copy(&story, detector, one);
-	snprintf(story.finding.detail, sizeof story.finding.detail, "2^%u bytes to 0x%llx and 2^%u bytes to 0x%llx",
-		 one->page_lg2, (unsigned long long)one->pa, other->page_lg2, (unsigned long long)other->pa);
-	story_step(&story, at == MULTI_HIT_FILL ? "overlaps" : "matches both", event, request->time_ns, "%s",
+	snprintf(story.finding.detail, sizeof story.finding.detail,
+		 "2^%u bytes to 0x%llx and 2^%u bytes to 0x%llx", one->page_lg2,
+		 (unsigned long long)one->pa, other->page_lg2, (unsigned long long)other->pa);
+	story_step(&story, at == MULTI_HIT_FILL ? "overlaps" : "matches both", event,
+		   request->time_ns, "%s",
 		   at == MULTI_HIT_FILL ? "this walk's entry covers a valid one in part" : "");
 	story_tell(detector, &story);
 }
@@ -206,12 +224,13 @@ static void freed_table(struct detector *detector, const struct checked_use *use
 	story_step(&story, "freed", use->table_freed, FINDING_NONE, "table page 0x%llx",
 		   (unsigned long long)(use->table_word & ~0xfffull));
 	tell_walk(&story, use);
-	story_step(&story, "walked", use->event, use->request->time_ns, "read 0x%llx in the freed page",
-		   (unsigned long long)use->table_word);
+	story_step(&story, "walked", use->event, use->request->time_ns,
+		   "read 0x%llx in the freed page", (unsigned long long)use->table_word);
 	snprintf(story.finding.detail, sizeof story.finding.detail, "%s",
-		 use->served.outcome == OUTCOME_OK ? "the walk found a translation in the freed page" :
-		 use->truth.outcome == OUTCOME_OK  ? "refused, although memory maps it" :
-						     "refused, as memory does");
+		 use->served.outcome == OUTCOME_OK
+			 ? "the walk found a translation in the freed page"
+		 : use->truth.outcome == OUTCOME_OK ? "refused, although memory maps it"
+						    : "refused, as memory does");
 	story_tell(detector, &story);
 }
 
@@ -222,7 +241,8 @@ void uses_checked(void *self, const struct checked_use *use)
 	if (use->page_freed_table)
 		freed_table(detector, use);
 	if (use->matches > 1)
-		multi_hit(detector, MULTI_HIT_REQUEST, use->event, use->request, use->copy, &use->other);
+		multi_hit(detector, MULTI_HIT_REQUEST, use->event, use->request, use->copy,
+			  &use->other);
 	if (use->verdict == VERDICT_STALE_USE)
 		stale_use(detector, use);
 	else if (use->verdict == VERDICT_STALE_REFUSAL)
@@ -231,8 +251,8 @@ void uses_checked(void *self, const struct checked_use *use)
 		benign(detector, use);
 }
 
-void uses_overlap(void *self, uint64_t event, const struct dma_request *request, const struct cached_copy *filled,
-		  const struct cached_copy *valid)
+void uses_overlap(void *self, uint64_t event, const struct dma_request *request,
+		  const struct cached_copy *filled, const struct cached_copy *valid)
 {
 	multi_hit(self, MULTI_HIT_FILL, event, request, filled, valid);
 }
@@ -249,11 +269,12 @@ void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, 
 	name_domain(detector, now_name, domain_of(detector, space));
 	memcpy(story.finding.domain, now_name, sizeof story.finding.domain);
 	name_device(detector, story.finding.device,
-		    replay_device(detector->replay, replay_unit_at_hand(detector->replay), device)->number);
+		    replay_device(detector->replay, replay_unit_at_hand(detector->replay), device)
+			    ->number);
 	story.finding.count = copies;
 	snprintf(story.finding.detail, sizeof story.finding.detail,
-		 "id %llu stood for %.40s and stands for %.40s; %llu copies remain", (unsigned long long)tag, old_name,
-		 now_name, (unsigned long long)copies);
+		 "id %llu stood for %.40s and stands for %.40s; %llu copies remain",
+		 (unsigned long long)tag, old_name, now_name, (unsigned long long)copies);
 	story_step(&story, "used with the other tables", event, story.finding.time_ns, "%s", "");
 	story_tell(detector, &story);
 }
@@ -320,8 +341,10 @@ static void tell_uaf(struct detector *detector, const struct uaf *uaf, uint64_t 
 	story.finding.end_ns = end_ns;
 	if (end_ns != FINDING_NONE)
 		story.finding.lag_ns = end_ns - uaf->time_ns;
-	snprintf(story.finding.detail, sizeof story.finding.detail, "cached pointers to a table page outlived it");
-	story_step(&story, "freed", uaf->event, uaf->time_ns, "table page 0x%llx", (unsigned long long)uaf->page);
+	snprintf(story.finding.detail, sizeof story.finding.detail,
+		 "cached pointers to a table page outlived it");
+	story_step(&story, "freed", uaf->event, uaf->time_ns, "table page 0x%llx",
+		   (unsigned long long)uaf->page);
 	if (end_ns != FINDING_NONE)
 		story_step(&story, "flushed", FINDING_NONE, end_ns, "%s", "the last pointer went");
 	story_tell(detector, &story);

@@ -41,8 +41,8 @@ static void count_match(void *ctx, const struct cached_copy *copy)
 {
 	struct search *search = ctx;
 
-	if (copy->structure == STRUCTURE_TLB && copy->tag == search->tag && copy->first <= search->iova &&
-	    copy->last >= search->iova)
+	if (copy->structure == STRUCTURE_TLB && copy->tag == search->tag &&
+	    copy->first <= search->iova && copy->last >= search->iova)
 		search->matches++;
 }
 
@@ -50,8 +50,10 @@ static void before_dma(void *self, uint64_t event, const struct dma_request *pag
 {
 	struct verifier *verifier = self;
 	const struct iommu *iommu = replay_unit(verifier->replay, unit)->iommu;
-	struct search search = { .requester = replay_device(verifier->replay, unit, page->device)->requester_id,
-				 .iova = page->iova };
+	struct search search = {
+		.requester = replay_device(verifier->replay, unit, page->device)->requester_id,
+		.iova = page->iova
+	};
 
 	(void)event;
 	iommu->model->each_copy(iommu, find_tag, &search);
@@ -62,16 +64,19 @@ static void before_dma(void *self, uint64_t event, const struct dma_request *pag
 }
 
 static void differs(struct verifier *verifier, uint64_t event, const struct dma_request *page,
-		    const struct dma_result *served, const struct dma_result *truth, const char *what)
+		    const struct dma_result *served, const struct dma_result *truth,
+		    const char *what)
 {
 	if (!verifier->differences++)
 		snprintf(verifier->first, sizeof verifier->first,
 			 "event %llu, iova 0x%llx: %s; served %s 0x%llx, truth %s 0x%llx",
 			 (unsigned long long)event, (unsigned long long)page->iova, what,
 			 served->outcome == OUTCOME_OK ? "address" : "fault",
-			 (unsigned long long)(served->outcome == OUTCOME_OK ? served->pa : served->fault),
+			 (unsigned long long)(served->outcome == OUTCOME_OK ? served->pa
+									    : served->fault),
 			 truth->outcome == OUTCOME_OK ? "address" : "fault",
-			 (unsigned long long)(truth->outcome == OUTCOME_OK ? truth->pa : truth->fault));
+			 (unsigned long long)(truth->outcome == OUTCOME_OK ? truth->pa
+									   : truth->fault));
 }
 
 static void dma_verified(void *self, uint64_t event, const struct dma_request *page,
@@ -84,7 +89,8 @@ static void dma_verified(void *self, uint64_t event, const struct dma_request *p
 
 	iommu->model->truth(iommu, page, &truth);
 	verifier->checked++;
-	if (served->outcome == OUTCOME_OK && (truth.outcome != OUTCOME_OK || truth.pa != served->pa))
+	if (served->outcome == OUTCOME_OK &&
+	    (truth.outcome != OUTCOME_OK || truth.pa != served->pa))
 		expected = VERDICT_STALE_USE;
 	else if (served->outcome == OUTCOME_FAULT && truth.outcome == OUTCOME_OK)
 		expected = VERDICT_STALE_REFUSAL;
@@ -92,10 +98,11 @@ static void dma_verified(void *self, uint64_t event, const struct dma_request *p
 		said = verifier->use.verdict;
 	if (said != expected)
 		differs(verifier, event, page, served, &truth,
-			expected == VERDICT_FRESH ? "reported as stale, but it equals truth" :
-						    "stale, and no check bit said so");
+			expected == VERDICT_FRESH ? "reported as stale, but it equals truth"
+						  : "stale, and no check bit said so");
 	if (verifier->matches > 1 && (!verifier->reported || verifier->use.matches < 2))
-		differs(verifier, event, page, served, &truth, "several entries match, and none said so");
+		differs(verifier, event, page, served, &truth,
+			"several entries match, and none said so");
 }
 
 static void on_used(void *self, const struct checked_use *use)
@@ -138,8 +145,8 @@ static void on_fault(void *self, const struct fault_report *report)
 	caches->fault(caches->self, report);
 }
 
-static void on_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
-			  uint32_t space, uint64_t copies)
+static void on_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag,
+			  uint32_t old_space, uint32_t space, uint64_t copies)
 {
 	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
 
@@ -165,8 +172,9 @@ int verifier_create(const struct replay_observer *observer, const struct iommu_o
 	verifier->replay_observer.verify_self = verifier;
 	verifier->replay_observer.before_dma = before_dma;
 	verifier->replay_observer.dma_verified = dma_verified;
-	verifier->iommu_observer = (struct iommu_observer){ verifier,	on_used,  on_opens,	 on_closes,
-							    on_overlap, on_fault, on_tag_reused, on_acknowledged };
+	verifier->iommu_observer =
+		(struct iommu_observer){ verifier,   on_used,  on_opens,      on_closes,
+					 on_overlap, on_fault, on_tag_reused, on_acknowledged };
 	*out = verifier;
 	return 0;
 }
@@ -196,7 +204,8 @@ int verifier_result(const struct verifier *verifier, uint64_t *checked, struct e
 	*checked = verifier->checked;
 	if (!verifier->differences)
 		return 0;
-	return err_set(err, ERR_DIFFERS, "verify: %llu of %llu requests differ, a defect of this program; first: %s",
-		       (unsigned long long)verifier->differences, (unsigned long long)verifier->checked,
-		       verifier->first);
+	return err_set(err, ERR_DIFFERS,
+		       "verify: %llu of %llu requests differ, a defect of this program; first: %s",
+		       (unsigned long long)verifier->differences,
+		       (unsigned long long)verifier->checked, verifier->first);
 }

@@ -58,7 +58,8 @@ static struct domain_windows *domain_of(struct detector *detector, uint32_t doma
 
 		if (!domains)
 			return NULL;
-		memset(domains + detector->n_domains, 0, (n - detector->n_domains) * sizeof *domains);
+		memset(domains + detector->n_domains, 0,
+		       (n - detector->n_domains) * sizeof *domains);
 		detector->domains = domains;
 		detector->n_domains = n;
 	}
@@ -76,8 +77,9 @@ static bool extends(const struct detector *detector, const struct removal *remov
 	if (detector->last_window == NO_WINDOW)
 		return false;
 	window = &detector->windows[detector->last_window];
-	return window->used && window->domain == removal->domain->number && window->seq == removal->seq &&
-	       window->event == removal->event && window->last + 1 == removal->first;
+	return window->used && window->domain == removal->domain->number &&
+	       window->seq == removal->seq && window->event == removal->event &&
+	       window->last + 1 == removal->first;
 }
 
 static uint32_t open_window(struct detector *detector, const struct removal *removal)
@@ -119,8 +121,9 @@ void windows_removed(void *self, const struct removal *removal)
 		detector->no_window++;
 		return;
 	}
-	at = !windows ? NO_WINDOW : extends(detector, removal) ? detector->last_window :
-								   open_window(detector, removal);
+	at = !windows			  ? NO_WINDOW
+	     : extends(detector, removal) ? detector->last_window
+					  : open_window(detector, removal);
 	part = at == NO_WINDOW ? NO_WINDOW : new_part(detector);
 	if (part == NO_WINDOW || spans_add(windows->spans, removal->first, removal->last, part,
 					   removal->domain->units)) {
@@ -145,17 +148,20 @@ void windows_removed(void *self, const struct removal *removal)
 
 static const char *const causes[] = { "unmapped", "mapped over", "narrowed", "written over" };
 
-static const struct part *part_at(const struct detector *detector, const struct window *window, iova_t first)
+static const struct part *part_at(const struct detector *detector, const struct window *window,
+				  iova_t first)
 {
 	const struct part *best = NULL;
 
 	for (uint32_t i = window->parts; i != NO_WINDOW; i = detector->parts[i].next)
-		if (detector->parts[i].first <= first && (!best || detector->parts[i].first > best->first))
+		if (detector->parts[i].first <= first &&
+		    (!best || detector->parts[i].first > best->first))
 			best = &detector->parts[i];
 	return best ? best : &detector->parts[window->parts];
 }
 
-static void tell_times(const struct window *window, const struct closed_run *run, struct finding *finding)
+static void tell_times(const struct window *window, const struct closed_run *run,
+		       struct finding *finding)
 {
 	finding->iova = run->first;
 	finding->bytes = run->last - run->first + 1;
@@ -168,14 +174,15 @@ static void tell_times(const struct window *window, const struct closed_run *run
 	finding->inferred = window->inferred;
 }
 
-static void tell_origin(struct detector *detector, const struct window *window, const struct closed_run *run,
-			struct story *story)
+static void tell_origin(struct detector *detector, const struct window *window,
+			const struct closed_run *run, struct story *story)
 {
 	const struct part *part = part_at(detector, window, run->first);
 
 	story->finding.pa = part->pa + (run->first - part->first);
 	name_domain(detector, story->finding.domain, window->domain);
-	snprintf(story->finding.owner, sizeof story->finding.owner, "%.63s", owner_name(detector, part->owner));
+	snprintf(story->finding.owner, sizeof story->finding.owner, "%.63s",
+		 owner_name(detector, part->owner));
 	if (part->mapped != NO_EVENT)
 		story_step(story, "mapped", part->mapped, FINDING_NONE, "0x%llx to 0x%llx",
 			   (unsigned long long)part->first, (unsigned long long)part->pa);
@@ -183,7 +190,8 @@ static void tell_origin(struct detector *detector, const struct window *window, 
 		   (unsigned long long)window->first, (unsigned long long)window->last);
 }
 
-static void tell_exposure(struct detector *detector, const struct window *window, const struct closed_run *run)
+static void tell_exposure(struct detector *detector, const struct window *window,
+			  const struct closed_run *run)
 {
 	uint64_t lag = run->end_ns - window->time_ns, bytes = run->last - run->first + 1;
 	struct story story;
@@ -199,11 +207,11 @@ static void tell_exposure(struct detector *detector, const struct window *window
 	tell_times(window, run, &story.finding);
 	tell_origin(detector, window, run, &story);
 	if (window->uses)
-		story_step(&story, "used", window->use_event, FINDING_NONE, "%llu uses, this is the first",
-			   (unsigned long long)window->uses);
+		story_step(&story, "used", window->use_event, FINDING_NONE,
+			   "%llu uses, this is the first", (unsigned long long)window->uses);
 	if (run->how != EXPOSURE_OPEN)
-		story_step(&story, run->how == EXPOSURE_RESTORED ? "restored" : "flushed", run->by, run->end_ns, "%s",
-			   "");
+		story_step(&story, run->how == EXPOSURE_RESTORED ? "restored" : "flushed", run->by,
+			   run->end_ns, "%s", "");
 	worst_put(detector, &detector->worst[FINDING_EXPOSURE], &story, lag);
 }
 
@@ -219,8 +227,8 @@ static void describe_scope(const struct invalidation *scope, char *text, size_t 
 		snprintf(text, size, "all domains");
 }
 
-static void tell_missing(struct detector *detector, const struct window *window, const struct closed_run *run,
-			 enum missing_why why)
+static void tell_missing(struct detector *detector, const struct window *window,
+			 const struct closed_run *run, enum missing_why why)
 {
 	struct story story;
 	char scope[96];
@@ -233,7 +241,8 @@ static void tell_missing(struct detector *detector, const struct window *window,
 		story_step(&story, why == MISSING_WRONG_SCOPE ? "flushed elsewhere" : "issued",
 			   window->tried_event, FINDING_NONE, "%s", scope);
 		snprintf(story.finding.detail, sizeof story.finding.detail,
-			 why == MISSING_WRONG_SCOPE ? "issued instead: %s" : "issued and never completed: %s",
+			 why == MISSING_WRONG_SCOPE ? "issued instead: %s"
+						    : "issued and never completed: %s",
 			 scope);
 	}
 	story_tell(detector, &story);
@@ -243,9 +252,11 @@ static void tell_missing(struct detector *detector, const struct window *window,
 
 static int add_run(struct window *window, struct closed_run run)
 {
-	struct closed_run *last = window->n_runs > 1 ? &window->runs[window->n_runs - 1] : &window->run;
+	struct closed_run *last =
+		window->n_runs > 1 ? &window->runs[window->n_runs - 1] : &window->run;
 
-	if (window->n_runs && last->op == run.op && last->how == run.how && last->last + 1 == run.first) {
+	if (window->n_runs && last->op == run.op && last->how == run.how &&
+	    last->last + 1 == run.first) {
 		last->last = run.last;
 		return 0;
 	}
@@ -294,10 +305,12 @@ static void finish_window(struct detector *detector, uint32_t at)
 
 	for (uint32_t i = 0; i < window->n_runs; i++) {
 		tell_exposure(detector, window, &runs[i]);
-		if (limit && runs[i].how == EXPOSURE_CLOSED && runs[i].end_ns - window->time_ns > limit)
+		if (limit && runs[i].how == EXPOSURE_CLOSED &&
+		    runs[i].end_ns - window->time_ns > limit)
 			tell_missing(detector, window, &runs[i], MISSING_NEVER_ISSUED);
 	}
-	spans_update(detector->domains[window->domain].spans, window->first, window->last, keep_others, &drop);
+	spans_update(detector->domains[window->domain].spans, window->first, window->last,
+		     keep_others, &drop);
 	while (window->parts != NO_WINDOW) {
 		uint32_t part = window->parts;
 
@@ -345,8 +358,9 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 
 	if (!*data || (closing->op && window->seq > closing->op->seq))
 		return true;
-	if (closing->restore && ((closing->perm & part->lost) != part->lost ||
-				 part->pa + (first - part->first) != closing->pa + (first - closing->iova)))
+	if (closing->restore &&
+	    ((closing->perm & part->lost) != part->lost ||
+	     part->pa + (first - part->first) != closing->pa + (first - closing->iova)))
 		return true;
 	*data &= ~closing->units;
 	if (*data)
@@ -376,8 +390,8 @@ static void close_range(struct closing *closing, uint32_t domain, iova_t first, 
 	} while (closing->n_done == 256);
 }
 
-void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
-		    unsigned perm, uint64_t event, uint64_t time_ns)
+void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
+		    iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns)
 {
 	struct closing closing = { .detector = detector,
 				   .units = UINT64_MAX,
@@ -426,7 +440,8 @@ void windows_issued(struct detector *detector, const struct inval_op *op)
 {
 	struct trying trying = { detector, op };
 
-	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC || !detector->open_windows)
+	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC ||
+	    !detector->open_windows)
 		return;
 	/* Few windows are open at a time; where many are, something is missing and worth its cost. */
 	for (uint32_t i = 0; i < detector->n_domains; i++)
@@ -446,7 +461,8 @@ static void look(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_
 
 	(void)first;
 	(void)last;
-	if (data && looking->detector->windows[looking->detector->parts[key].window].seq < looking->op->seq)
+	if (data &&
+	    looking->detector->windows[looking->detector->parts[key].window].seq < looking->op->seq)
 		looking->found = true;
 }
 
@@ -456,10 +472,12 @@ bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 	struct looking looking = { detector, op, false };
 
 	for (uint32_t i = 0; i < detector->n_domains && !looking.found; i++) {
-		const struct domain *domain = detector->domains[i].open ? replay_domain(detector->replay, i) : NULL;
+		const struct domain *domain =
+			detector->domains[i].open ? replay_domain(detector->replay, i) : NULL;
 
 		if (domain && concerns(op, domain))
-			spans_each(detector->domains[i].spans, op->scope.first, op->scope.last, look, &looking);
+			spans_each(detector->domains[i].spans, op->scope.first, op->scope.last,
+				   look, &looking);
 	}
 	return looking.found;
 }
@@ -471,7 +489,9 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 		.op = op,
 		.units = 1ull << op->unit,
 		.run = { .end_ns = op->done_ns,
-			 .by = op->done_event != NO_EVENT ? op->done_event : op->policy ? NO_EVENT : op->event,
+			 .by = op->done_event != NO_EVENT ? op->done_event
+			       : op->policy		  ? NO_EVENT
+							  : op->event,
 			 .op = op->seq,
 			 .how = EXPOSURE_CLOSED },
 	};
@@ -479,7 +499,8 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 	if (op->failed)
 		return;
 	for (uint32_t i = 0; i < detector->n_domains && detector->open_windows; i++) {
-		const struct domain *domain = detector->domains[i].open ? replay_domain(detector->replay, i) : NULL;
+		const struct domain *domain =
+			detector->domains[i].open ? replay_domain(detector->replay, i) : NULL;
 
 		if (domain && concerns(op, domain))
 			close_range(&closing, i, op->scope.first, op->scope.last);
@@ -490,8 +511,8 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 
 static uint64_t copy_id(const struct detector *detector, const struct cached_copy *copy)
 {
-	return (copy->serial + 1) << 16 | (uint64_t)copy->structure << 13 | (uint64_t)copy->level << 8 |
-	       replay_unit_at_hand(detector->replay);
+	return (copy->serial + 1) << 16 | (uint64_t)copy->structure << 13 |
+	       (uint64_t)copy->level << 8 | replay_unit_at_hand(detector->replay);
 }
 
 static struct holder *holder_slot(const struct detector *detector, uint64_t id)
@@ -566,7 +587,8 @@ static void hold_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, ui
 	(void)last;
 	(void)data;
 	if (copy->structure == STRUCTURE_TLB &&
-	    (copy->pa + (at - copy->first) != part->pa + (at - part->first) || !(copy->perm & part->lost)))
+	    (copy->pa + (at - copy->first) != part->pa + (at - part->first) ||
+	     !(copy->perm & part->lost)))
 		return;
 	if (hold(holding->detector, holding->holder, part->window))
 		detector_fails(holding->detector, "exposure windows");
@@ -578,8 +600,8 @@ void windows_copy_opens(struct detector *detector, const struct cached_copy *cop
 	struct holding holding = { .detector = detector, .copy = copy };
 	uint64_t id = copy_id(detector, copy);
 
-	if (copy->structure == STRUCTURE_CONFIG || !domain || domain->number >= detector->n_domains ||
-	    !detector->domains[domain->number].spans)
+	if (copy->structure == STRUCTURE_CONFIG || !domain ||
+	    domain->number >= detector->n_domains || !detector->domains[domain->number].spans)
 		return;
 	if (grow_holders(detector)) {
 		detector_fails(detector, "exposure windows");
@@ -590,13 +612,15 @@ void windows_copy_opens(struct detector *detector, const struct cached_copy *cop
 		*holding.holder = (struct holder){ .id = id };
 		detector->n_holders++;
 	}
-	spans_each(detector->domains[domain->number].spans, copy->first, copy->last, hold_part, &holding);
+	spans_each(detector->domains[domain->number].spans, copy->first, copy->last, hold_part,
+		   &holding);
 }
 
 /* Removes an entry of the open-addressing table, moving up those behind it. */
 static void forget_holder(struct detector *detector, struct holder *holder)
 {
-	uint32_t mask = detector->max_holders - 1, at = (uint32_t)(holder - detector->holders), next = at;
+	uint32_t mask = detector->max_holders - 1, at = (uint32_t)(holder - detector->holders),
+		 next = at;
 
 	free(holder->windows);
 	detector->n_holders--;
@@ -640,7 +664,8 @@ void windows_copy_closes(struct detector *detector, const struct cached_copy *co
 
 /* ---- the end -------------------------------------------------------------------------------------- */
 
-static enum missing_why why_missing(const struct detector *detector, const struct window *window, uint64_t now)
+static enum missing_why why_missing(const struct detector *detector, const struct window *window,
+				    uint64_t now)
 {
 	const struct run_config *run = &detector->machine->run;
 	const struct domain *domain = replay_domain(detector->replay, window->domain);
@@ -651,7 +676,8 @@ static enum missing_why why_missing(const struct detector *detector, const struc
 		return MISSING_NEVER_ISSUED;
 	if ((window->tried_scope.what == INVAL_ALL ||
 	     (domain && window->tried_scope.tag == domain->tag &&
-	      window->tried_scope.first <= window->first && window->tried_scope.last >= window->last)))
+	      window->tried_scope.first <= window->first &&
+	      window->tried_scope.last >= window->last)))
 		return MISSING_NOT_COMPLETED;
 	return MISSING_WRONG_SCOPE;
 }
@@ -699,10 +725,12 @@ void windows_finish(struct detector *detector)
 			window->hw_last = FINDING_NONE;
 		}
 		for (uint32_t r = 0; r < window->n_runs; r++) {
-			const struct closed_run *run = window->n_runs > 1 ? &window->runs[r] : &window->run;
+			const struct closed_run *run =
+				window->n_runs > 1 ? &window->runs[r] : &window->run;
 
 			if (run->how == EXPOSURE_OPEN)
-				tell_missing(detector, window, run, why_missing(detector, window, ending.now));
+				tell_missing(detector, window, run,
+					     why_missing(detector, window, ending.now));
 		}
 		window->copies = 0;
 		finish_window(detector, i);
@@ -724,7 +752,8 @@ static void match_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	(void)first;
 	(void)last;
 	(void)data;
-	if (search->pa != NO_PA && (part->pa + (search->iova - part->first)) >> 12 != search->pa >> 12)
+	if (search->pa != NO_PA &&
+	    (part->pa + (search->iova - part->first)) >> 12 != search->pa >> 12)
 		return;
 	if (search->best == NO_WINDOW ||
 	    search->detector->windows[part->window].seq >

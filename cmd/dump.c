@@ -6,8 +6,9 @@
 #include "cmd/options.h"
 #include "cmd/store_json.h"
 
-static const char details[] = "Prints every row of the result tables, one a line, in an order that depends on nothing\n"
-			      "but the results: the same recording, machine and seed give the same bytes.\n";
+static const char details[] =
+	"Prints every row of the result tables, one a line, in an order that depends on nothing\n"
+	"but the results: the same recording, machine and seed give the same bytes.\n";
 
 static const char examples[] = "iommusim dump results.db\n"
 			       "iommusim dump --findings results.db | diff expected.txt -\n";
@@ -19,7 +20,8 @@ int cmd_dump(int argc, char **argv)
 	const struct option_row rows[] = {
 		{ 'r', "run", OPTION_COUNT, &run, "N", "only this run (default: all)" },
 		{ 0, "findings", OPTION_FLAG, &findings, NULL, "only findings and their evidence" },
-		{ 0, "json", OPTION_FLAG, &json, NULL, "print the newest or the named run as JSON" },
+		{ 0, "json", OPTION_FLAG, &json, NULL,
+		  "print the newest or the named run as JSON" },
 		{ 0 },
 	};
 	const struct command_help help = { .name = "dump",
@@ -37,7 +39,8 @@ int cmd_dump(int argc, char **argv)
 
 	if (!options_parse(&help, argc, argv, &operands, &status))
 		return status;
-	if (command_input(operands.texts[0], &err) || store_open(operands.texts[0], false, &store, &err))
+	if (command_input(operands.texts[0], &err) ||
+	    store_open(operands.texts[0], false, &store, &err))
 		return command_failed("dump", &err);
 	if (json ? store_json(store, run, 0, &err) : store_dump(store, run, findings, stdout, &err))
 		status = command_failed("dump", &err);

@@ -9,10 +9,12 @@
 #include "cmd/options.h"
 #include "cmd/store_json.h"
 
-static const char details[] =
-	"Prints the events that made the finding, in order, with the table words and cache entries\n"
-	"that took part, and what follows from them. FINDING is a number from the report, or 'worst':\n"
-	"a walk through a freed table first, then stale uses by grade, writes before reads, by lag.\n";
+static const char details[] = "Prints the events that made the finding, in order, with the table "
+			      "words and cache entries\n"
+			      "that took part, and what follows from them. FINDING is a number "
+			      "from the report, or 'worst':\n"
+			      "a walk through a freed table first, then stale uses by grade, "
+			      "writes before reads, by lag.\n";
 
 static const char examples[] = "iommusim explain results.db worst\n"
 			       "iommusim explain --run 2 results.db 17\n";
@@ -46,12 +48,15 @@ int cmd_explain(int argc, char **argv)
 		errno = 0;
 		finding = strtoull(operands.texts[1], &end, 10);
 		if (errno || *end || end == operands.texts[1] || !finding)
-			return options_wrong(&help, "'%s'; expected a finding's number, or worst", operands.texts[1]);
+			return options_wrong(&help, "'%s'; expected a finding's number, or worst",
+					     operands.texts[1]);
 	}
-	if (command_input(operands.texts[0], &err) || store_open(operands.texts[0], false, &store, &err))
+	if (command_input(operands.texts[0], &err) ||
+	    store_open(operands.texts[0], false, &store, &err))
 		return command_failed("explain", &err);
 	if ((!finding && explain_worst(store, run, &finding, &err)) ||
-	    (json ? store_json(store, run, finding, &err) : explain_print(store, run, finding, stdout, &err)))
+	    (json ? store_json(store, run, finding, &err)
+		  : explain_print(store, run, finding, stdout, &err)))
 		status = command_failed("explain", &err);
 	else
 		status = command_done("explain", STATUS_FINE);

@@ -8,9 +8,10 @@
 #include "sim/machine.h"
 #include "sim/settings_io.h"
 
-static const char details[] = "Without a name, lists the models. With one, prints every key of a machine\n"
-			      "description for it: default, range or choices, meaning, where the default comes\n"
-			      "from, and the table of what the model leaves out.\n";
+static const char details[] =
+	"Without a name, lists the models. With one, prints every key of a machine\n"
+	"description for it: default, range or choices, meaning, where the default comes\n"
+	"from, and the table of what the model leaves out.\n";
 
 static const char examples[] = "iommusim models\n"
 			       "iommusim models vtd\n"
@@ -63,15 +64,18 @@ static void json_model(struct json *json, const struct iommu_model *model, bool 
 int cmd_models(int argc, char **argv)
 {
 	bool as_json = false;
-	const struct option_row rows[] = { { 0, "json", OPTION_FLAG, &as_json, NULL, "print JSON" }, { 0 } };
-	const struct command_help help = { .name = "models",
-					   .operands = "[NAME]",
-					   .summary = "List IOMMU models, their keys and what they leave out",
-					   .details = details,
-					   .examples = examples,
-					   .options = rows,
-					   .min_operands = 0,
-					   .max_operands = 1 };
+	const struct option_row rows[] = { { 0, "json", OPTION_FLAG, &as_json, NULL, "print JSON" },
+					   { 0 } };
+	const struct command_help help = {
+		.name = "models",
+		.operands = "[NAME]",
+		.summary = "List IOMMU models, their keys and what they leave out",
+		.details = details,
+		.examples = examples,
+		.options = rows,
+		.min_operands = 0,
+		.max_operands = 1
+	};
 	const struct iommu_model *only = NULL;
 	struct operands operands;
 	struct json json;

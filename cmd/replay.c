@@ -10,16 +10,20 @@
 #include "cmd/progress.h"
 
 static const char details[] =
-	"Replays the recording against the machine's IOMMU and counts what it finds. With --store the\n"
-	"findings, their evidence, counters and histograms are kept in an SQLite file, one run more\n"
+	"Replays the recording against the machine's IOMMU and counts what it finds. With --store "
+	"the\n"
+	"findings, their evidence, counters and histograms are kept in an SQLite file, one run "
+	"more\n"
 	"each time; 'iommusim report' and 'iommusim explain' read it.\n"
-	"The machine is the default one unless --machine names a description; --set changes single\n"
+	"The machine is the default one unless --machine names a description; --set changes "
+	"single\n"
 	"keys of either, and --print-config shows the result with what each key means.\n";
 
-static const char examples[] = "iommusim replay --store results.db run.imt\n"
-			       "iommusim replay --set policy=linux-lazy --set time.inval_latency=2us run.events\n"
-			       "iommusim replay --machine server.yaml --set vtd.iotlb.ways=4 --verify run.imt\n"
-			       "iommusim replay --print-config >server.yaml\n";
+static const char examples[] =
+	"iommusim replay --store results.db run.imt\n"
+	"iommusim replay --set policy=linux-lazy --set time.inval_latency=2us run.events\n"
+	"iommusim replay --machine server.yaml --set vtd.iotlb.ways=4 --verify run.imt\n"
+	"iommusim replay --print-config >server.yaml\n";
 
 static void show_progress(void *ctx, uint64_t events, uint64_t offset, uint64_t bytes)
 {
@@ -30,10 +34,11 @@ static void print_answers(const struct replay_counters *count)
 {
 	if (!count->answers)
 		return;
-	printf("\nrecorded answers compared %" PRIu64 ": %" PRIu64 " agree (%.4f %%), %" PRIu64 " differ, %" PRIu64
-	       " undecided within the clocks, %" PRIu64 " more taken as start state\n",
-	       count->answers, count->agree, 100.0 * (double)count->agree / (double)count->answers, count->differ,
-	       count->undecided, count->adopted);
+	printf("\nrecorded answers compared %" PRIu64 ": %" PRIu64 " agree (%.4f %%), %" PRIu64
+	       " differ, %" PRIu64 " undecided within the clocks, %" PRIu64
+	       " more taken as start state\n",
+	       count->answers, count->agree, 100.0 * (double)count->agree / (double)count->answers,
+	       count->differ, count->undecided, count->adopted);
 	if (count->n_first_differ) {
 		printf("first events that differ:");
 		for (uint64_t i = 0; i < count->n_first_differ; i++)
@@ -44,18 +49,19 @@ static void print_answers(const struct replay_counters *count)
 
 static void print_text(const struct run_options *options, const struct run_summary *summary)
 {
-	printf("%" PRIu64 " events, %" PRIu64 " DMAs, %.6f s of recording\n\n", summary->events, summary->replay.dma,
-	       (double)summary->last_ns / 1e9);
+	printf("%" PRIu64 " events, %" PRIu64 " DMAs, %.6f s of recording\n\n", summary->events,
+	       summary->replay.dma, (double)summary->last_ns / 1e9);
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
 		if (summary->findings[kind])
-			printf("%12" PRIu64 "  %-14s %s\n", summary->findings[kind], finding_kinds[kind].name,
-			       finding_kinds[kind].condition);
+			printf("%12" PRIu64 "  %-14s %s\n", summary->findings[kind],
+			       finding_kinds[kind].name, finding_kinds[kind].condition);
 	print_answers(&summary->replay);
 	if (options->verify)
-		printf("\nverified: %" PRIu64 " requests compared with truth, no difference\n", summary->verified);
+		printf("\nverified: %" PRIu64 " requests compared with truth, no difference\n",
+		       summary->verified);
 	if (summary->run)
-		printf("\nrun %" PRIu64 " in %s; next: iommusim report %s\n", summary->run, options->store,
-		       options->store);
+		printf("\nrun %" PRIu64 " in %s; next: iommusim report %s\n", summary->run,
+		       options->store, options->store);
 }
 
 static void print_json(const struct run_options *options, const struct run_summary *summary)
@@ -117,12 +123,16 @@ int cmd_replay(int argc, char **argv)
 	bool json = false, print_config = false;
 	const struct option_row rows[] = {
 		{ 'm', "machine", OPTION_TEXT, &machine_path, "FILE.yaml", "machine description" },
-		{ 0, "set", OPTION_LIST, &sets, "KEY=VALUE", "one key of it; may be given more than once" },
-		{ 's', "store", OPTION_TEXT, &options.store, "FILE", "SQLite store to add this run to" },
+		{ 0, "set", OPTION_LIST, &sets, "KEY=VALUE",
+		  "one key of it; may be given more than once" },
+		{ 's', "store", OPTION_TEXT, &options.store, "FILE",
+		  "SQLite store to add this run to" },
 		{ 0, "verify", OPTION_FLAG, &options.verify, NULL,
 		  "compare every request with truth; a difference is an error" },
-		{ 0, "salvage", OPTION_FLAG, &options.salvage, NULL, "go on after damage in a native recording" },
-		{ 0, "print-config", OPTION_FLAG, &print_config, NULL, "print the machine description and stop" },
+		{ 0, "salvage", OPTION_FLAG, &options.salvage, NULL,
+		  "go on after damage in a native recording" },
+		{ 0, "print-config", OPTION_FLAG, &print_config, NULL,
+		  "print the machine description and stop" },
 		{ 0, "json", OPTION_FLAG, &json, NULL, "print the summary as JSON" },
 		{ 0 },
 	};

@@ -6,8 +6,9 @@
 #include "cmd/options.h"
 #include "cmd/store_json.h"
 
-static const char details[] = "Prints the newest run of the store, or the one that --run names: findings by kind, the\n"
-			      "worst of them, and how long windows were open.\n";
+static const char details[] =
+	"Prints the newest run of the store, or the one that --run names: findings by kind, the\n"
+	"worst of them, and how long windows were open.\n";
 
 static const char examples[] = "iommusim report results.db\n"
 			       "iommusim report --run 3 results.db\n"
@@ -37,7 +38,8 @@ int cmd_report(int argc, char **argv)
 
 	if (!options_parse(&help, argc, argv, &operands, &status))
 		return status;
-	if (command_input(operands.texts[0], &err) || store_open(operands.texts[0], false, &store, &err))
+	if (command_input(operands.texts[0], &err) ||
+	    store_open(operands.texts[0], false, &store, &err))
 		return command_failed("report", &err);
 	if (json ? store_json(store, run, 0, &err) : report_print(store, run, stdout, &err))
 		status = command_failed("report", &err);

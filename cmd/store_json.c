@@ -19,8 +19,8 @@ static void put_row(struct json *json, sqlite3_stmt *s)
 	json_end(json);
 }
 
-static int put_table(struct json *json, struct store *store, const char *name, const char *sql, uint64_t run,
-		     uint64_t finding, struct err *err)
+static int put_table(struct json *json, struct store *store, const char *name, const char *sql,
+		     uint64_t run, uint64_t finding, struct err *err)
 {
 	sqlite3_stmt *s;
 	int got;
@@ -35,7 +35,9 @@ static int put_table(struct json *json, struct store *store, const char *name, c
 		put_row(json, s);
 	json_end(json);
 	sqlite3_finalize(s);
-	return got == SQLITE_DONE ? 0 : err_set(err, ERR_STORE, "%s", sqlite3_errmsg(store_database(store)));
+	return got == SQLITE_DONE
+		       ? 0
+		       : err_set(err, ERR_STORE, "%s", sqlite3_errmsg(store_database(store)));
 }
 
 int store_json(struct store *store, uint64_t run, uint64_t finding, struct err *err)
@@ -47,26 +49,33 @@ int store_json(struct store *store, uint64_t run, uint64_t finding, struct err *
 		return -1;
 	json_begin(&json, stdout);
 	json_object(&json, NULL);
-	answer = put_table(&json, store, "runs", "SELECT run, recording, model, policy, events, duration_ns FROM runs "
-						 "WHERE run = ?",
+	answer = put_table(&json, store, "runs",
+			   "SELECT run, recording, model, policy, events, duration_ns FROM runs "
+			   "WHERE run = ?",
 			   run, 0, err) ||
 		 put_table(&json, store, "findings",
-			   "SELECT * FROM findings WHERE run = ?1 AND (?2 = 0 OR finding = ?2) ORDER BY finding", run,
-			   finding, err) ||
+			   "SELECT * FROM findings WHERE run = ?1 AND (?2 = 0 OR finding = ?2) "
+			   "ORDER BY finding",
+			   run, finding, err) ||
 		 put_table(&json, store, "evidence",
-			   "SELECT e.finding, e.step, e.role, e.event, e.time_ns, e.note, t.text FROM evidence e LEFT JOIN"
-			   " evidence_text t ON t.run = e.run AND t.event = e.event WHERE e.run = ?1 AND (?2 = 0 OR"
+			   "SELECT e.finding, e.step, e.role, e.event, e.time_ns, e.note, t.text "
+			   "FROM evidence e LEFT JOIN"
+			   " evidence_text t ON t.run = e.run AND t.event = e.event WHERE e.run = "
+			   "?1 AND (?2 = 0 OR"
 			   " e.finding = ?2) ORDER BY e.finding, e.step",
 			   run, finding, err);
 	if (!answer && !finding)
 		answer = put_table(&json, store, "counters",
-				   "SELECT name, value FROM counters WHERE run = ? AND value <> 0 ORDER BY name", run, 0,
-				   err) ||
+				   "SELECT name, value FROM counters WHERE run = ? AND value <> 0 "
+				   "ORDER BY name",
+				   run, 0, err) ||
 			 put_table(&json, store, "histograms",
-				   "SELECT name, unit, count, min, p50, p90, p99, p999, max, sum FROM histograms WHERE run = "
+				   "SELECT name, unit, count, min, p50, p90, p99, p999, max, sum "
+				   "FROM histograms WHERE run = "
 				   "? ORDER BY name",
 				   run, 0, err) ||
-			 put_table(&json, store, "notes", "SELECT text FROM notes WHERE run = ? ORDER BY note", run, 0,
+			 put_table(&json, store, "notes",
+				   "SELECT text FROM notes WHERE run = ? ORDER BY note", run, 0,
 				   err);
 	json_end(&json);
 	json_finish(&json);

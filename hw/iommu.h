@@ -38,12 +38,12 @@ struct dma_request {
 	uint32_t device; /* handle from add_device() */
 	uint32_t pasid;
 	uint8_t access; /* enum dma_access bits; 0: direction unknown, no permission fault is proven */
-	uint8_t type;	/* enum dma_type */
+	uint8_t type; /* enum dma_type */
 };
 
 enum dma_outcome {
 	OUTCOME_OK,
-	OUTCOME_FAULT,     /* result.fault is the model's code */
+	OUTCOME_FAULT,	   /* result.fault is the model's code */
 	OUTCOME_INTERRUPT, /* an interrupt message: not translated */
 	OUTCOME_BLOCKED,   /* stopped without a defined fault */
 };
@@ -64,13 +64,13 @@ enum structure { STRUCTURE_TLB, STRUCTURE_WALK_CACHE, STRUCTURE_CONFIG, STRUCTUR
 /* A cached copy, as reports show it. */
 struct cached_copy {
 	enum structure structure;
-	uint8_t level;	   /* walk cache: of the table pointed to */
+	uint8_t level; /* walk cache: of the table pointed to */
 	uint8_t perm, page_lg2, reasons;
-	uint32_t space;	   /* walked from this address space */
-	uint64_t tag;	   /* as the manual tags it: the domain id, ... */
-	uint64_t serial;   /* with structure and level: names one copy for ever */
+	uint32_t space;	    /* walked from this address space */
+	uint64_t tag;	    /* as the manual tags it: the domain id, ... */
+	uint64_t serial;    /* with structure and level: names one copy for ever */
 	iova_t first, last; /* input covered; configuration: device ids */
-	pa_t pa;	   /* output page, or table pointed to */
+	pa_t pa;	    /* output page, or table pointed to */
 	uint64_t filled, changed;
 };
 
@@ -88,12 +88,12 @@ struct checked_use {
 	enum verdict verdict;
 	const struct cached_copy *copy; /* the one to blame: the first on the way to the answer */
 	struct dma_result served, truth;
-	uint32_t matches;	      /* valid copies that the request matches */
-	struct cached_copy other;     /* matches > 1: another of them */
-	const struct pt_walk *walk;   /* of truth, NULL when there was none */
-	bool page_freed_table;	      /* a table word was read from a freed page: */
-	pa_t table_word;	      /* this one */
-	uint64_t table_freed;	      /* by this event */
+	uint32_t matches;	    /* valid copies that the request matches */
+	struct cached_copy other;   /* matches > 1: another of them */
+	const struct pt_walk *walk; /* of truth, NULL when there was none */
+	bool page_freed_table;	    /* a table word was read from a freed page: */
+	pa_t table_word;	    /* this one */
+	uint64_t table_freed;	    /* by this event */
 };
 
 /* A fault and what became of its record. */
@@ -114,10 +114,10 @@ struct fault_report {
 
 /* An invalidation that was executed (X). */
 struct inval_report {
-	uint32_t removed;	/* translations (final copies) removed */
-	uint32_t agreed;	/* of those, with a clear check bit: live and right */
-	uint32_t pointers;	/* walk-cache entries removed */
-	uint32_t stale;		/* of all these, with the check bit set */
+	uint32_t removed;  /* translations (final copies) removed */
+	uint32_t agreed;   /* of those, with a clear check bit: live and right */
+	uint32_t pointers; /* walk-cache entries removed */
+	uint32_t stale;	   /* of all these, with the check bit set */
 	uint32_t configs;
 };
 
@@ -134,8 +134,8 @@ struct iommu_observer {
 	void (*fault)(void *self, const struct fault_report *report);
 	/* The tag of this device's configuration now stands for another address space while
 	 * copies of the old remain. */
-	void (*tag_reused)(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
-			   uint32_t space, uint64_t copies);
+	void (*tag_reused)(void *self, uint64_t event, uint32_t device, uint64_t tag,
+			   uint32_t old_space, uint32_t space, uint64_t copies);
 	/* Software cleared an overflow or pending condition; recording works again. */
 	void (*faults_acknowledged)(void *self, bool overflow);
 };
@@ -144,11 +144,11 @@ struct iommu_observer {
 enum inval_what { INVAL_ALL, INVAL_DOMAIN, INVAL_RANGE, INVAL_DEVICE_CONFIG, INVAL_DEVICE_ATC };
 struct invalidation {
 	enum inval_what what;
-	uint64_t tag;	     /* domain id, as domain_tag() of the model encodes it */
-	uint32_t device;     /* handle, for config and ATC */
+	uint64_t tag;	 /* domain id, as domain_tag() of the model encodes it */
+	uint32_t device; /* handle, for config and ATC */
 	uint32_t pasid;
-	iova_t first, last;  /* INVAL_RANGE */
-	bool leaf;	     /* only leaves changed */
+	iova_t first, last; /* INVAL_RANGE */
+	bool leaf;	    /* only leaves changed */
 	bool drain;
 };
 
@@ -166,9 +166,9 @@ struct table_word {
 struct iommu;
 
 struct iommu_model {
-	const char *name; /* "vtd" */
-	const char *spec; /* document and revision modelled */
-	const char *omits; /* what the model leaves out: lines "what: why" */
+	const char *name;		/* "vtd" */
+	const char *spec;		/* document and revision modelled */
+	const char *omits;		/* what the model leaves out: lines "what: why" */
 	const struct setting *settings; /* ends with a row whose key is NULL */
 	size_t config_size;
 
@@ -186,15 +186,17 @@ struct iommu_model {
 	 * first_event. Returns how many were done: fewer than n when something the clock must see
 	 * happened (an interrupt was raised).
 	 */
-	size_t (*translate)(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
-			    struct dma_result *results, size_t n);
+	size_t (*translate)(struct iommu *iommu, uint64_t first_event,
+			    const struct dma_request *requests, struct dma_result *results,
+			    size_t n);
 
 	/* The uncached translation of one request, cut to a page; changes nothing. */
-	void (*truth)(struct iommu *iommu, const struct dma_request *request, struct dma_result *result);
+	void (*truth)(struct iommu *iommu, const struct dma_request *request,
+		      struct dma_result *result);
 
 	/* Tables changed: sets the check bits of copies that may no longer agree. */
-	void (*tables_changed)(struct iommu *iommu, uint64_t event, const struct table_change *changes,
-			       uint32_t n);
+	void (*tables_changed)(struct iommu *iommu, uint64_t event,
+			       const struct table_change *changes, uint32_t n);
 
 	/* Neutral to native: the smallest native scope that covers it. */
 	void (*encode)(const struct iommu *iommu, const struct invalidation *what,
@@ -220,11 +222,11 @@ struct iommu_model {
 	size_t (*attach_words)(const struct iommu *iommu, uint32_t requester_id, pa_t root,
 			       unsigned levels, uint64_t tag, struct table_word words[8]);
 	const struct pt_format *(*format)(const struct iommu *iommu);
-	unsigned (*levels)(const struct iommu *iommu);		   /* default for a domain */
+	unsigned (*levels)(const struct iommu *iommu); /* default for a domain */
 	unsigned (*address_bits)(const struct iommu *iommu, unsigned levels);
 	unsigned (*pa_bits)(const struct iommu *iommu);
 	bool (*page_supported)(const struct iommu *iommu, unsigned level); /* leaf at this level */
-	uint64_t (*tags)(const struct iommu *iommu);		   /* how many domain ids */
+	uint64_t (*tags)(const struct iommu *iommu);			   /* how many domain ids */
 
 	const char *(*fault_name)(uint16_t code); /* the specification's own name, NULL: unknown */
 	/* Not present, or a permission missing: faults that a later mapping would have served. */

@@ -165,7 +165,8 @@ static bool fits_run(struct frame *frame, unsigned index, uint64_t value)
 		return true;
 	}
 	if (value && index == (unsigned)frame->run_first + frame->run_count) {
-		uint64_t step = value - (frame->run_base + (frame->run_count - 1u) * frame->run_step);
+		uint64_t step =
+			value - (frame->run_base + (frame->run_count - 1u) * frame->run_step);
 
 		if (frame->run_count > 1 && step != frame->run_step)
 			return false;
@@ -173,7 +174,8 @@ static bool fits_run(struct frame *frame, unsigned index, uint64_t value)
 		frame->run_count++;
 		return true;
 	}
-	if (!value && frame->run_count && index + 1u == (unsigned)frame->run_first + frame->run_count) {
+	if (!value && frame->run_count &&
+	    index + 1u == (unsigned)frame->run_first + frame->run_count) {
 		frame->run_count--;
 		return true;
 	}

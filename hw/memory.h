@@ -31,13 +31,13 @@ struct table_link {
 struct table_node {
 	const struct table_role *role; /* NULL: not a table */
 	uint8_t level;
-	bool pinned;		   /* a root: keeps its role without a parent */
-	bool mixed;		   /* linked with different roles or levels */
-	uint32_t space;		   /* number of the address space it is the root of, or 0 */
+	bool pinned;	/* a root: keeps its role without a parent */
+	bool mixed;	/* linked with different roles or levels */
+	uint32_t space; /* number of the address space it is the root of, or 0 */
 	uint32_t n_links, max_links;
-	struct table_link link;	   /* the only one, while n_links is 1 */
-	struct table_link *links;  /* all, once there were two */
-	uint64_t freed;		   /* 1 + event that gave the page back; 0: in use */
+	struct table_link link;	  /* the only one, while n_links is 1 */
+	struct table_link *links; /* all, once there were two */
+	uint64_t freed;		  /* 1 + event that gave the page back; 0: in use */
 };
 
 struct frame {
@@ -67,7 +67,8 @@ static inline uint64_t frame_word(const struct frame *frame, unsigned index)
 /* Sets one word; -1 on no memory. */
 int frame_set(struct frame *frame, unsigned index, uint64_t value);
 /* Sets words [index, index + count) to base, base + step, ...; stays a run where it can. */
-int frame_set_run(struct frame *frame, unsigned index, unsigned count, uint64_t base, uint64_t step);
+int frame_set_run(struct frame *frame, unsigned index, unsigned count, uint64_t base,
+		  uint64_t step);
 
 /* The frame that holds pa, or NULL if it was never made (its words are 0). */
 struct frame *memory_frame(const struct memory *memory, pa_t pa);

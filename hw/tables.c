@@ -113,7 +113,8 @@ static int link_entry(struct tables *tables, struct frame *parent, unsigned entr
 	struct entry_view view = view_entry(parent, entry);
 	struct frame *child;
 
-	if (view.kind != ENTRY_TABLE || depth > MAX_DEPTH || !memory_exists(tables->memory, view.child))
+	if (view.kind != ENTRY_TABLE || depth > MAX_DEPTH ||
+	    !memory_exists(tables->memory, view.child))
 		return 0;
 	child = memory_make(tables->memory, view.child);
 	if (!child)
@@ -265,7 +266,8 @@ int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, 
 		answer = frame_set_run(frame, index, count, base, step);
 	else if (frame->nonzero == 0 && frame->node.role->words_lg2 == 0 && count > 1 && base &&
 		 frame->node.role->view(&base, frame->node.level).kind == ENTRY_LEAF)
-		answer = frame_set_run(frame, index, count, base, step); /* absent before: no update */
+		answer = frame_set_run(frame, index, count, base,
+				       step); /* absent before: no update */
 	else
 		answer = store_table(tables, frame, index, count, base, step);
 	return answer ? err_no_memory(err, "a table frame") : 0;
@@ -282,7 +284,8 @@ int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err
 		return 0;
 	change.old = frame_word(frame, index);
 	entry = index >> frame->node.role->words_lg2;
-	return report(tables, frame, entry, entry, change) ? err_no_memory(err, "a list of changes") : 0;
+	return report(tables, frame, entry, entry, change) ? err_no_memory(err, "a list of changes")
+							   : 0;
 }
 
 struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_role *role,

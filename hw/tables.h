@@ -28,11 +28,11 @@ struct entry_view {
 /* A kind of table: second stage, context table, ... One constant per kind. */
 struct table_role {
 	const char *name;
-	uint8_t words_lg2;    /* words of an entry, log2 */
-	uint8_t unit_lg2;     /* input covered by an entry at level 0, log2 */
-	uint8_t index_bits;   /* further input bits per level */
-	bool configuration;   /* the input is a device id, not an address */
-	uint64_t meaning;     /* bits of a word that hardware looks at, A/D bits excluded */
+	uint8_t words_lg2;  /* words of an entry, log2 */
+	uint8_t unit_lg2;   /* input covered by an entry at level 0, log2 */
+	uint8_t index_bits; /* further input bits per level */
+	bool configuration; /* the input is a device id, not an address */
+	uint64_t meaning;   /* bits of a word that hardware looks at, A/D bits excluded */
 	struct entry_view (*view)(const uint64_t *words, unsigned level);
 };
 

@@ -5,17 +5,19 @@
 
 #define NO_KEY UINT64_MAX
 
-int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb **out, struct err *err)
+int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb **out,
+	       struct err *err)
 {
 	uint64_t sets = geometry->sets, ways = geometry->ways;
 	struct tlb *tlb;
 
 	if (!sets || !ways || ways > TLB_WAYS_MAX || sets > TLB_ENTRIES_MAX / ways)
-		return err_set(err, ERR_CONFIG,
-			       "%s: %llu sets of %llu ways; expected at least 1 of each, at most %d "
-			       "ways and %d entries",
-			       name, (unsigned long long)sets, (unsigned long long)ways, TLB_WAYS_MAX,
-			       TLB_ENTRIES_MAX);
+		return err_set(
+			err, ERR_CONFIG,
+			"%s: %llu sets of %llu ways; expected at least 1 of each, at most %d "
+			"ways and %d entries",
+			name, (unsigned long long)sets, (unsigned long long)ways, TLB_WAYS_MAX,
+			TLB_ENTRIES_MAX);
 	tlb = calloc(1, sizeof *tlb);
 	if (!tlb)
 		return err_no_memory(err, name);
@@ -137,8 +139,8 @@ static uint64_t victim_way(struct tlb *tlb, const uint64_t *keys)
 	return (tlb->rng >> 33) % tlb->ways;
 }
 
-bool tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data, const struct tlb_copy *copy,
-	      struct tlb_evicted *evicted)
+bool tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data,
+	      const struct tlb_copy *copy, struct tlb_evicted *evicted)
 {
 	uint64_t set = tlb_set_number(tlb, iova, copy->page_lg2);
 	uint64_t *keys = tlb->lines + set * tlb->ways * 2;

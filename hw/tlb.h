@@ -27,10 +27,10 @@ enum { TLB_SIZES = 8, TLB_WAYS_MAX = 4096, TLB_ENTRIES_MAX = 1 << 22 };
 enum tlb_replacement { TLB_LRU, TLB_FIFO, TLB_RANDOM };
 
 struct tlb_geometry {
-	uint64_t sets, ways;	    /* at least 1; entries at most TLB_ENTRIES_MAX */
-	uint64_t replacement;	    /* enum tlb_replacement */
+	uint64_t sets, ways;	     /* at least 1; entries at most TLB_ENTRIES_MAX */
+	uint64_t replacement;	     /* enum tlb_replacement */
 	uint8_t page_lg2[TLB_SIZES]; /* sizes held, log2 bytes, any order; 0 ends the list */
-	uint8_t address_bits;	    /* of the input: 12 to 64 */
+	uint8_t address_bits;	     /* of the input: 12 to 64 */
 	uint64_t seed;
 };
 
@@ -58,13 +58,13 @@ enum {
 
 /* What reports and rarely walked paths need to know of a copy. */
 struct tlb_copy {
-	_Alignas(64) uint64_t filled;      /* event of the fill */
-	uint64_t changed;     /* event that made it, or its source, differ; UINT64_MAX: none */
-	uint64_t proven;      /* last event at which it was compared and equal, else that of the fill */
-	uint64_t serial;      /* unique over the life of the structure */
-	struct frame *table;  /* walk caches: the table pointed to */
-	uint32_t space;	      /* address space it was walked from */
-	uint8_t reasons;      /* CHECK_* */
+	_Alignas(64) uint64_t filled; /* event of the fill */
+	uint64_t changed; /* event that made it, or its source, differ; UINT64_MAX: none */
+	uint64_t proven;  /* last event at which it was compared and equal, else that of the fill */
+	uint64_t serial;  /* unique over the life of the structure */
+	struct frame *table; /* walk caches: the table pointed to */
+	uint32_t space;	     /* address space it was walked from */
+	uint8_t reasons;     /* CHECK_* */
 	uint8_t page_lg2;
 };
 
@@ -86,7 +86,8 @@ struct tlb {
 	uint64_t live_count[TLB_SIZES]; /* parallel to live_lg2 */
 };
 
-int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb **out, struct err *err);
+int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb **out,
+	       struct err *err);
 void tlb_destroy(struct tlb *tlb); /* NULL is allowed */
 
 /* Whether tags of this structure can be that large. */
@@ -97,8 +98,8 @@ static inline bool tlb_tag_fits(const struct tlb *tlb, uint64_t tag)
 
 static inline uint64_t tlb_key(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned page_lg2)
 {
-	return tag << tlb->tag_shift |
-	       ((iova >> page_lg2) << 1 | 1) << (page_lg2 - 12) /* tag_shift bits at most */;
+	return tag << tlb->tag_shift | ((iova >> page_lg2) << 1 | 1)
+					       << (page_lg2 - 12) /* tag_shift bits at most */;
 }
 
 static inline uint64_t tlb_set_number(const struct tlb *tlb, iova_t iova, unsigned page_lg2)
@@ -129,14 +130,15 @@ static inline uint64_t tlb_to_front(uint64_t *keys, uint64_t ways, uint64_t w)
 }
 
 /* The data word of the copy with that key in its set, or 0; with LRU it is now the first. */
-static inline __attribute__((always_inline)) uint64_t tlb_find_in(const struct tlb *tlb, uint64_t *keys, uint64_t ways, uint64_t key)
+static inline __attribute__((always_inline)) uint64_t
+tlb_find_in(const struct tlb *tlb, uint64_t *keys, uint64_t ways, uint64_t key)
 {
 	if (keys[0] == key)
 		return keys[ways];
 	for (uint64_t w = 1; w < ways; w++)
 		if (keys[w] == key)
-			return tlb->replacement == TLB_LRU ? tlb_to_front(keys, ways, w) :
-							     keys[ways + w];
+			return tlb->replacement == TLB_LRU ? tlb_to_front(keys, ways, w)
+							   : keys[ways + w];
 	return 0;
 }
 
@@ -144,15 +146,16 @@ static inline __attribute__((always_inline)) uint64_t tlb_find_in(const struct t
  * The data word of a copy that covers iova, tried from the size that got its first copy first;
  * 0: none. *page_lg2 is its size.
  */
-static inline __attribute__((always_inline)) uint64_t tlb_lookup(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned *page_lg2)
+static inline __attribute__((always_inline)) uint64_t
+tlb_lookup(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned *page_lg2)
 {
 	for (unsigned i = 0; i < tlb->n_live; i++) {
 		unsigned lg2 = tlb->live_lg2[i];
 		uint64_t *keys = tlb_set(tlb, iova, lg2);
 		uint64_t key = tlb_key(tlb, tag, iova, lg2);
-		uint64_t data = tlb->ways == 8	? tlb_find_in(tlb, keys, 8, key) :
-				tlb->ways == 16 ? tlb_find_in(tlb, keys, 16, key) :
-						  tlb_find_in(tlb, keys, tlb->ways, key);
+		uint64_t data = tlb->ways == 8	  ? tlb_find_in(tlb, keys, 8, key)
+				: tlb->ways == 16 ? tlb_find_in(tlb, keys, 16, key)
+						  : tlb_find_in(tlb, keys, tlb->ways, key);
 
 		if (data) {
 			*page_lg2 = lg2;
@@ -168,7 +171,8 @@ struct tlb_at {
 	struct tlb_copy *copy;
 };
 
-static inline struct tlb_copy *tlb_copy_of(const struct tlb *tlb, const uint64_t *keys, uint64_t data)
+static inline struct tlb_copy *tlb_copy_of(const struct tlb *tlb, const uint64_t *keys,
+					   uint64_t data)
 {
 	uint64_t word = (uint64_t)(keys - tlb->lines);
 	uint64_t set = tlb->line_lg2 >= 0 ? word >> tlb->line_lg2 : word / (tlb->ways * 2);
@@ -196,15 +200,15 @@ struct tlb_evicted {
 	uint64_t key, data;
 	struct tlb_copy copy;
 };
-bool tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data, const struct tlb_copy *copy,
-	      struct tlb_evicted *evicted);
+bool tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data,
+	      const struct tlb_copy *copy, struct tlb_evicted *evicted);
 
 /* Which copies an operation is about. */
 struct tlb_scope {
-	bool any_tag;	     /* else only `tag` */
+	bool any_tag; /* else only `tag` */
 	uint64_t tag;
-	uint32_t space;	     /* 0: any */
-	iova_t first, last;  /* overlapping this range */
+	uint32_t space;	    /* 0: any */
+	iova_t first, last; /* overlapping this range */
 };
 
 /*

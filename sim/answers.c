@@ -30,8 +30,8 @@ static struct domain *domain_of(const struct replay *replay, const struct agent_
 	return number == NAME_NONE ? NULL : replay->domains[number];
 }
 
-int answers_adopt(struct replay *replay, const struct event *event, const struct agent_target *target,
-		  struct err *err)
+int answers_adopt(struct replay *replay, const struct event *event,
+		  const struct agent_target *target, struct err *err)
 {
 	struct domain *domain = domain_of(replay, target);
 	uint64_t number = replay->event;
@@ -45,17 +45,18 @@ int answers_adopt(struct replay *replay, const struct event *event, const struct
 	if (!event_has(event, DMA_PA) || !domain->before || imap_at(domain->touched, event->addr) ||
 	    imap_at(domain->ledger, event->addr))
 		return 0;
-	if (event->addr > low_mask(replay->units[0].iommu->model->address_bits(replay->units[0].iommu,
-										domain->levels)))
+	if (event->addr > low_mask(replay->units[0].iommu->model->address_bits(
+				  replay->units[0].iommu, domain->levels)))
 		return 0;
 	replay->count.adopted++;
-	answer = update_adopt(replay, domain, event->addr, event_value(replay->batch, event, DMA_PA), err);
+	answer = update_adopt(replay, domain, event->addr,
+			      event_value(replay->batch, event, DMA_PA), err);
 	replay->event = number;
 	return answer;
 }
 
-static bool agrees(const struct replay *replay, const struct event *event, const struct dma_request *request,
-		   const struct dma_result *result)
+static bool agrees(const struct replay *replay, const struct event *event,
+		   const struct dma_request *request, const struct dma_result *result)
 {
 	const struct iommu_model *model = replay->machine->model;
 	uint16_t code;
@@ -67,8 +68,8 @@ static bool agrees(const struct replay *replay, const struct event *event, const
 	if (result->outcome != OUTCOME_FAULT)
 		return false;
 	/* without a direction, any of the codes for a missing right is the same answer */
-	return result->fault == code ||
-	       (!request->access && model->fault_is_missing(code) && model->fault_is_missing(result->fault));
+	return result->fault == code || (!request->access && model->fault_is_missing(code) &&
+					 model->fault_is_missing(result->fault));
 }
 
 static void differ(struct replay *replay, uint64_t event)
@@ -79,7 +80,8 @@ static void differ(struct replay *replay, uint64_t event)
 }
 
 /* An update of that page so close in time that the order of two clocks is not known. */
-static bool in_doubt(const struct replay *replay, const struct domain *domain, const struct dma_request *request)
+static bool in_doubt(const struct replay *replay, const struct domain *domain,
+		     const struct dma_request *request)
 {
 	const struct imap_entry *entry =
 		domain && domain->touched ? imap_at(domain->touched, request->iova) : NULL;
@@ -88,8 +90,9 @@ static bool in_doubt(const struct replay *replay, const struct domain *domain, c
 	       request->time_ns - entry->value[0] <= replay->machine->run.uncertainty;
 }
 
-void answers_compare(struct replay *replay, const struct event *event, const struct dma_request *request,
-		     const struct dma_result *result, const struct agent_target *target)
+void answers_compare(struct replay *replay, const struct event *event,
+		     const struct dma_request *request, const struct dma_result *result,
+		     const struct agent_target *target)
 {
 	const struct domain *domain = domain_of(replay, target);
 	uint64_t number = replay->batch->first + (uint64_t)(event - replay->batch->events);
@@ -132,7 +135,8 @@ void answers_touched(struct replay *replay, const struct domain *domain, iova_t 
 
 		if (replay->now_ns - doubt.time_ns > replay->machine->run.uncertainty)
 			differ(replay, doubt.event);
-		else if (doubt.domain == domain->number && doubt.iova >= first && doubt.iova <= last)
+		else if (doubt.domain == domain->number && doubt.iova >= first &&
+			 doubt.iova <= last)
 			replay->count.undecided++;
 		else
 			replay->doubts[kept++] = doubt;

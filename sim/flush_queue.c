@@ -60,7 +60,8 @@ static struct flush_queue *queue_of(struct replay *replay, uint32_t domain, stru
 
 /* Frees from the head every entry that a finished flush began after (step 2). With
  * fq_counter_check=no every entry present is released. */
-static void release(struct replay *replay, struct flush_queue *queue, struct fq_ring *ring, bool flushed)
+static void release(struct replay *replay, struct flush_queue *queue, struct fq_ring *ring,
+		    bool flushed)
 {
 	const struct run_config *run = &replay->machine->run;
 
@@ -104,8 +105,8 @@ static uint64_t timer_at(const struct replay *replay)
 }
 
 /* Steps 4 and 5. */
-static int append(struct replay *replay, uint32_t domain, struct flush_queue *queue, struct fq_ring *ring,
-		  struct fq_entry entry, struct err *err)
+static int append(struct replay *replay, uint32_t domain, struct flush_queue *queue,
+		  struct fq_ring *ring, struct fq_entry entry, struct err *err)
 {
 	entry.counter = queue->start;
 	ring->entries[ring->tail] = entry;
@@ -139,8 +140,8 @@ static int hold(struct fq_ring *ring, struct fq_entry entry, struct err *err)
 }
 
 /* After its flush, the unmaps that waited are queued in order, as far as there is room. */
-static int append_held(struct replay *replay, uint32_t domain, struct flush_queue *queue, struct fq_ring *ring,
-		       struct err *err)
+static int append_held(struct replay *replay, uint32_t domain, struct flush_queue *queue,
+		       struct fq_ring *ring, struct err *err)
 {
 	uint32_t done = 0;
 
@@ -164,7 +165,8 @@ int fq_unmapped(struct replay *replay, struct domain *domain, iova_t first, iova
 	if (!queue)
 		return -1;
 	/* The caller may free its page from here on. */
-	replay->observer->unmap_returned(replay->observer->self, domain, first, last, replay->now_ns);
+	replay->observer->unmap_returned(replay->observer->self, domain, first, last,
+					 replay->now_ns);
 	ring = &queue->rings[run->fq_single ? 0 : replay->cpu % rings_of(run)];
 	release(replay, queue, ring, false);
 	if (!ring->n_held && !full(replay, ring))

@@ -34,7 +34,8 @@ void gather_list_free(struct gather_list *list)
 	free(list->items);
 }
 
-void gather_block(const struct gather *gather, const struct run_config *run, iova_t *first, iova_t *last)
+void gather_block(const struct gather *gather, const struct run_config *run, iova_t *first,
+		  iova_t *last)
 {
 	iova_t end = gather->end;
 	unsigned mask = 0;

@@ -42,15 +42,17 @@ int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 		struct err refused = { 0 };
 
 		if (iommu->model->execute(iommu, replay->event, &op->command, &report, &refused))
-			op->failed = true; /* the hardware's answer, not ours: nothing was invalidated */
+			op->failed =
+				true; /* the hardware's answer, not ours: nothing was invalidated */
 		else
 			replay->observer->inval_executed(replay->observer->self, op, &report);
 	}
 	replay->observer->inval_done(replay->observer->self, op);
 	writer_free_tables(replay, pending.free);
 	if (pending.returns)
-		replay->observer->unmap_returned(replay->observer->self, replay->domains[pending.ret_domain],
-						 pending.ret_first, pending.ret_last, replay->now_ns);
+		replay->observer->unmap_returned(
+			replay->observer->self, replay->domains[pending.ret_domain],
+			pending.ret_first, pending.ret_last, replay->now_ns);
 	if (pending.fq_domain != NAME_NONE)
 		return fq_flushed(replay, pending.fq_domain, pending.fq_count, err);
 	return 0;
@@ -58,8 +60,8 @@ int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 
 /* One native command on one unit. latency UINT64_MAX: a recorded `done` will complete it. */
 static int issue_one(struct replay *replay, uint32_t unit, const struct domain *domain,
-		     const struct invalidation *scope, const struct native_command *native, bool policy,
-		     uint64_t latency, uint32_t *number, struct err *err)
+		     const struct invalidation *scope, const struct native_command *native,
+		     bool policy, uint64_t latency, uint32_t *number, struct err *err)
 {
 	struct iommu *iommu = replay->units[unit].iommu;
 	struct pending_inval *pending;
@@ -78,7 +80,8 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	else
 		iommu->model->encode(iommu, scope, &pending->op.command);
 	if (!iommu->model->decode(iommu, &pending->op.command, &pending->op.scope))
-		pending->op.scope = scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
+		pending->op.scope =
+			scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
 	if (scope)
 		pending->op.scope.device = scope->device;
 	replay->observer->inval_issued(replay->observer->self, &pending->op);
@@ -89,8 +92,9 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	return 0;
 }
 
-int inval_issue(struct replay *replay, const struct domain *domain, const struct invalidation *scope,
-		uint64_t latency, uint32_t *number, struct err *err)
+int inval_issue(struct replay *replay, const struct domain *domain,
+		const struct invalidation *scope, uint64_t latency, uint32_t *number,
+		struct err *err)
 {
 	*number = NO_INVAL;
 	for (uint32_t unit = 0; unit < replay->n_units; unit++)
@@ -121,12 +125,12 @@ static int scope_of(struct replay *replay, const struct event *event, const stru
 	scope->drain = !event_has(event, INVAL_DRAIN);
 	*domain = NULL;
 	if (event_has(event, INVAL_ATC) || event_has(event, INVAL_CONFIG)) {
-		const struct device *device = agent.device < replay->n_devices ?
-						      replay->devices[agent.device] :
-						      NULL;
+		const struct device *device =
+			agent.device < replay->n_devices ? replay->devices[agent.device] : NULL;
 
 		if (!device)
-			return replay_error(replay, ERR_INPUT, err, "this device was never declared");
+			return replay_error(replay, ERR_INPUT, err,
+					    "this device was never declared");
 		scope->what = event_has(event, INVAL_ATC) ? INVAL_DEVICE_ATC : INVAL_DEVICE_CONFIG;
 		scope->device = device->handle;
 		if (device->domain != NAME_NONE)
@@ -149,8 +153,8 @@ static int scope_of(struct replay *replay, const struct event *event, const stru
 }
 
 /* The units that a recorded invalidation goes to: one named, those of its domain, or all. */
-static uint64_t units_of(const struct replay *replay, const struct event *event, const struct domain *domain,
-			 const struct invalidation *scope)
+static uint64_t units_of(const struct replay *replay, const struct event *event,
+			 const struct domain *domain, const struct invalidation *scope)
 {
 	if (event_has(event, INVAL_IOMMU)) {
 		uint64_t number = event_value(replay->batch, event, INVAL_IOMMU);
@@ -169,8 +173,8 @@ static uint64_t units_of(const struct replay *replay, const struct event *event,
 }
 
 static int issue_recorded(struct replay *replay, uint32_t unit, const struct domain *domain,
-			  const struct invalidation *scope, const struct native_command *native, bool has_id,
-			  uint64_t id, struct err *err)
+			  const struct invalidation *scope, const struct native_command *native,
+			  bool has_id, uint64_t id, struct err *err)
 {
 	uint64_t latency = has_id ? UINT64_MAX : replay->machine->run.inval_latency;
 	uint32_t number;
@@ -193,7 +197,8 @@ int inval_event(struct replay *replay, const struct event *event, struct err *er
 	if (scope_of(replay, event, &domain, &scope, err))
 		return -1;
 	/* A derived one stands beside the recorded command (same at=), which was used. */
-	if (event_class(event) == CLASS_DERIVED && replay->native_commands && !event_has(event, INVAL_CONFIG))
+	if (event_class(event) == CLASS_DERIVED && replay->native_commands &&
+	    !event_has(event, INVAL_CONFIG))
 		return 0;
 	if (scope.what != INVAL_DEVICE_CONFIG && dropped(replay))
 		return 0;
@@ -233,7 +238,8 @@ int inval_command(struct replay *replay, const struct event *event, struct err *
 int inval_done_event(struct replay *replay, const struct event *event, struct err *err)
 {
 	uint64_t id = event_value(replay->batch, event, DONE_ID);
-	bool failed = event_has(event, DONE_STATUS) && event_value(replay->batch, event, DONE_STATUS) != 0;
+	bool failed = event_has(event, DONE_STATUS) &&
+		      event_value(replay->batch, event, DONE_STATUS) != 0;
 
 	for (uint32_t i = 0; i < replay->n_pending; i++) {
 		struct pending_inval *pending = &replay->pending[i];

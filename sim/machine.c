@@ -24,7 +24,8 @@ int machine_create(const char *model, struct machine **out, struct err *err)
 	machine->model = iommu_model_find(model);
 	if (!machine->model) {
 		free(machine);
-		return err_set(err, ERR_CONFIG, "unknown IOMMU model '%.60s'; 'iommusim models' lists them", model);
+		return err_set(err, ERR_CONFIG,
+			       "unknown IOMMU model '%.60s'; 'iommusim models' lists them", model);
 	}
 	machine->model_config = calloc(1, machine->model->config_size);
 	if (!machine->model_config) {
@@ -76,7 +77,8 @@ static int load(struct machine *machine, const char *path, const char *const *se
 	return 0;
 }
 
-int machine_load(const char *path, const char *const *sets, size_t n_sets, struct machine **out, struct err *err)
+int machine_load(const char *path, const char *const *sets, size_t n_sets, struct machine **out,
+		 struct err *err)
 {
 	struct machine *machine;
 	char model[32];

@@ -10,7 +10,12 @@
 enum policy { POLICY_RECORDED, POLICY_LINUX_STRICT, POLICY_LINUX_LAZY };
 enum inval_from { INVAL_FROM_AUTO, INVAL_FROM_RECORDING, INVAL_FROM_POLICY };
 enum config_inval { CONFIG_INVAL_COMPLETE, CONFIG_INVAL_RECORDED };
-enum superpage_replace { SUPERPAGE_FLUSH, SUPERPAGE_FREE_NOFLUSH, SUPERPAGE_FLUSH_THEN_FREE, SUPERPAGE_LEAK };
+enum superpage_replace {
+	SUPERPAGE_FLUSH,
+	SUPERPAGE_FREE_NOFLUSH,
+	SUPERPAGE_FLUSH_THEN_FREE,
+	SUPERPAGE_LEAK
+};
 enum fault_handler { HANDLER_LINUX, HANDLER_RECORDED };
 enum gather_end { GATHER_INCLUSIVE, GATHER_EXCLUSIVE };
 enum psi_align { PSI_FOLDED, PSI_PAGE_COUNT };
@@ -44,7 +49,7 @@ void machine_destroy(struct machine *machine);
 /* From YAML (path) and then from "key=value" texts. `iommu: NAME` in the file picks the model. */
 int machine_load(const char *path, const char *const *sets, size_t n_sets, struct machine **out,
 		 struct err *err);
-void machine_print(struct machine *machine, FILE *out);	/* --print-config */
-char *machine_canonical(struct machine *machine);		/* "key=value\n"; caller frees */
+void machine_print(struct machine *machine, FILE *out); /* --print-config */
+char *machine_canonical(struct machine *machine);	/* "key=value\n"; caller frees */
 
 #endif

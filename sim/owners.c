@@ -11,17 +11,18 @@ static int ignore(void *ctx, const struct imap_entry *piece)
 	return 0;
 }
 
-static int set_owner(struct replay *replay, pa_t first, pa_t last, uint32_t owner, enum owner_state state,
-		     struct err *err)
+static int set_owner(struct replay *replay, pa_t first, pa_t last, uint32_t owner,
+		     enum owner_state state, struct err *err)
 {
 	struct imap_entry entry = { .first = first,
 				    .last = last,
 				    .value = { owner, state, replay->event } };
 
-	if (imap_cut(replay->owners, first, last, ignore, NULL) || imap_insert(replay->owners, &entry))
+	if (imap_cut(replay->owners, first, last, ignore, NULL) ||
+	    imap_insert(replay->owners, &entry))
 		return err_no_memory(err, "the ledger of owners");
-	replay->observer->owner_changed(replay->observer->self, first, last, owner, state, replay->event,
-					replay->now_ns);
+	replay->observer->owner_changed(replay->observer->self, first, last, owner, state,
+					replay->event, replay->now_ns);
 	return 0;
 }
 
@@ -33,9 +34,10 @@ static int build_reverse(struct replay *replay, struct err *err)
 	if (spans_create(&replay->reverse))
 		return err_no_memory(err, "the reverse ledger");
 	for (uint32_t i = 0; i < replay->n_domains; i++) {
-		struct imap_entry *entry = replay->domains[i] ?
-						   imap_first_in(replay->domains[i]->ledger, 0, UINT64_MAX) :
-						   NULL;
+		struct imap_entry *entry =
+			replay->domains[i]
+				? imap_first_in(replay->domains[i]->ledger, 0, UINT64_MAX)
+				: NULL;
 
 		for (; entry; entry = imap_next(replay->domains[i]->ledger, entry))
 			if (owners_mapped(replay, replay->domains[i], entry->first, entry->last,
@@ -45,14 +47,16 @@ static int build_reverse(struct replay *replay, struct err *err)
 	return 0;
 }
 
-int owners_mapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last, pa_t pa)
+int owners_mapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
+		  pa_t pa)
 {
 	if (!replay->reverse)
 		return 0;
 	return spans_add(replay->reverse, pa, pa + (last - first), domain->number, first - pa);
 }
 
-void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last, pa_t pa)
+void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
+		     pa_t pa)
 {
 	if (replay->reverse)
 		spans_remove(replay->reverse, pa, pa + (last - first), domain->number, first - pa);
@@ -72,13 +76,15 @@ static int free_page(struct replay *replay, pa_t first, pa_t last, struct err *e
 {
 
 	/* A table that recorded words built goes back with its page. */
-	for (pa_t page = first & ~0xfffull; page <= last && last - first < (1u << 30); page += 4096) {
+	for (pa_t page = first & ~0xfffull; page <= last && last - first < (1u << 30);
+	     page += 4096) {
 		struct frame *frame = memory_frame(replay->memory, page);
 
 		if (!frame || !frame->node.role || frame->node.freed)
 			continue;
 		tables_free(replay->tables, page, replay->event);
-		replay->observer->table_freed(replay->observer->self, page, replay->event, replay->now_ns);
+		replay->observer->table_freed(replay->observer->self, page, replay->event,
+					      replay->now_ns);
 	}
 	return set_owner(replay, first, last, NAME_NONE, OWNER_FREE, err);
 }
@@ -89,7 +95,8 @@ int owners_event(struct replay *replay, const struct event *event, struct err *e
 	pa_t last = event->addr + (size - 1);
 
 	if (last < event->addr)
-		return replay_error(replay, ERR_INPUT, err, "pa + size goes beyond the end of the address space");
+		return replay_error(replay, ERR_INPUT, err,
+				    "pa + size goes beyond the end of the address space");
 	if (build_reverse(replay, err))
 		return -1;
 	switch (event->kind) {
@@ -99,13 +106,14 @@ int owners_event(struct replay *replay, const struct event *event, struct err *e
 		return set_owner(replay, event->addr, last,
 				 (uint32_t)event_value(replay->batch, event, ALLOC_OWNER),
 				 event_has(event, ALLOC_USE) &&
-						 event_value(replay->batch, event, ALLOC_USE) == 1 ?
-					 OWNER_TABLE :
-					 OWNER_DATA,
+						 event_value(replay->batch, event, ALLOC_USE) == 1
+					 ? OWNER_TABLE
+					 : OWNER_DATA,
 				 err);
 	default:
 		return set_owner(replay, event->addr, last,
-				 (uint32_t)event_value(replay->batch, event, OWNER_TO), OWNER_DATA, err);
+				 (uint32_t)event_value(replay->batch, event, OWNER_TO), OWNER_DATA,
+				 err);
 	}
 }
 

@@ -9,7 +9,8 @@
 #include "sim/replay_private.h"
 #include "sim/spans.h"
 
-int replay_error(const struct replay *replay, enum err_code code, struct err *err, const char *format, ...)
+int replay_error(const struct replay *replay, enum err_code code, struct err *err,
+		 const char *format, ...)
 {
 	char where[256] = "recording", text[400];
 	va_list args;
@@ -33,17 +34,19 @@ int replay_create(const struct machine *machine, const struct replay_observer *o
 	replay->machine = machine;
 	replay->observer = observer;
 	replay->caches = caches;
-	replay->policy_invals =
-		machine->run.inval_from == INVAL_FROM_POLICY ||
-		(machine->run.inval_from == INVAL_FROM_AUTO && machine->run.policy != POLICY_RECORDED);
+	replay->policy_invals = machine->run.inval_from == INVAL_FROM_POLICY ||
+				(machine->run.inval_from == INVAL_FROM_AUTO &&
+				 machine->run.policy != POLICY_RECORDED);
 	if (machine->run.policy == POLICY_RECORDED && replay->policy_invals) {
 		free(replay);
 		return err_set(err, ERR_CONFIG,
-			       "inval_from=policy with policy=recorded: this policy makes no invalidations; "
+			       "inval_from=policy with policy=recorded: this policy makes no "
+			       "invalidations; "
 			       "choose linux-strict or linux-lazy, or inval_from=recording");
 	}
 	if (memory_create(1ull << MEMORY_BITS, &replay->memory, err) ||
-	    tables_create(replay->memory, &replay->tables, err) || imap_create(NULL, &replay->owners)) {
+	    tables_create(replay->memory, &replay->tables, err) ||
+	    imap_create(NULL, &replay->owners)) {
 		replay_destroy(replay);
 		return err_no_memory(err, "a replay");
 	}
@@ -119,7 +122,8 @@ static int run_action(struct replay *replay, const struct action *action, struct
 	case ACTION_FAULT_HANDLER:
 		iommu = replay->units[action->subject].iommu;
 		replay->unit_at_hand = action->subject;
-		replay->observer->handler_ran(replay->observer->self, action->subject, replay->now_ns);
+		replay->observer->handler_ran(replay->observer->self, action->subject,
+					      replay->now_ns);
 		iommu->model->acknowledge_faults(iommu, replay->event);
 		return 0;
 	}
@@ -166,7 +170,8 @@ static const uint8_t access_of_verb[] = {
 	[DMA_VERB_ANY] = 0,
 };
 
-static inline const struct agent_target *target_of(struct replay *replay, uint32_t agent, struct err *err)
+static inline const struct agent_target *target_of(struct replay *replay, uint32_t agent,
+						   struct err *err)
 {
 	if (agent < replay->n_agents && replay->agents[agent].known)
 		return &replay->agents[agent];
@@ -174,8 +179,9 @@ static inline const struct agent_target *target_of(struct replay *replay, uint32
 }
 
 /* One event as a request; its rarer fields too. */
-static int make_request(struct replay *replay, const struct event *event, const struct agent_target *target,
-			struct dma_request *request, struct err *err)
+static int make_request(struct replay *replay, const struct event *event,
+			const struct agent_target *target, struct dma_request *request,
+			struct err *err)
 {
 	*request = (struct dma_request){ .time_ns = event->time_ns,
 					 .iova = event->addr,
@@ -188,8 +194,9 @@ static int make_request(struct replay *replay, const struct event *event, const 
 	replay->now_ns = event->time_ns;
 	replay->event = replay->batch->first + (uint64_t)(event - replay->batch->events);
 	if (event_has(event, DMA_ATS))
-		request->type = event_value(replay->batch, event, DMA_ATS) ? DMA_TRANSLATED :
-									       DMA_TRANSLATION_REQUEST;
+		request->type = event_value(replay->batch, event, DMA_ATS)
+					? DMA_TRANSLATED
+					: DMA_TRANSLATION_REQUEST;
 	if (event_has(event, DMA_PA) || event_has(event, DMA_FAULT))
 		return answers_adopt(replay, event, target, err);
 	return 0;
@@ -226,7 +233,8 @@ static int make_run(struct replay *replay, const struct event_batch *batch, size
 	return 0;
 }
 
-static void tell_results(struct replay *replay, const struct event_batch *batch, size_t begin, size_t n)
+static void tell_results(struct replay *replay, const struct event_batch *batch, size_t begin,
+			 size_t n)
 {
 	const struct replay_observer *observer = replay->observer;
 
@@ -239,7 +247,8 @@ static void tell_results(struct replay *replay, const struct event_batch *batch,
 		if (result->outcome != OUTCOME_OK || observer->every_result) {
 			replay->event = batch->first + begin + i;
 			replay->now_ns = event->time_ns;
-			observer->dma_done(observer->self, batch->first + begin + i, &replay->requests[i], result,
+			observer->dma_done(observer->self, batch->first + begin + i,
+					   &replay->requests[i], result,
 					   replay->agents[event->agent].device);
 		}
 		if (event_has(event, DMA_PA) || event_has(event, DMA_FAULT))
@@ -275,8 +284,8 @@ static size_t verify_dma(struct replay *replay, struct iommu *iommu, uint64_t ev
 }
 
 /* A run of DMAs; *done says how many events it took. */
-static int run_dmas(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *done,
-		    struct err *err)
+static int run_dmas(struct replay *replay, const struct event_batch *batch, size_t begin,
+		    size_t *done, struct err *err)
 {
 	uint32_t unit = 0;
 	struct iommu *iommu;
@@ -294,7 +303,8 @@ static int run_dmas(struct replay *replay, const struct event_batch *batch, size
 		*done = verify_dma(replay, iommu, replay->first_dma, unit);
 		replay->requests[0].iova = iova;
 	} else {
-		*done = iommu->model->translate(iommu, replay->first_dma, replay->requests, replay->results, n);
+		*done = iommu->model->translate(iommu, replay->first_dma, replay->requests,
+						replay->results, n);
 	}
 	replay->in_dma = NULL;
 	replay->count.dma += *done;
@@ -309,9 +319,12 @@ static int run_dmas(struct replay *replay, const struct event_batch *batch, size
 static int reg_event(struct replay *replay, const struct event *event, struct err *err)
 {
 	uint64_t value = event_value(replay->batch, event, REG_VALUE);
-	unsigned size = event_has(event, REG_SIZE) ? (unsigned)event_value(replay->batch, event, REG_SIZE) : 4;
-	uint32_t number = event_has(event, REG_IOMMU) ? (uint32_t)event_value(replay->batch, event, REG_IOMMU) :
-							NAME_NONE;
+	unsigned size = event_has(event, REG_SIZE)
+				? (unsigned)event_value(replay->batch, event, REG_SIZE)
+				: 4;
+	uint32_t number = event_has(event, REG_IOMMU)
+				  ? (uint32_t)event_value(replay->batch, event, REG_IOMMU)
+				  : NAME_NONE;
 	struct unit *unit = setup_unit(replay, replay->n_units == 1 ? NAME_NONE : number, err);
 
 	if (!unit)
@@ -363,8 +376,8 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	}
 }
 
-int replay_batch(struct replay *replay, struct event_source *source, const struct event_batch *batch,
-		 struct err *err)
+int replay_batch(struct replay *replay, struct event_source *source,
+		 const struct event_batch *batch, struct err *err)
 {
 	size_t i = 0;
 
@@ -383,9 +396,9 @@ int replay_batch(struct replay *replay, struct event_source *source, const struc
 			if (run_dmas(replay, batch, i, &done, err))
 				return -1;
 		} else {
-			replay->cpu = event_has(event, FIELD_CPU) ?
-					      (uint32_t)event_value(batch, event, FIELD_CPU) :
-					      0;
+			replay->cpu = event_has(event, FIELD_CPU)
+					      ? (uint32_t)event_value(batch, event, FIELD_CPU)
+					      : 0;
 			if (one_event(replay, event, err))
 				return -1;
 		}
@@ -446,7 +459,9 @@ const struct domain *replay_domain(const struct replay *replay, uint32_t number)
 
 const struct domain *replay_domain_of_space(const struct replay *replay, uint32_t space)
 {
-	return space && space < replay->n_spaces ? replay_domain(replay, replay->space_domain[space]) : NULL;
+	return space && space < replay->n_spaces
+		       ? replay_domain(replay, replay->space_domain[space])
+		       : NULL;
 }
 
 const struct device *replay_device(const struct replay *replay, uint32_t unit, uint32_t handle)

@@ -25,11 +25,12 @@ struct replay_observer {
 			       uint64_t time_ns);
 	void (*inval_issued)(void *self, const struct inval_op *op);
 	/* X: copies in scope have just gone from the unit; report says how many. */
-	void (*inval_executed)(void *self, const struct inval_op *op, const struct inval_report *report);
+	void (*inval_executed)(void *self, const struct inval_op *op,
+			       const struct inval_report *report);
 	void (*inval_done)(void *self, const struct inval_op *op);
 	/* Ownership of physical pages ends (state OWNER_FREE) or begins. */
-	void (*owner_changed)(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state,
-			      uint64_t event, uint64_t time_ns);
+	void (*owner_changed)(void *self, pa_t first, pa_t last, uint32_t owner,
+			      enum owner_state state, uint64_t event, uint64_t time_ns);
 	/* A policy gave back (or a recording freed) a table page. */
 	void (*table_freed)(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
 	/* Results of DMAs that did not simply succeed, and of all when `every_result`. */
@@ -39,7 +40,8 @@ struct replay_observer {
 	/* --verify: before each request, which is then handed over alone and cut to one page;
 	 * dma_verified follows for each. NULL: not verifying. */
 	void *verify_self; /* of the two calls that follow */
-	void (*before_dma)(void *verify_self, uint64_t event, const struct dma_request *page, uint32_t unit);
+	void (*before_dma)(void *verify_self, uint64_t event, const struct dma_request *page,
+			   uint32_t unit);
 	void (*dma_verified)(void *verify_self, uint64_t event, const struct dma_request *page,
 			     const struct dma_result *result, uint32_t unit);
 	/* The fault handler ran: all records read and cleared. */
@@ -48,8 +50,8 @@ struct replay_observer {
 };
 
 struct replay_counters {
-	uint64_t events, dma, maps, unmaps, invals, dropped_invals, words, tables_made, tables_freed,
-		flushes, refused_maps, moved;
+	uint64_t events, dma, maps, unmaps, invals, dropped_invals, words, tables_made,
+		tables_freed, flushes, refused_maps, moved;
 	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
 	uint64_t first_differ[16], n_first_differ;	     /* events of the first disagreements */
 };
@@ -60,8 +62,8 @@ int replay_create(const struct machine *machine, const struct replay_observer *o
 void replay_destroy(struct replay *replay);
 
 /* Feeds a batch; events in order. where(...) of the source is used for error texts. */
-int replay_batch(struct replay *replay, struct event_source *source, const struct event_batch *batch,
-		 struct err *err);
+int replay_batch(struct replay *replay, struct event_source *source,
+		 const struct event_batch *batch, struct err *err);
 /* No more events: everything scheduled up to the last recorded time has run. */
 int replay_finish(struct replay *replay, struct err *err);
 

@@ -38,12 +38,12 @@ enum { NO_INVAL = UINT32_MAX };
 struct pending_inval {
 	struct inval_op op;
 	bool used;
-	uint64_t id;		  /* recorded id= */
+	uint64_t id; /* recorded id= */
 	bool has_id;
 	struct freed_table *free; /* given back at D */
-	uint32_t fq_domain;	  /* D of a whole-domain flush of this domain's queue, or NAME_NONE */
+	uint32_t fq_domain; /* D of a whole-domain flush of this domain's queue, or NAME_NONE */
 	uint64_t fq_count;
-	bool returns;		  /* the unmap call returns at D: */
+	bool returns; /* the unmap call returns at D: */
 	uint32_t ret_domain;
 	iova_t ret_first, ret_last;
 };
@@ -117,8 +117,8 @@ struct replay {
 };
 
 /* An error that names the event at hand: "file:12: ...". */
-int replay_error(const struct replay *replay, enum err_code code, struct err *err, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+int replay_error(const struct replay *replay, enum err_code code, struct err *err,
+		 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* setup.c */
 int setup_declare(struct replay *replay, const struct event *event, struct err *err);
@@ -135,10 +135,10 @@ pa_t words_new_table(struct replay *replay);
 
 /* table_writer.c */
 struct write_rules {
-	bool refuse_live;   /* intel-classic: a live leaf stays ("already set") */
-	bool free_tables;   /* tables wholly inside an unmapped range go */
-	bool widen;	    /* a superpage hit partly goes as a whole, else it is split */
-	unsigned cap_lg2;   /* largest page; 0: none */
+	bool refuse_live; /* intel-classic: a live leaf stays ("already set") */
+	bool free_tables; /* tables wholly inside an unmapped range go */
+	bool widen;	  /* a superpage hit partly goes as a whole, else it is split */
+	unsigned cap_lg2; /* largest page; 0: none */
 };
 struct write_outcome {
 	struct freed_table *freed; /* tables unlinked, not yet given back */
@@ -149,11 +149,12 @@ int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t p
 	       struct err *err);
 int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		 const struct write_rules *rules, struct write_outcome *outcome, struct err *err);
-int writer_protect(struct replay *replay, struct domain *domain, iova_t first, iova_t last, unsigned perm,
-		   const struct write_rules *rules, struct write_outcome *outcome, struct err *err);
+int writer_protect(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		   unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
+		   struct err *err);
 /* The range of the leaf at iova, or false where there is none. */
-bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova, iova_t *first,
-		 iova_t *last);
+bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova,
+		 iova_t *first, iova_t *last);
 uint64_t writer_words(const struct replay *replay, iova_t first, iova_t last);
 void writer_free_tables(struct replay *replay, struct freed_table *list);
 
@@ -162,7 +163,8 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 int update_unmap(struct replay *replay, const struct event *event, struct err *err);
 int update_protect(struct replay *replay, const struct event *event, struct err *err);
 int update_write(struct replay *replay, const struct event *event, struct err *err);
-int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, struct err *err);
+int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
+		 struct err *err);
 
 /* answers.c: what recorded hardware answered (rules R10) */
 struct doubt { /* a disagreement that an update close in time may still explain */
@@ -170,17 +172,20 @@ struct doubt { /* a disagreement that an update close in time may still explain 
 	iova_t iova;
 	uint64_t time_ns, event;
 };
-int answers_adopt(struct replay *replay, const struct event *event, const struct agent_target *target,
-		  struct err *err);
-void answers_compare(struct replay *replay, const struct event *event, const struct dma_request *request,
-		     const struct dma_result *result, const struct agent_target *target);
+int answers_adopt(struct replay *replay, const struct event *event,
+		  const struct agent_target *target, struct err *err);
+void answers_compare(struct replay *replay, const struct event *event,
+		     const struct dma_request *request, const struct dma_result *result,
+		     const struct agent_target *target);
 void answers_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
 void answers_finish(struct replay *replay);
 
 /* owners.c */
 int owners_event(struct replay *replay, const struct event *event, struct err *err);
-int owners_mapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last, pa_t pa);
-void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last, pa_t pa);
+int owners_mapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
+		  pa_t pa);
+void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
+		     pa_t pa);
 uint32_t owners_of(const struct replay *replay, const struct domain *domain, pa_t pa);
 
 /* invals.c */
@@ -188,8 +193,9 @@ int inval_event(struct replay *replay, const struct event *event, struct err *er
 int inval_done_event(struct replay *replay, const struct event *event, struct err *err);
 int inval_command(struct replay *replay, const struct event *event, struct err *err);
 /* Issues on every unit of the domain; the last one's number, or NO_INVAL when there is no unit. */
-int inval_issue(struct replay *replay, const struct domain *domain, const struct invalidation *scope,
-		uint64_t latency, uint32_t *number, struct err *err);
+int inval_issue(struct replay *replay, const struct domain *domain,
+		const struct invalidation *scope, uint64_t latency, uint32_t *number,
+		struct err *err);
 int inval_complete(struct replay *replay, uint32_t number, struct err *err);
 
 /* flush_queue.c */
@@ -212,6 +218,7 @@ struct gather_list {
 int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct err *err);
 void gather_list_free(struct gather_list *list);
 /* The aligned block that a page-selective invalidation of the gather names. */
-void gather_block(const struct gather *gather, const struct run_config *run, iova_t *first, iova_t *last);
+void gather_block(const struct gather *gather, const struct run_config *run, iova_t *first,
+		  iova_t *last);
 
 #endif

@@ -2,6 +2,7 @@
 
 #define AT(field) offsetof(struct run_config, field)
 
+/* clang-format off */
 const struct setting run_settings[] = {
 	{ "policy", SETTING_CHOICE, AT(policy), 0, 2, POLICY_RECORDED, "recorded|linux-strict|linux-lazy",
 	  "whose table code and invalidations: recorded takes invalidations from the recording", "" },
@@ -64,3 +65,4 @@ const struct setting run_settings[] = {
 	  "flush after map, as drivers do under caching mode", "Linux, with CAP.CM" },
 	{ 0 },
 };
+/* clang-format on */

@@ -32,8 +32,9 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 	if (!units)
 		return err_no_memory(err, "IOMMUs");
 	replay->units = units;
-	if (model->create(replay->machine->model_config, replay->machine->run.seed + replay->n_units,
-			  replay->tables, replay->caches, &iommu, err))
+	if (model->create(replay->machine->model_config,
+			  replay->machine->run.seed + replay->n_units, replay->tables,
+			  replay->caches, &iommu, err))
 		return -1;
 	units[replay->n_units++] = (struct unit){ number, iommu };
 	if (replay->table_area == 0) {
@@ -93,7 +94,8 @@ static int root_of_domain(struct replay *replay, struct domain *domain, struct e
 	if (!frame)
 		return -1;
 	domain->space = frame->node.space;
-	if (grow((void **)&replay->space_domain, &replay->n_spaces, domain->space, sizeof(uint32_t)))
+	if (grow((void **)&replay->space_domain, &replay->n_spaces, domain->space,
+		 sizeof(uint32_t)))
 		return err_no_memory(err, "address spaces");
 	for (uint32_t i = old; i < replay->n_spaces; i++)
 		replay->space_domain[i] = NAME_NONE;
@@ -101,7 +103,8 @@ static int root_of_domain(struct replay *replay, struct domain *domain, struct e
 	return 0;
 }
 
-static int tag_of(struct replay *replay, const struct event *event, struct domain *domain, struct err *err)
+static int tag_of(struct replay *replay, const struct event *event, struct domain *domain,
+		  struct err *err)
 {
 	struct iommu *iommu = replay->units[0].iommu;
 	uint64_t tags = iommu->model->tags(iommu);
@@ -111,26 +114,29 @@ static int tag_of(struct replay *replay, const struct event *event, struct domai
 		if (domain->tag >= tags)
 			return replay_error(replay, ERR_INPUT, err,
 					    "did=%llu: this machine has domain ids 0 to %llu",
-					    (unsigned long long)domain->tag, (unsigned long long)tags - 1);
+					    (unsigned long long)domain->tag,
+					    (unsigned long long)tags - 1);
 		return 0;
 	}
 	domain->tag = ++replay->next_tag; /* 0 is reserved by drivers */
 	if (domain->tag >= tags)
-		return replay_error(replay, ERR_LIMIT, err, "more domains than the %llu domain ids of this machine",
+		return replay_error(replay, ERR_LIMIT, err,
+				    "more domains than the %llu domain ids of this machine",
 				    (unsigned long long)tags - 1);
 	return 0;
 }
 
 /* The number that a declaration gave its name. */
-static int declared_number(const struct replay *replay, const struct event *event, enum name_table table,
-			   uint32_t *number, struct err *err)
+static int declared_number(const struct replay *replay, const struct event *event,
+			   enum name_table table, uint32_t *number, struct err *err)
 {
-	const char *name = names_text(replay->names, (uint32_t)event_value(replay->batch, event, 0));
+	const char *name =
+		names_text(replay->names, (uint32_t)event_value(replay->batch, event, 0));
 
 	*number = names_find(replay->names, table, name, strlen(name));
-	return *number == NAME_NONE ?
-		       replay_error(replay, ERR_INPUT, err, "the name '%.60s' is in no dictionary", name) :
-		       0;
+	return *number == NAME_NONE ? replay_error(replay, ERR_INPUT, err,
+						   "the name '%.60s' is in no dictionary", name)
+				    : 0;
 }
 
 static int declare_domain(struct replay *replay, const struct event *event, struct err *err)
@@ -150,9 +156,9 @@ static int declare_domain(struct replay *replay, const struct event *event, stru
 	}
 	replay->domains[number] = domain;
 	domain->number = number;
-	domain->owner = event_has(event, DOMAIN_OWNER) ?
-				(uint32_t)event_value(replay->batch, event, DOMAIN_OWNER) :
-				NAME_NONE;
+	domain->owner = event_has(event, DOMAIN_OWNER)
+				? (uint32_t)event_value(replay->batch, event, DOMAIN_OWNER)
+				: NAME_NONE;
 	domain->before = event->time_ns == 0;
 	if (!setup_unit(replay, NAME_NONE, err) || tag_of(replay, event, domain, err))
 		return -1;
@@ -169,14 +175,16 @@ static int declare_domain(struct replay *replay, const struct event *event, stru
 		domain->raw = true;
 		domain->root = event_value(replay->batch, event, DOMAIN_ROOT);
 		if ((domain->root & 0xfff) || !memory_exists(replay->memory, domain->root))
-			return replay_error(replay, ERR_INPUT, err, "root=0x%llx: expected a 4K page of memory",
+			return replay_error(replay, ERR_INPUT, err,
+					    "root=0x%llx: expected a 4K page of memory",
 					    (unsigned long long)domain->root);
 	}
 	return root_of_domain(replay, domain, err);
 }
 
 /* A requester id: BDF without its segment, or the number as it is. */
-static uint32_t requester_of(const struct replay *replay, const struct event *event, uint32_t number)
+static uint32_t requester_of(const struct replay *replay, const struct event *event,
+			     uint32_t number)
 {
 	uint64_t id;
 
@@ -189,9 +197,9 @@ static uint32_t requester_of(const struct replay *replay, const struct event *ev
 static int declare_device(struct replay *replay, const struct event *event, struct err *err)
 {
 	uint32_t number;
-	uint32_t unit_number = event_has(event, DEVICE_IOMMU) ?
-				       (uint32_t)event_value(replay->batch, event, DEVICE_IOMMU) :
-				       NAME_NONE;
+	uint32_t unit_number = event_has(event, DEVICE_IOMMU)
+				       ? (uint32_t)event_value(replay->batch, event, DEVICE_IOMMU)
+				       : NAME_NONE;
 	struct unit *unit = setup_unit(replay, unit_number, err);
 	struct device *device;
 	uint32_t **handles;
@@ -199,7 +207,8 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	if (!unit || declared_number(replay, event, NAMES_DEVICES, &number, err))
 		return -1;
 	device = calloc(1, sizeof *device);
-	if (!device || grow((void **)&replay->devices, &replay->n_devices, number, sizeof(struct device *))) {
+	if (!device ||
+	    grow((void **)&replay->devices, &replay->n_devices, number, sizeof(struct device *))) {
 		free(device);
 		return err_no_memory(err, "a device");
 	}
@@ -209,10 +218,11 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	device->domain = NAME_NONE;
 	device->requester_id = requester_of(replay, event, number);
 	device->ats = event_has(event, DEVICE_ATS);
-	device->owner = event_has(event, DEVICE_OWNER) ?
-				(uint32_t)event_value(replay->batch, event, DEVICE_OWNER) :
-				NAME_NONE;
-	if (unit->iommu->model->add_device(unit->iommu, device->requester_id, device->ats, &device->handle, err))
+	device->owner = event_has(event, DEVICE_OWNER)
+				? (uint32_t)event_value(replay->batch, event, DEVICE_OWNER)
+				: NAME_NONE;
+	if (unit->iommu->model->add_device(unit->iommu, device->requester_id, device->ats,
+					   &device->handle, err))
 		return -1;
 	handles = realloc(replay->handles, replay->n_units * sizeof *handles);
 	if (!handles)
@@ -221,8 +231,8 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 		handles[i] = NULL;
 	replay->handles = handles;
 	replay->n_handle_lists = replay->n_units;
-	handles[device->unit] =
-		realloc(handles[device->unit], (device->handle + 1) * sizeof *handles[device->unit]);
+	handles[device->unit] = realloc(handles[device->unit],
+					(device->handle + 1) * sizeof *handles[device->unit]);
 	if (!handles[device->unit])
 		return err_no_memory(err, "devices");
 	handles[device->unit][device->handle] = number;
@@ -249,7 +259,8 @@ struct domain *setup_domain(struct replay *replay, const struct event *event, st
 
 	if (number < replay->n_domains && replay->domains[number])
 		return replay->domains[number];
-	replay_error(replay, ERR_INPUT, err, "its domain was never declared; a `domain` event must come first");
+	replay_error(replay, ERR_INPUT, err,
+		     "its domain was never declared; a `domain` event must come first");
 	return NULL;
 }
 
@@ -268,18 +279,20 @@ const struct agent_target *setup_agent(struct replay *replay, uint32_t agent, st
 			     "its device was never declared; a `device` event must come first");
 		return NULL;
 	}
-	replay->agents[agent] = (struct agent_target){ true, who.device, device->handle, device->unit, who.pasid };
+	replay->agents[agent] =
+		(struct agent_target){ true, who.device, device->handle, device->unit, who.pasid };
 	return &replay->agents[agent];
 }
 
 /* Writes the words that attach or detach, in the driver's order. */
-static int write_context(struct replay *replay, const struct device *device, const struct domain *domain,
-			 struct err *err)
+static int write_context(struct replay *replay, const struct device *device,
+			 const struct domain *domain, struct err *err)
 {
 	struct iommu *iommu = replay->units[device->unit].iommu;
 	struct table_word words[8];
-	size_t n = iommu->model->attach_words(iommu, device->requester_id, domain ? domain->root : 0,
-					      domain ? domain->levels : 0, domain ? domain->tag : 0, words);
+	size_t n = iommu->model->attach_words(
+		iommu, device->requester_id, domain ? domain->root : 0, domain ? domain->levels : 0,
+		domain ? domain->tag : 0, words);
 
 	for (size_t i = 0; i < n; i++)
 		if (words_store(replay, words[i].pa, 1, words[i].value, 0, err))
@@ -288,13 +301,13 @@ static int write_context(struct replay *replay, const struct device *device, con
 }
 
 /* Attach and detach drop the device's cached configuration, unless recordings say when. */
-static int drop_config(struct replay *replay, const struct device *device, uint64_t tag, struct err *err)
+static int drop_config(struct replay *replay, const struct device *device, uint64_t tag,
+		       struct err *err)
 {
 	struct iommu *iommu = replay->units[device->unit].iommu;
-	struct invalidation scope = { .what = INVAL_DEVICE_CONFIG,
-				      .tag = tag,
-				      .device = device->handle,
-				      .pasid = NO_PASID };
+	struct invalidation scope = {
+		.what = INVAL_DEVICE_CONFIG, .tag = tag, .device = device->handle, .pasid = NO_PASID
+	};
 	struct native_command command;
 	struct inval_report report;
 
@@ -311,7 +324,8 @@ static struct device *device_of(struct replay *replay, const struct event *event
 
 	if (number < replay->n_devices && replay->devices[number])
 		return replay->devices[number];
-	replay_error(replay, ERR_INPUT, err, "its device was never declared; a `device` event must come first");
+	replay_error(replay, ERR_INPUT, err,
+		     "its device was never declared; a `device` event must come first");
 	return NULL;
 }
 
@@ -323,14 +337,18 @@ int setup_attach(struct replay *replay, const struct event *event, struct err *e
 	if (!domain)
 		return -1;
 	if (names_agent_of(replay->names, event->agent).pasid != PASID_NONE)
-		return replay_error(replay, ERR_INPUT, err,
-				    "attach with pasid=: this model has no PASID tables (legacy mode)");
+		return replay_error(
+			replay, ERR_INPUT, err,
+			"attach with pasid=: this model has no PASID tables (legacy mode)");
 	if (device->domain != NAME_NONE)
 		replay->domains[device->domain]->devices--;
 	device->domain = domain->number;
 	domain->devices++;
 	domain->units |= 1ull << device->unit;
-	return write_context(replay, device, domain, err) || drop_config(replay, device, domain->tag, err) ? -1 : 0;
+	return write_context(replay, device, domain, err) ||
+			       drop_config(replay, device, domain->tag, err)
+		       ? -1
+		       : 0;
 }
 
 int setup_detach(struct replay *replay, const struct event *event, struct err *err)
@@ -345,5 +363,7 @@ int setup_detach(struct replay *replay, const struct event *event, struct err *e
 	tag = replay->domains[device->domain]->tag;
 	replay->domains[device->domain]->devices--;
 	device->domain = NAME_NONE;
-	return write_context(replay, device, NULL, err) || drop_config(replay, device, tag, err) ? -1 : 0;
+	return write_context(replay, device, NULL, err) || drop_config(replay, device, tag, err)
+		       ? -1
+		       : 0;
 }

@@ -139,7 +139,8 @@ int spans_add(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, 
 			if (fill_gap(spans, at, end, key, data))
 				return -1;
 		} else {
-			uint32_t note = new_note(spans, (struct note){ (uint32_t)held->value[0], key, data });
+			uint32_t note = new_note(
+				spans, (struct note){ (uint32_t)held->value[0], key, data });
 
 			if (note == NO_NOTE)
 				return -1;
@@ -198,18 +199,22 @@ void spans_remove(struct spans *spans, uint64_t first, uint64_t last, uint32_t k
 }
 
 void spans_each(const struct spans *spans, uint64_t first, uint64_t last,
-		void (*visit)(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data),
+		void (*visit)(void *ctx, uint64_t first, uint64_t last, uint32_t key,
+			      uint64_t data),
 		void *ctx)
 {
 	struct imap_entry *held = imap_first_in(spans->map, first, last);
 
 	for (; held && held->first <= last; held = imap_next(spans->map, held))
-		for (uint32_t at = (uint32_t)held->value[0]; at != NO_NOTE; at = spans->notes[at].next)
-			visit(ctx, held->first, held->last, spans->notes[at].key, spans->notes[at].data);
+		for (uint32_t at = (uint32_t)held->value[0]; at != NO_NOTE;
+		     at = spans->notes[at].next)
+			visit(ctx, held->first, held->last, spans->notes[at].key,
+			      spans->notes[at].data);
 }
 
 int spans_update(struct spans *spans, uint64_t first, uint64_t last,
-		 bool (*visit)(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t *data),
+		 bool (*visit)(void *ctx, uint64_t first, uint64_t last, uint32_t key,
+			       uint64_t *data),
 		 void *ctx)
 {
 	struct imap_entry *held;

@@ -19,16 +19,17 @@ void spans_remove(struct spans *spans, uint64_t first, uint64_t last, uint32_t k
 
 /* Every stretch and note that overlaps [first, last], in order of address. */
 void spans_each(const struct spans *spans, uint64_t first, uint64_t last,
-		void (*visit)(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data),
+		void (*visit)(void *ctx, uint64_t first, uint64_t last, uint32_t key,
+			      uint64_t data),
 		void *ctx);
-
 
 /*
  * The same with boundaries made at first and last: visit may change *data, and returns false to
  * have the note removed. -1: no memory (nothing was visited).
  */
 int spans_update(struct spans *spans, uint64_t first, uint64_t last,
-		 bool (*visit)(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t *data),
+		 bool (*visit)(void *ctx, uint64_t first, uint64_t last, uint32_t key,
+			       uint64_t *data),
 		 void *ctx);
 
 #endif

@@ -17,8 +17,9 @@ struct writer {
 	struct err *err;
 };
 
-static struct writer writer_of(struct replay *replay, struct domain *domain, const struct write_rules *rules,
-			       struct write_outcome *outcome, struct err *err)
+static struct writer writer_of(struct replay *replay, struct domain *domain,
+			       const struct write_rules *rules, struct write_outcome *outcome,
+			       struct err *err)
 {
 	struct iommu *iommu = replay->units[0].iommu;
 
@@ -46,11 +47,13 @@ static struct pt_entry entry_at(const struct writer *w, pa_t table, iova_t iova,
 static int store(const struct writer *w, pa_t table, iova_t iova, unsigned level, unsigned count,
 		 uint64_t base, uint64_t step)
 {
-	return words_store(w->replay, table + index_of(w->format, iova, level) * 8, count, base, step, w->err);
+	return words_store(w->replay, table + index_of(w->format, iova, level) * 8, count, base,
+			   step, w->err);
 }
 
 /* A superpage becomes a table of the next smaller pages with the same meaning. */
-static int split(const struct writer *w, pa_t table, iova_t iova, unsigned level, const struct pt_entry *leaf)
+static int split(const struct writer *w, pa_t table, iova_t iova, unsigned level,
+		 const struct pt_entry *leaf)
 {
 	pa_t lower = words_new_table(w->replay);
 	uint64_t step = 1ull << span_lg2(w->format, level - 1);
@@ -118,8 +121,8 @@ void writer_free_tables(struct replay *replay, struct freed_table *list)
 		tables_free(replay->tables, list->pa, replay->event);
 		replay->count.tables_freed++;
 		if (replay->observer->table_freed)
-			replay->observer->table_freed(replay->observer->self, list->pa, replay->event,
-						      replay->now_ns);
+			replay->observer->table_freed(replay->observer->self, list->pa,
+						      replay->event, replay->now_ns);
 		list->next = replay->spare_freed;
 		replay->spare_freed = list;
 		list = next;
@@ -127,8 +130,8 @@ void writer_free_tables(struct replay *replay, struct freed_table *list)
 }
 
 /* drivers 4.2: a superpage where a table stands, in the order of the driver's version. */
-static int replace_table(const struct writer *w, pa_t table, iova_t iova, unsigned level, uint64_t leaf,
-			 pa_t lower)
+static int replace_table(const struct writer *w, pa_t table, iova_t iova, unsigned level,
+			 uint64_t leaf, pa_t lower)
 {
 	const struct run_config *run = &w->replay->machine->run;
 	iova_t first = iova & ~low_mask(span_lg2(w->format, level));
@@ -151,7 +154,8 @@ static int replace_table(const struct writer *w, pa_t table, iova_t iova, unsign
 	outcome->freed = NULL;
 	if (store(w, table, iova, level, 1, 0, 0) || unlink_tables(w, lower, level - 1))
 		return -1;
-	if (run->superpage_replace == SUPERPAGE_FREE_NOFLUSH || run->superpage_replace == SUPERPAGE_FLUSH) {
+	if (run->superpage_replace == SUPERPAGE_FREE_NOFLUSH ||
+	    run->superpage_replace == SUPERPAGE_FLUSH) {
 		writer_free_tables(w->replay, outcome->freed);
 		outcome->freed = NULL;
 	}
@@ -179,8 +183,8 @@ static unsigned leaf_level(const struct writer *w, iova_t iova, pa_t pa, iova_t 
 
 		if (!iommu->model->page_supported(iommu, level))
 			continue;
-		if ((w->rules->cap_lg2 && lg2 > w->rules->cap_lg2) || ((iova | pa) & low_mask(lg2)) ||
-		    last - iova < low_mask(lg2))
+		if ((w->rules->cap_lg2 && lg2 > w->rules->cap_lg2) ||
+		    ((iova | pa) & low_mask(lg2)) || last - iova < low_mask(lg2))
 			break;
 		best = level;
 	}
@@ -188,8 +192,8 @@ static unsigned leaf_level(const struct writer *w, iova_t iova, pa_t pa, iova_t 
 }
 
 /* Leaves of one level within one table: as many as fit, live ones by the driver's rule. */
-static int map_leaves(const struct writer *w, pa_t table, iova_t iova, pa_t pa, unsigned level, unsigned count,
-		      unsigned perm)
+static int map_leaves(const struct writer *w, pa_t table, iova_t iova, pa_t pa, unsigned level,
+		      unsigned count, unsigned perm)
 {
 	uint64_t step = 1ull << span_lg2(w->format, level);
 	bool plain = true;
@@ -198,7 +202,8 @@ static int map_leaves(const struct writer *w, pa_t table, iova_t iova, pa_t pa, 
 		for (unsigned i = 0; i < count && w->rules->refuse_live && plain; i++)
 			plain = entry_at(w, table, iova + i * step, level).kind == PT_ABSENT;
 		if (level == 0 && plain)
-			return store(w, table, iova, level, count, w->format->leaf(pa, perm, level), step);
+			return store(w, table, iova, level, count, w->format->leaf(pa, perm, level),
+				     step);
 	}
 	for (unsigned i = 0; i < count; i++) {
 		struct pt_entry old = entry_at(w, table, iova + i * step, level);
@@ -219,8 +224,9 @@ static int map_leaves(const struct writer *w, pa_t table, iova_t iova, pa_t pa, 
 	return 0;
 }
 
-int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, uint64_t last, unsigned perm,
-	       const struct write_rules *rules, struct write_outcome *outcome, struct err *err)
+int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, uint64_t last,
+	       unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
+	       struct err *err)
 {
 	struct writer w = writer_of(replay, domain, rules, outcome, err);
 
@@ -241,8 +247,8 @@ int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t p
 	}
 }
 
-bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova, iova_t *first,
-		 iova_t *last)
+bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova,
+		 iova_t *first, iova_t *last)
 {
 	struct iommu *iommu = replay->units[0].iommu;
 	const struct pt_format *format = iommu->model->format(iommu);
@@ -267,7 +273,8 @@ bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_
 }
 
 /* One table's part of an unmap: [first, last] lies within the table. */
-static int unmap_table(const struct writer *w, pa_t table, unsigned level, iova_t first, iova_t last)
+static int unmap_table(const struct writer *w, pa_t table, unsigned level, iova_t first,
+		       iova_t last)
 {
 	unsigned lg2 = span_lg2(w->format, level);
 	unsigned begin = index_of(w->format, first, level), end = index_of(w->format, last, level);
@@ -309,8 +316,8 @@ int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iov
 	return unmap_table(&w, domain->root, domain->levels - 1, first, last);
 }
 
-static int protect_table(const struct writer *w, pa_t table, unsigned level, iova_t first, iova_t last,
-			 unsigned perm)
+static int protect_table(const struct writer *w, pa_t table, unsigned level, iova_t first,
+			 iova_t last, unsigned perm)
 {
 	unsigned lg2 = span_lg2(w->format, level);
 	unsigned begin = index_of(w->format, first, level), end = index_of(w->format, last, level);
@@ -327,7 +334,8 @@ static int protect_table(const struct writer *w, pa_t table, unsigned level, iov
 			entry = entry_at(w, table, at, level);
 		}
 		if (entry.kind == PT_LEAF)
-			answer = store(w, table, at, level, 1, w->format->leaf(entry.addr, perm, level), 0);
+			answer = store(w, table, at, level, 1,
+				       w->format->leaf(entry.addr, perm, level), 0);
 		else if (entry.kind == PT_TABLE)
 			answer = protect_table(w, entry.addr, level - 1, at > first ? at : first,
 					       to < last ? to : last, perm);
@@ -337,8 +345,9 @@ static int protect_table(const struct writer *w, pa_t table, unsigned level, iov
 	return 0;
 }
 
-int writer_protect(struct replay *replay, struct domain *domain, iova_t first, iova_t last, unsigned perm,
-		   const struct write_rules *rules, struct write_outcome *outcome, struct err *err)
+int writer_protect(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		   unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
+		   struct err *err)
 {
 	struct writer w = writer_of(replay, domain, rules, outcome, err);
 

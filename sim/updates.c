@@ -12,8 +12,8 @@ static bool linux_policy(const struct replay *replay)
 }
 
 /* The event's input range, checked against the domain's width and the granule. */
-static int range_of(const struct replay *replay, const struct domain *domain, const struct event *event,
-		    uint64_t size, iova_t *last, struct err *err)
+static int range_of(const struct replay *replay, const struct domain *domain,
+		    const struct event *event, uint64_t size, iova_t *last, struct err *err)
 {
 	struct iommu *iommu = replay->units[0].iommu;
 	unsigned width = iommu->model->address_bits(iommu, domain->levels);
@@ -24,15 +24,17 @@ static int range_of(const struct replay *replay, const struct domain *domain, co
 				    "iova=0x%llx size=0x%llx: expected a multiple of 4K pages",
 				    (unsigned long long)event->addr, (unsigned long long)size);
 	if (*last > low_mask(width))
-		return replay_error(replay, ERR_INPUT, err,
-				    "iova 0x%llx is beyond the %u address bits of this machine's tables; "
-				    "choose a deeper table (vtd.levels_5) or another model",
-				    (unsigned long long)*last, width);
+		return replay_error(
+			replay, ERR_INPUT, err,
+			"iova 0x%llx is beyond the %u address bits of this machine's tables; "
+			"choose a deeper table (vtd.levels_5) or another model",
+			(unsigned long long)*last, width);
 	if (writer_words(replay, event->addr, *last) > replay->machine->run.table_words)
-		return replay_error(replay, ERR_LIMIT, err,
-				    "would write up to %llu table words; limits.table_words is %llu",
-				    (unsigned long long)writer_words(replay, event->addr, *last),
-				    (unsigned long long)replay->machine->run.table_words);
+		return replay_error(
+			replay, ERR_LIMIT, err,
+			"would write up to %llu table words; limits.table_words is %llu",
+			(unsigned long long)writer_words(replay, event->addr, *last),
+			(unsigned long long)replay->machine->run.table_words);
 	return 0;
 }
 
@@ -68,7 +70,8 @@ static void tell_removed(struct removing *removing, const struct imap_entry *pie
 	removal->lost = (uint8_t)lost;
 	removal->mapped = piece->value[LEDGER_EVENT];
 	removal->owner = owners_of(replay, removing->domain, pa);
-	removal->beyond = piece->first < removing->asked_first || piece->last > removing->asked_last;
+	removal->beyond =
+		piece->first < removing->asked_first || piece->last > removing->asked_last;
 	replay->observer->removed(replay->observer->self, removal);
 }
 
@@ -82,8 +85,8 @@ static int cut_piece(void *ctx, const struct imap_entry *piece)
 	return 0;
 }
 
-static struct removing removing_of(struct replay *replay, struct domain *domain, enum removal_cause cause,
-				   const struct event *event)
+static struct removing removing_of(struct replay *replay, struct domain *domain,
+				   enum removal_cause cause, const struct event *event)
 {
 	return (struct removing){
 		.replay = replay,
@@ -105,8 +108,8 @@ static int remove_range(struct removing *removing, iova_t first, iova_t last, st
 	return 0;
 }
 
-static int add_mapping(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,
-		       unsigned perm, struct err *err)
+static int add_mapping(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		       pa_t pa, unsigned perm, struct err *err)
 {
 	struct imap_entry entry = { .first = first,
 				    .last = last,
@@ -114,8 +117,8 @@ static int add_mapping(struct replay *replay, struct domain *domain, iova_t firs
 
 	if (imap_insert(domain->ledger, &entry) || owners_mapped(replay, domain, first, last, pa))
 		return err_no_memory(err, "the ledger of mappings");
-	replay->observer->mapped(replay->observer->self, domain, first, last, pa, perm, replay->event,
-				 replay->now_ns);
+	replay->observer->mapped(replay->observer->self, domain, first, last, pa, perm,
+				 replay->event, replay->now_ns);
 	return 0;
 }
 
@@ -127,13 +130,15 @@ static int cut_touched(void *ctx, const struct imap_entry *piece)
 }
 
 /* Once answers are compared: what the recording itself mapped or unmapped, and when (R10). */
-static int touch(struct replay *replay, struct domain *domain, iova_t first, iova_t last, struct err *err)
+static int touch(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		 struct err *err)
 {
 	struct imap_entry entry = { .first = first, .last = last, .value = { replay->now_ns } };
 
 	if (!domain->touched)
 		return 0;
-	if (imap_cut(domain->touched, first, last, cut_touched, NULL) || imap_insert(domain->touched, &entry))
+	if (imap_cut(domain->touched, first, last, cut_touched, NULL) ||
+	    imap_insert(domain->touched, &entry))
 		return err_no_memory(err, "the ledger of touched pages");
 	answers_touched(replay, domain, first, last);
 	return 0;
@@ -150,8 +155,8 @@ static struct write_rules rules_of(const struct replay *replay, unsigned cap_lg2
 }
 
 /* Not-present to present under caching mode: a page-selective flush (drivers 4.3). */
-static int flush_on_map(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
-			struct err *err)
+static int flush_on_map(struct replay *replay, const struct domain *domain, iova_t first,
+			iova_t last, struct err *err)
 {
 	struct invalidation scope = { .what = INVAL_RANGE,
 				      .tag = domain->tag,
@@ -164,12 +169,13 @@ static int flush_on_map(struct replay *replay, const struct domain *domain, iova
 
 	if (!replay->policy_invals || !replay->machine->run.cm_flush_on_map)
 		return 0;
-	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number, err);
+	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number,
+			   err);
 }
 
 /* drivers 4.2, `superpage_span=overrun`: entries behind a superpage part are cleared too. */
-static int clear_overrun(struct replay *replay, struct domain *domain, const struct event *event, iova_t last,
-			 struct write_outcome *outcome, struct err *err)
+static int clear_overrun(struct replay *replay, struct domain *domain, const struct event *event,
+			 iova_t last, struct write_outcome *outcome, struct err *err)
 {
 	struct write_rules rules = rules_of(replay, 0);
 	iova_t end = last | low_mask(21);
@@ -196,9 +202,9 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	uint64_t pa = event_value(replay->batch, event, MAP_PA);
 	uint64_t size = event_value(replay->batch, event, MAP_SIZE);
 	unsigned perm = (unsigned)event_value(replay->batch, event, MAP_PERM);
-	unsigned cap = event_has(event, MAP_PAGE) ?
-			       log2_floor(event_value(replay->batch, event, MAP_PAGE) | 1) :
-			       0;
+	unsigned cap = event_has(event, MAP_PAGE)
+			       ? log2_floor(event_value(replay->batch, event, MAP_PAGE) | 1)
+			       : 0;
 	struct write_rules rules = rules_of(replay, cap);
 	struct write_outcome outcome = { 0 };
 	struct removing removing;
@@ -208,7 +214,8 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 		return -1;
 	if ((pa & 0xfff) || pa + (size - 1) < pa || pa + (size - 1) >= replay->table_area)
 		return replay_error(replay, ERR_INPUT, err,
-				    "pa=0x%llx: expected a 4K page below 0x%llx, where this machine keeps its own tables",
+				    "pa=0x%llx: expected a 4K page below 0x%llx, where this "
+				    "machine keeps its own tables",
 				    (unsigned long long)pa, (unsigned long long)replay->table_area);
 	replay->count.maps++;
 	if (touch(replay, domain, event->addr, last, err))
@@ -256,7 +263,8 @@ static int strict_unmap(struct replay *replay, struct domain *domain, iova_t fir
 	}
 	if (number == NO_INVAL) { /* no device, nothing to wait for */
 		writer_free_tables(replay, freed);
-		replay->observer->unmap_returned(replay->observer->self, domain, first, last, replay->now_ns);
+		replay->observer->unmap_returned(replay->observer->self, domain, first, last,
+						 replay->now_ns);
 		return 0;
 	}
 	pending = &replay->pending[number];
@@ -333,15 +341,16 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
 		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + 0xfff) & ~0xfffull;
 
-		if (done - 1 <= low_mask(replay->units[0].iommu->model->address_bits(replay->units[0].iommu,
-										      domain->levels)) -
-				       first)
+		if (done - 1 <= low_mask(replay->units[0].iommu->model->address_bits(
+					replay->units[0].iommu, domain->levels)) -
+					first)
 			last = first + done - 1; /* more or less than asked, as recorded */
 	}
 	if (rules.widen) {
 		if (writer_leaf(replay, domain, last, &edge_first, &edge_last) && edge_last > last)
 			last = edge_last;
-		if (writer_leaf(replay, domain, first, &edge_first, &edge_last) && edge_first < first)
+		if (writer_leaf(replay, domain, first, &edge_first, &edge_last) &&
+		    edge_first < first)
 			first = edge_first;
 	}
 	/* what lies beyond the request is told apart from what was asked for */
@@ -354,7 +363,8 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 		return policy_unmap(replay, domain, first, last, &rules, err);
 	if (writer_unmap(replay, domain, first, last, &rules, &(struct write_outcome){ 0 }, err))
 		return -1;
-	replay->observer->unmap_returned(replay->observer->self, domain, first, last, replay->now_ns);
+	replay->observer->unmap_returned(replay->observer->self, domain, first, last,
+					 replay->now_ns);
 	return 0;
 }
 
@@ -378,22 +388,25 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 		return -1;
 	if (imap_isolate(domain->ledger, event->addr, last))
 		return err_no_memory(err, "the ledger of mappings");
-	for (entry = imap_first_in(domain->ledger, event->addr, last); entry && entry->first <= last;
-	     entry = imap_next(domain->ledger, entry))
+	for (entry = imap_first_in(domain->ledger, event->addr, last);
+	     entry && entry->first <= last; entry = imap_next(domain->ledger, entry))
 		tell_removed(&removing, entry);
-	if (writer_protect(replay, domain, event->addr, last, perm, &rules, &(struct write_outcome){ 0 }, err))
+	if (writer_protect(replay, domain, event->addr, last, perm, &rules,
+			   &(struct write_outcome){ 0 }, err))
 		return -1;
-	for (entry = imap_first_in(domain->ledger, event->addr, last); entry && entry->first <= last;
-	     entry = imap_next(domain->ledger, entry)) {
+	for (entry = imap_first_in(domain->ledger, event->addr, last);
+	     entry && entry->first <= last; entry = imap_next(domain->ledger, entry)) {
 		entry->value[LEDGER_PERM] = perm;
 		replay->observer->mapped(replay->observer->self, domain, entry->first, entry->last,
-					 entry->value[LEDGER_PA], perm, replay->event, replay->now_ns);
+					 entry->value[LEDGER_PA], perm, replay->event,
+					 replay->now_ns);
 	}
 	return 0;
 }
 
 /* A page that the recording never touched takes its first answer as start state (R10). */
-int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, struct err *err)
+int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
+		 struct err *err)
 {
 	struct write_rules rules = { .cap_lg2 = 12 };
 	iova_t first = iova & ~0xfffull, last = first + 0xfff;
@@ -447,24 +460,26 @@ static int entry_segments(const struct replay *replay, const struct pt_format *f
 	const struct frame *table;
 
 	if (entry.kind == PT_LEAF)
-		return add_segment(segments, (struct segment){ first, first + low_mask(lg2), entry.addr,
-							       perm & entry.perm });
+		return add_segment(segments, (struct segment){ first, first + low_mask(lg2),
+							       entry.addr, perm & entry.perm });
 	if (entry.kind != PT_TABLE || level == 0)
 		return 0;
 	table = memory_frame(replay->memory, entry.addr);
 	for (unsigned i = 0; table && table->nonzero && i < 1u << format->index_bits; i++) {
 		iova_t at = first + ((iova_t)i << (lg2 - format->index_bits));
 
-		if (frame_word(table, i) && entry_segments(replay, format, frame_word(table, i), level - 1, at,
-							   perm & entry.perm, segments))
+		if (frame_word(table, i) &&
+		    entry_segments(replay, format, frame_word(table, i), level - 1, at,
+				   perm & entry.perm, segments))
 			return -1;
 	}
 	return 0;
 }
 
 /* The ledger of one domain after a word: what stays, what goes, what comes. */
-static int raw_ledger(struct replay *replay, struct domain *domain, const struct table_change *change,
-		      const struct segments *segments, struct err *err)
+static int raw_ledger(struct replay *replay, struct domain *domain,
+		      const struct table_change *change, const struct segments *segments,
+		      struct err *err)
 {
 	struct removing removing = removing_of(replay, domain, REMOVED_BY_WRITE, NULL);
 	iova_t at = change->first;
@@ -487,14 +502,17 @@ static int raw_ledger(struct replay *replay, struct domain *domain, const struct
 	}
 	removing.has_target = false;
 	removing.kept = 0;
-	return at <= change->last && (segments->n == 0 || at) ? remove_range(&removing, at, change->last, err) :
-								  0;
+	return at <= change->last && (segments->n == 0 || at)
+		       ? remove_range(&removing, at, change->last, err)
+		       : 0;
 }
 
 /* Where the word lies in a table of a domain: ledger first, so that windows exist, then caches. */
-static int raw_change(struct replay *replay, const struct table_change *change, bool before, struct err *err)
+static int raw_change(struct replay *replay, const struct table_change *change, bool before,
+		      struct err *err)
 {
-	uint32_t number = change->space < replay->n_spaces ? replay->space_domain[change->space] : NAME_NONE;
+	uint32_t number =
+		change->space < replay->n_spaces ? replay->space_domain[change->space] : NAME_NONE;
 	struct domain *domain = number != NAME_NONE ? replay->domains[number] : NULL;
 	struct iommu *iommu = replay->units[0].iommu;
 	struct segments segments = { 0 };
@@ -502,15 +520,16 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 
 	if (!domain || change->configuration)
 		return 0;
-	if (entry_segments(replay, iommu->model->format(iommu), change->now, change->level, change->first,
-			   TLB_PERM, &segments)) {
+	if (entry_segments(replay, iommu->model->format(iommu), change->now, change->level,
+			   change->first, TLB_PERM, &segments)) {
 		free(segments.items);
 		return err_no_memory(err, "a table's translations");
 	}
 	answer = before ? raw_ledger(replay, domain, change, &segments, err) : 0;
 	for (size_t i = 0; !before && !answer && i < segments.n; i++)
-		answer = add_mapping(replay, domain, segments.items[i].first, segments.items[i].last,
-				     segments.items[i].pa, segments.items[i].perm, err);
+		answer =
+			add_mapping(replay, domain, segments.items[i].first, segments.items[i].last,
+				    segments.items[i].pa, segments.items[i].perm, err);
 	free(segments.items);
 	return answer;
 }
@@ -524,10 +543,12 @@ int update_write(struct replay *replay, const struct event *event, struct err *e
 	int answer = 0;
 
 	if (pa & 7)
-		return replay_error(replay, ERR_INPUT, err, "pa=0x%llx: expected a multiple of 8, one 64-bit word",
+		return replay_error(replay, ERR_INPUT, err,
+				    "pa=0x%llx: expected a multiple of 8, one 64-bit word",
 				    (unsigned long long)pa);
 	if (!memory_exists(replay->memory, pa) || pa >= replay->table_area)
-		return replay_error(replay, ERR_INPUT, err, "pa=0x%llx: expected an address below 0x%llx",
+		return replay_error(replay, ERR_INPUT, err,
+				    "pa=0x%llx: expected an address below 0x%llx",
 				    (unsigned long long)pa, (unsigned long long)replay->table_area);
 	if (tables_where(replay->tables, pa, value, err))
 		return -1;

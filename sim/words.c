@@ -1,7 +1,8 @@
 /* Table words on their way to memory and to the caches of every unit. */
 #include "sim/replay_private.h"
 
-int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step, struct err *err)
+int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
+		struct err *err)
 {
 	struct tables *tables = replay->tables;
 
@@ -12,7 +13,8 @@ int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, u
 		struct iommu *iommu = replay->units[i].iommu;
 
 		replay->unit_at_hand = i;
-		iommu->model->tables_changed(iommu, replay->event, tables->changes, tables->n_changes);
+		iommu->model->tables_changed(iommu, replay->event, tables->changes,
+					     tables->n_changes);
 	}
 	return 0;
 }

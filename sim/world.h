@@ -22,9 +22,9 @@ enum { OWNER_NAME, OWNER_STATE, OWNER_EVENT };
 enum owner_state { OWNER_FREE, OWNER_DATA, OWNER_TABLE };
 
 struct domain {
-	uint32_t number;  /* in names */
-	uint32_t owner;	  /* string number or NAME_NONE */
-	uint64_t tag;	  /* domain id */
+	uint32_t number; /* in names */
+	uint32_t owner;	 /* string number or NAME_NONE */
+	uint64_t tag;	 /* domain id */
 	pa_t root;
 	unsigned levels;
 	bool raw;	  /* root= given: described by write events alone */
@@ -56,24 +56,24 @@ struct removal {
 	enum removal_cause cause;
 	uint64_t event, time_ns, seq;
 	iova_t first, last;
-	pa_t pa;	   /* first's old target */
-	uint8_t lost;	   /* permission bits that went */
-	bool beyond;	   /* outside of what the unmap asked for (over-unmap) */
-	uint64_t mapped;   /* event of the map, or NO_EVENT */
-	uint32_t owner;	   /* of the page at this instant; string number or NAME_NONE */
-	bool inferred;	   /* the event or the owner is inferred */
+	pa_t pa;	 /* first's old target */
+	uint8_t lost;	 /* permission bits that went */
+	bool beyond;	 /* outside of what the unmap asked for (over-unmap) */
+	uint64_t mapped; /* event of the map, or NO_EVENT */
+	uint32_t owner;	 /* of the page at this instant; string number or NAME_NONE */
+	bool inferred;	 /* the event or the owner is inferred */
 };
 
 /* An invalidation on its way: issued, executed, complete (rules R7). */
 struct inval_op {
-	uint64_t seq;	    /* of the issue, in the order of all updates and issues */
+	uint64_t seq;		 /* of the issue, in the order of all updates and issues */
 	uint64_t event, time_ns; /* of the issue */
-	uint64_t done_ns;   /* of D, in inval_done */
-	uint64_t done_event; /* recorded `done`, or NO_EVENT */
+	uint64_t done_ns;	 /* of D, in inval_done */
+	uint64_t done_event;	 /* recorded `done`, or NO_EVENT */
 	uint32_t unit;
-	uint32_t domain;    /* the neutral event's, or NAME_NONE */
-	bool policy;	    /* issued by the policy, not recorded */
-	bool failed;	    /* done with status other than ok: covers nothing */
+	uint32_t domain;	   /* the neutral event's, or NAME_NONE */
+	bool policy;		   /* issued by the policy, not recorded */
+	bool failed;		   /* done with status other than ok: covers nothing */
 	struct invalidation scope; /* what was recorded or encoded */
 	struct native_command command;
 };

@@ -21,7 +21,8 @@ static uint32_t by_table(uint32_t crc, const unsigned char *bytes, size_t n)
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, const unsigned char *bytes, size_t n)
+__attribute__((target("sse4.2"))) static uint32_t
+by_instruction(uint32_t crc, const unsigned char *bytes, size_t n)
 {
 	uint64_t wide = crc;
 

@@ -100,19 +100,19 @@ enum dma_verb { DMA_VERB_READ, DMA_VERB_WRITE, DMA_VERB_ATOMIC, DMA_VERB_ANY };
 
 enum field_type {
 	FIELD_END,
-	FIELD_NUMBER,  /* decimal or 0x; printed decimal */
-	FIELD_HEX,     /* printed 0x */
-	FIELD_SIZE,    /* takes K M G; printed with the largest exact suffix */
-	FIELD_TIME,    /* nanoseconds with optional suffix */
-	FIELD_YES,     /* key=yes; present means yes */
-	FIELD_NO,      /* key=no; present means no */
-	FIELD_CHOICE,  /* one of choices "a|b|c"; value is its index */
-	FIELD_PERM,    /* r w x in any order: bit 0 r, 1 w, 2 x */
-	FIELD_STRING,  /* quoted, or a bare NAME: names.strings number */
-	FIELD_NAME,    /* a bare NAME that need not be declared (owner, format, queue): string number */
-	FIELD_IOMMU,   /* a declared IOMMU's number */
+	FIELD_NUMBER, /* decimal or 0x; printed decimal */
+	FIELD_HEX,    /* printed 0x */
+	FIELD_SIZE,   /* takes K M G; printed with the largest exact suffix */
+	FIELD_TIME,   /* nanoseconds with optional suffix */
+	FIELD_YES,    /* key=yes; present means yes */
+	FIELD_NO,     /* key=no; present means no */
+	FIELD_CHOICE, /* one of choices "a|b|c"; value is its index */
+	FIELD_PERM,   /* r w x in any order: bit 0 r, 1 w, 2 x */
+	FIELD_STRING, /* quoted, or a bare NAME: names.strings number */
+	FIELD_NAME, /* a bare NAME that need not be declared (owner, format, queue): string number */
+	FIELD_IOMMU, /* a declared IOMMU's number */
 	FIELD_DEVICE_ID, /* BDF "0000:00:04.0" or a number; bit 63 set: it was a BDF, bits 47:16 segment */
-	FIELD_WORDS,   /* w=W0,W1[,...]: stands for fields "w", and the following FIELD_WORD_MORE */
+	FIELD_WORDS, /* w=W0,W1[,...]: stands for fields "w", and the following FIELD_WORD_MORE */
 	FIELD_WORD_MORE,
 	FIELD_OR_NONE, /* hex number or "none" (all ones) */
 	FIELD_WORD,    /* an optional bare word, one of choices; value is its index */
@@ -139,16 +139,16 @@ enum subject {
 	SUBJECT_DOMAIN,	       /* one declared domain */
 	SUBJECT_DEVICE,	       /* one declared device */
 	SUBJECT_DEVICE_DOMAIN, /* attach: both */
-	SUBJECT_INVAL,	       /* a device with atc=yes or config=yes, else a domain, else nothing */
-	SUBJECT_TEXT,	       /* mark: a string, kept in field "text" */
+	SUBJECT_INVAL, /* a device with atc=yes or config=yes, else a domain, else nothing */
+	SUBJECT_TEXT,  /* mark: a string, kept in field "text" */
 };
 
 enum { EVENT_FIELDS = 16 };
 
 struct event_kind_row {
-	const char *word;    /* in the text form */
-	uint8_t subject;     /* enum subject: the names after the word */
-	const char *verbs;   /* "read|write|atomic|any": one is required; NULL: no positional word */
+	const char *word;  /* in the text form */
+	uint8_t subject;   /* enum subject: the names after the word */
+	const char *verbs; /* "read|write|atomic|any": one is required; NULL: no positional word */
 	const char *meaning; /* one line for --help and the documentation */
 	/* The last three of every kind are cpu, src and at (bits 13 to 15 of present). */
 	struct event_field fields[EVENT_FIELDS];
@@ -159,6 +159,7 @@ extern const struct event_kind_row event_kinds[EVENT_KINDS];
 enum { FIELD_CPU = 13, FIELD_SRC = 14, FIELD_AT = 15 };
 
 /* Index of fields[] per kind, where the code needs one by name. Bits of event.present. */
+/* clang-format off */
 enum {
 	/* dma DEVICE read|write|atomic|any iova= len= [pasid=] [ats=] [pa=] [fault=] */
 	DMA_IOVA = 0, DMA_LEN, DMA_PASID, DMA_ATS, DMA_PA, DMA_FAULT,
@@ -200,6 +201,7 @@ enum {
 	/* mark "TEXT" */
 	MARK_TEXT = 0,
 };
+/* clang-format on */
 
 /* ---- names ---------------------------------------------------------------------------- */
 
@@ -220,13 +222,21 @@ void names_destroy(struct names *names);
 uint32_t names_string(struct names *names, const char *text, size_t length);
 const char *names_text(const struct names *names, uint32_t string); /* "" for NAME_NONE */
 
-enum name_table { NAMES_STRINGS, NAMES_DEVICES, NAMES_DOMAINS, NAMES_IOMMUS, NAMES_AGENTS, NAME_TABLES };
+enum name_table {
+	NAMES_STRINGS,
+	NAMES_DEVICES,
+	NAMES_DOMAINS,
+	NAMES_IOMMUS,
+	NAMES_AGENTS,
+	NAME_TABLES
+};
 
 uint32_t names_count(const struct names *names, enum name_table table);
 /* Declares a device, domain or IOMMU by its string; NAME_NONE if it is declared already. */
 uint32_t names_declare(struct names *names, enum name_table table, uint32_t string);
 /* The number of a declared name, or NAME_NONE. */
-uint32_t names_find(const struct names *names, enum name_table table, const char *text, size_t length);
+uint32_t names_find(const struct names *names, enum name_table table, const char *text,
+		    size_t length);
 /* The name of a declared device, domain or IOMMU; "dev#17" style when its entry was lost. */
 const char *names_of(const struct names *names, enum name_table table, uint32_t number);
 /* The string number behind a device, domain or IOMMU. */
@@ -236,8 +246,8 @@ uint32_t names_agent(struct names *names, struct agent agent);
 struct agent names_agent_of(const struct names *names, uint32_t number);
 
 /* The declared or keyword name nearest to text (edit distance at most 2 or a third), or NULL. */
-const char *nearest_word(const char *text, size_t length, const char *(*candidate)(const void *ctx, uint32_t i),
-			 const void *ctx);
+const char *nearest_word(const char *text, size_t length,
+			 const char *(*candidate)(const void *ctx, uint32_t i), const void *ctx);
 
 /* ---- streams of events ---------------------------------------------------------------- */
 
@@ -285,7 +295,8 @@ struct event_source {
 	const char *kind;	/* "text", "native", "generator", "import" */
 };
 
-static inline int source_next(struct event_source *source, struct event_batch *batch, struct err *err)
+static inline int source_next(struct event_source *source, struct event_batch *batch,
+			      struct err *err)
 {
 	return source->ops->next(source, batch, err);
 }
@@ -299,8 +310,8 @@ static inline void source_close(struct event_source *source)
 /* Where events go: the text printer and the native writer. */
 struct event_sink {
 	/* Takes the batch whole; names may have grown since the last call. */
-	int (*put)(struct event_sink *sink, const struct names *names, const struct event_batch *batch,
-		   struct err *err);
+	int (*put)(struct event_sink *sink, const struct names *names,
+		   const struct event_batch *batch, struct err *err);
 	/* Completes the output; the sink is closed whatever the answer. */
 	int (*finish)(struct event_sink *sink, const struct names *names, struct err *err);
 	/* Gives up: closes and removes a partial output file. */

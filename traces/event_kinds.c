@@ -1,6 +1,7 @@
 /* The one list of event kinds. The order of fields is the order of bits in event.present. */
 #include "traces/event.h"
 
+/* clang-format off */
 #define NUMBER(key) { key, FIELD_NUMBER, PLACE_SLOT, false, NULL }
 #define NUMBER_(key) { key, FIELD_NUMBER, PLACE_SLOT, true, NULL }
 #define HEX(key) { key, FIELD_HEX, PLACE_SLOT, false, NULL }
@@ -107,3 +108,4 @@ const struct event_kind_row event_kinds[EVENT_KINDS] = {
 	[EVENT_MARK] = { "mark", SUBJECT_TEXT, NULL, "copied into the evidence",
 			 { { "text", FIELD_STRING, PLACE_SLOT, true, NULL }, LAST } },
 };
+/* clang-format on */

@@ -18,16 +18,18 @@
 
 struct generate_options {
 	const char *pattern;
-	uint64_t events; /* DMAs (zipf, ring, nvme, seq, uniform), rounds (strict), events (chaos) */
+	uint64_t
+		events; /* DMAs (zipf, ring, nvme, seq, uniform), rounds (strict), events (chaos) */
 	uint64_t seed;
-	uint64_t pages;	     /* zipf, uniform, chaos */
-	double skew;	     /* zipf; 0.9 in the yardstick */
-	uint64_t devices;    /* 1..64 */
-	uint64_t domains;    /* 1..devices */
-	uint64_t gap_ns;     /* between events; 0: the pattern's default */
+	uint64_t pages;	  /* zipf, uniform, chaos */
+	double skew;	  /* zipf; 0.9 in the yardstick */
+	uint64_t devices; /* 1..64 */
+	uint64_t domains; /* 1..devices */
+	uint64_t gap_ns;  /* between events; 0: the pattern's default */
 };
 
 void generate_defaults(const char *pattern, struct generate_options *options);
-int generate_open(const struct generate_options *options, struct event_source **out, struct err *err);
+int generate_open(const struct generate_options *options, struct event_source **out,
+		  struct err *err);
 
 #endif

@@ -18,8 +18,8 @@ struct imt_decoder {
 	size_t max_plain;
 	uint64_t *shapes;
 	uint8_t *shape_slots; /* how many values each has */
-	uint32_t *agents;	/* global by local */
-	uint64_t *predicted;	/* by local */
+	uint32_t *agents;     /* global by local */
+	uint64_t *predicted;  /* by local */
 	uint32_t n_shapes, n_agents, records, n_slots;
 	/* where decoding stands */
 	uint32_t at, slot_at;
@@ -43,7 +43,8 @@ int imt_decoder_create(struct imt_decoder **out)
 	decoder->agents = malloc((IMT_AGENTS_MAX + 1ul) * sizeof *decoder->agents);
 	decoder->predicted = malloc((IMT_AGENTS_MAX + 1ul) * sizeof *decoder->predicted);
 	decoder->zstd = ZSTD_createDCtx();
-	if (!decoder->shapes || !decoder->shape_slots || !decoder->agents || !decoder->predicted || !decoder->zstd) {
+	if (!decoder->shapes || !decoder->shape_slots || !decoder->agents || !decoder->predicted ||
+	    !decoder->zstd) {
 		imt_decoder_destroy(decoder);
 		return -1;
 	}
@@ -73,8 +74,8 @@ static int wrong(char what[160], const char *text)
 
 /* ---- loading ----------------------------------------------------------------------------------------- */
 
-static int read_tables(struct imt_decoder *decoder, const unsigned char *payload, uint32_t bytes, unsigned n_columns,
-		       const struct names *names, char what[160])
+static int read_tables(struct imt_decoder *decoder, const unsigned char *payload, uint32_t bytes,
+		       unsigned n_columns, const struct names *names, char what[160])
 {
 	size_t at = IMT_DATA_HEADER + (size_t)n_columns * IMT_COLUMN_ENTRY;
 
@@ -84,7 +85,8 @@ static int read_tables(struct imt_decoder *decoder, const unsigned char *payload
 		decoder->shapes[i] = get64(payload + at);
 		if ((decoder->shapes[i] & 0xff) >= EVENT_KINDS)
 			return wrong(what, "a shape of unknown kind");
-		decoder->shape_slots[i] = (uint8_t)__builtin_popcount((unsigned)(decoder->shapes[i] >> 16 & 0xffff));
+		decoder->shape_slots[i] =
+			(uint8_t)__builtin_popcount((unsigned)(decoder->shapes[i] >> 16 & 0xffff));
 	}
 	for (uint32_t i = 0; i < decoder->n_agents; i++, at += 4) {
 		decoder->agents[i] = get32(payload + at);
@@ -95,8 +97,8 @@ static int read_tables(struct imt_decoder *decoder, const unsigned char *payload
 	return 0;
 }
 
-static int unpack(struct imt_decoder *decoder, const unsigned char *stored, uint32_t stored_bytes, bool packed,
-		  unsigned char *plain, uint32_t plain_bytes, char what[160])
+static int unpack(struct imt_decoder *decoder, const unsigned char *stored, uint32_t stored_bytes,
+		  bool packed, unsigned char *plain, uint32_t plain_bytes, char what[160])
 {
 	if (!packed) {
 		if (stored_bytes != plain_bytes)
@@ -105,7 +107,8 @@ static int unpack(struct imt_decoder *decoder, const unsigned char *stored, uint
 		return 0;
 	}
 	if (ZSTD_getFrameContentSize(stored, stored_bytes) != plain_bytes ||
-	    ZSTD_decompressDCtx(decoder->zstd, plain, plain_bytes, stored, stored_bytes) != plain_bytes)
+	    ZSTD_decompressDCtx(decoder->zstd, plain, plain_bytes, stored, stored_bytes) !=
+		    plain_bytes)
 		return wrong(what, "a column that does not decompress to its size");
 	return 0;
 }
@@ -113,8 +116,8 @@ static int unpack(struct imt_decoder *decoder, const unsigned char *stored, uint
 static int read_columns(struct imt_decoder *decoder, const unsigned char *payload, uint32_t bytes,
 			unsigned n_columns, char what[160])
 {
-	size_t at = IMT_DATA_HEADER + (size_t)n_columns * IMT_COLUMN_ENTRY + decoder->n_shapes * 8ul +
-		    decoder->n_agents * 4ul;
+	size_t at = IMT_DATA_HEADER + (size_t)n_columns * IMT_COLUMN_ENTRY +
+		    decoder->n_shapes * 8ul + decoder->n_agents * 4ul;
 	uint64_t total = 0, limit = 24ull * decoder->records + 8ull * decoder->n_slots + 64;
 	unsigned char *to;
 
@@ -141,7 +144,8 @@ static int read_columns(struct imt_decoder *decoder, const unsigned char *payloa
 		const unsigned char *entry = payload + IMT_DATA_HEADER + i * IMT_COLUMN_ENTRY;
 		uint32_t plain = get32(entry + 4), stored = get32(entry + 8);
 
-		if (entry[0] == 0 || entry[0] >= COLUMN_IDS || entry[1] > 1 || decoder->columns[entry[0]].data)
+		if (entry[0] == 0 || entry[0] >= COLUMN_IDS || entry[1] > 1 ||
+		    decoder->columns[entry[0]].data)
 			return wrong(what, "an unknown or repeated column");
 		if (stored > bytes - at)
 			return wrong(what, "a column that goes beyond the payload");
@@ -166,8 +170,8 @@ static uint32_t column_at(const struct column *column, uint32_t i)
 }
 
 /* Exceptions stand in rising order of position, one for every marker. */
-static bool exceptions_fit(const struct column *of, uint32_t marker, const struct column *exceptions,
-			   uint32_t entry_bytes, uint32_t records)
+static bool exceptions_fit(const struct column *of, uint32_t marker,
+			   const struct column *exceptions, uint32_t entry_bytes, uint32_t records)
 {
 	uint32_t n = exceptions->bytes / entry_bytes, seen = 0;
 
@@ -202,7 +206,8 @@ static int validate_shapes(const struct imt_decoder *decoder, char what[160])
 	uint32_t marker = shape->width == 1 ? 255 : 65535;
 	uint64_t slots = 0;
 
-	if ((shape->width != 1 && shape->width != 2) || shape->bytes != (uint64_t)decoder->records * shape->width)
+	if ((shape->width != 1 && shape->width != 2) ||
+	    shape->bytes != (uint64_t)decoder->records * shape->width)
 		return wrong(what, "shapes that do not match its records");
 	if (!exceptions_fit(shape, marker, exceptions, IMT_SHAPE_EXCEPTION, decoder->records))
 		return wrong(what, "shape exceptions out of place");
@@ -222,7 +227,9 @@ static int validate_shapes(const struct imt_decoder *decoder, char what[160])
 			return wrong(what, "a shape beyond its table");
 		slots += decoder->shape_slots[number];
 	}
-	return slots == decoder->n_slots ? 0 : wrong(what, "a number of values that its records do not need");
+	return slots == decoder->n_slots
+		       ? 0
+		       : wrong(what, "a number of values that its records do not need");
 }
 
 static int validate(const struct imt_decoder *decoder, char what[160])
@@ -239,8 +246,8 @@ static int validate(const struct imt_decoder *decoder, char what[160])
 			return wrong(what, "an agent beyond its table");
 	if ((c[COLUMN_TIME].width != 1 && c[COLUMN_TIME].width != 2) ||
 	    c[COLUMN_TIME].bytes != (uint64_t)decoder->records * c[COLUMN_TIME].width ||
-	    !exceptions_fit(&c[COLUMN_TIME], c[COLUMN_TIME].width == 1 ? 255 : 65535, &c[COLUMN_TIME_EXCEPTION],
-			    IMT_TIME_EXCEPTION, decoder->records))
+	    !exceptions_fit(&c[COLUMN_TIME], c[COLUMN_TIME].width == 1 ? 255 : 65535,
+			    &c[COLUMN_TIME_EXCEPTION], IMT_TIME_EXCEPTION, decoder->records))
 		return wrong(what, "times that do not match its records");
 	if (!codes_fit(&c[COLUMN_ADDR_CODE], &c[COLUMN_ADDR], decoder->records))
 		return wrong(what, "addresses that do not match their lengths");
@@ -249,8 +256,8 @@ static int validate(const struct imt_decoder *decoder, char what[160])
 	return 0;
 }
 
-int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block, const unsigned char *payload,
-		     const struct names *names, char what[160])
+int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
+		     const unsigned char *payload, const struct names *names, char what[160])
 {
 	unsigned n_columns;
 
@@ -262,12 +269,13 @@ int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
 	decoder->n_agents = get32(payload + 4);
 	decoder->n_slots = get32(payload + 8);
 	if (n_columns > IMT_COLUMNS_MAX || decoder->n_shapes > IMT_SHAPES_MAX ||
-	    decoder->n_agents > IMT_AGENTS_MAX || decoder->n_slots > IMT_SLOTS_MAX || !block->records ||
-	    block->records > IMT_RECORDS_MAX)
+	    decoder->n_agents > IMT_AGENTS_MAX || decoder->n_slots > IMT_SLOTS_MAX ||
+	    !block->records || block->records > IMT_RECORDS_MAX)
 		return wrong(what, "counts beyond the format's limits");
 	decoder->records = block->records;
 	if (read_tables(decoder, payload, block->bytes, n_columns, names, what) ||
-	    read_columns(decoder, payload, block->bytes, n_columns, what) || validate(decoder, what)) {
+	    read_columns(decoder, payload, block->bytes, n_columns, what) ||
+	    validate(decoder, what)) {
 		decoder->records = 0;
 		return -1;
 	}
@@ -319,9 +327,9 @@ static void decode_slots(struct imt_decoder *decoder, const struct event *event,
 }
 
 /* Inlined with constant widths; the checks were made when the block was loaded. */
-static inline __attribute__((always_inline)) size_t decode(struct imt_decoder *decoder, struct event *events,
-							   uint64_t *slots, size_t max, unsigned shape_width, unsigned agent_width,
-							   unsigned time_width)
+static inline __attribute__((always_inline)) size_t
+decode(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_t max,
+       unsigned shape_width, unsigned agent_width, unsigned time_width)
 {
 	const unsigned char *shapes = decoder->columns[COLUMN_SHAPE].data;
 	const unsigned char *agents = decoder->columns[COLUMN_AGENT].data;
@@ -376,7 +384,8 @@ static inline __attribute__((always_inline)) size_t decode(struct imt_decoder *d
 	return n;
 }
 
-size_t imt_decoder_next(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_t max)
+size_t imt_decoder_next(struct imt_decoder *decoder, struct event *events, uint64_t *slots,
+			size_t max)
 {
 	unsigned s = decoder->columns[COLUMN_SHAPE].width, a = decoder->columns[COLUMN_AGENT].width,
 		 t = decoder->columns[COLUMN_TIME].width;

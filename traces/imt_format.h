@@ -18,9 +18,9 @@ enum {
 	IMT_HEADER = 64,
 	IMT_BLOCK_HEADER = 64,
 	IMT_TRAILER = 32,
-	IMT_FLAG_STREAM = 1 << 2,     /* file header: written without seeking back */
-	IMT_BLOCK_MUST = 1 << 0,      /* reader must understand */
-	IMT_BLOCK_COMPLETE = 1 << 1,  /* DICT: whole */
+	IMT_FLAG_STREAM = 1 << 2,    /* file header: written without seeking back */
+	IMT_BLOCK_MUST = 1 << 0,     /* reader must understand */
+	IMT_BLOCK_COMPLETE = 1 << 1, /* DICT: whole */
 	/* limits, checked before anything is allocated */
 	IMT_RECORDS_MAX = 262144,
 	IMT_PAYLOAD_MAX = 16 << 20,
@@ -37,20 +37,26 @@ enum {
 enum imt_type { IMT_META = 1, IMT_DICT, IMT_DATA, IMT_LOSS, IMT_INDEX, IMT_END };
 
 enum imt_column {
-	COLUMN_SHAPE = 1,   /* index into the shape table; all ones: an exception */
+	COLUMN_SHAPE = 1,	/* index into the shape table; all ones: an exception */
 	COLUMN_SHAPE_EXCEPTION, /* u32 position, then a shape */
-	COLUMN_AGENT,	    /* index into the block's agent table */
-	COLUMN_TIME,	    /* step; all ones: an exception */
-	COLUMN_TIME_EXCEPTION, /* u32 position, u64 step */
-	COLUMN_ADDR_CODE,   /* 2 bits: 0, 2, 4 or 8 bytes follow */
-	COLUMN_ADDR,	    /* zigzag of address - predicted */
+	COLUMN_AGENT,		/* index into the block's agent table */
+	COLUMN_TIME,		/* step; all ones: an exception */
+	COLUMN_TIME_EXCEPTION,	/* u32 position, u64 step */
+	COLUMN_ADDR_CODE,	/* 2 bits: 0, 2, 4 or 8 bytes follow */
+	COLUMN_ADDR,		/* zigzag of address - predicted */
 	COLUMN_SLOT_CODE,
-	COLUMN_SLOT,	    /* zigzag of value - previous of the same kind and field */
+	COLUMN_SLOT, /* zigzag of value - previous of the same kind and field */
 	COLUMN_IDS
 };
 
-enum { IMT_SHAPE_BYTES = 8, IMT_SHAPE_EXCEPTION = 12, IMT_TIME_EXCEPTION = 12, IMT_COLUMN_ENTRY = 12,
-       IMT_DATA_HEADER = 16, IMT_PAD = 8 };
+enum {
+	IMT_SHAPE_BYTES = 8,
+	IMT_SHAPE_EXCEPTION = 12,
+	IMT_TIME_EXCEPTION = 12,
+	IMT_COLUMN_ENTRY = 12,
+	IMT_DATA_HEADER = 16,
+	IMT_PAD = 8
+};
 
 struct imt_block {
 	uint16_t type, flags;
@@ -110,9 +116,10 @@ struct imt_decoder;
 int imt_decoder_create(struct imt_decoder **out);
 void imt_decoder_destroy(struct imt_decoder *decoder);
 /* Checks everything; -1: *what says what does not hold. */
-int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block, const unsigned char *payload,
-		     const struct names *names, char what[160]);
+int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
+		     const unsigned char *payload, const struct names *names, char what[160]);
 /* The next batch of the loaded block; 0: none left. slots: room for EVENT_FIELDS for each. */
-size_t imt_decoder_next(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_t max);
+size_t imt_decoder_next(struct imt_decoder *decoder, struct event *events, uint64_t *slots,
+			size_t max);
 
 #endif

@@ -16,9 +16,9 @@ struct imt_source {
 	struct imt_decoder *decoder;
 	unsigned char *payload;
 	size_t max_payload;
-	uint64_t offset, size;	    /* of the next block; of the file */
-	uint64_t sequence;	    /* that the next block should have */
-	uint64_t records;	    /* delivered, or lost and accounted for */
+	uint64_t offset, size; /* of the next block; of the file */
+	uint64_t sequence;     /* that the next block should have */
+	uint64_t records;      /* delivered, or lost and accounted for */
 	uint64_t last_ns;
 	bool ended, end_seen, loading;
 	uint64_t first; /* number of the batch's first event */
@@ -31,8 +31,8 @@ static int damaged(const struct imt_source *source, struct err *err, const char 
 	return err_set(err, ERR_DAMAGED,
 		       "%s: block %" PRIu64 " at byte %" PRIu64 ": %s; last good record %" PRIu64
 		       " at %.9f s (use --salvage to continue after it)",
-		       source->path, source->sequence, source->offset, what, source->records ? source->records - 1 : 0,
-		       (double)source->last_ns / 1e9);
+		       source->path, source->sequence, source->offset, what,
+		       source->records ? source->records - 1 : 0, (double)source->last_ns / 1e9);
 }
 
 /* n bytes at the offset; fewer: the file ends there. */
@@ -48,9 +48,10 @@ static bool parse_header(const unsigned char *raw, struct imt_block *block)
 {
 	if (get64(raw) != IMT_BLOCK_MARK || crc32c(0, raw, 60) != get32(raw + 60))
 		return false;
-	*block = (struct imt_block){ get16(raw + 8),  get16(raw + 10), get32(raw + 12), get64(raw + 16),
-				     get64(raw + 24), get32(raw + 32), get32(raw + 36), get64(raw + 40),
-				     get64(raw + 48), get32(raw + 56) };
+	*block = (struct imt_block){ get16(raw + 8),  get16(raw + 10), get32(raw + 12),
+				     get64(raw + 16), get64(raw + 24), get32(raw + 32),
+				     get32(raw + 36), get64(raw + 40), get64(raw + 48),
+				     get32(raw + 56) };
 	return block->bytes <= IMT_PAYLOAD_MAX && block->records <= IMT_RECORDS_MAX;
 }
 
@@ -66,8 +67,10 @@ static int read_payload(struct imt_source *source, const struct imt_block *block
 		source->payload = payload;
 		source->max_payload = block->bytes;
 	}
-	if (read_at(source, source->offset + IMT_BLOCK_HEADER, source->payload, block->bytes) != block->bytes) {
-		snprintf(what, 160, "cut short: the file has %" PRIu64 " bytes, the block ends at %" PRIu64,
+	if (read_at(source, source->offset + IMT_BLOCK_HEADER, source->payload, block->bytes) !=
+	    block->bytes) {
+		snprintf(what, 160,
+			 "cut short: the file has %" PRIu64 " bytes, the block ends at %" PRIu64,
 			 source->size, source->offset + IMT_BLOCK_HEADER + block->bytes);
 		return -1;
 	}
@@ -98,11 +101,13 @@ static int next_header(struct imt_source *source, struct imt_block *block, char 
 		return -1;
 	}
 	if (block->sequence < source->sequence) {
-		snprintf(what, 160, "sequence number %" PRIu64 " again; files were joined", block->sequence);
+		snprintf(what, 160, "sequence number %" PRIu64 " again; files were joined",
+			 block->sequence);
 		return -1;
 	}
 	if (block->sequence > source->sequence) {
-		snprintf(what, 160, "sequence number %" PRIu64 ", expected %" PRIu64 ": blocks are missing",
+		snprintf(what, 160,
+			 "sequence number %" PRIu64 ", expected %" PRIu64 ": blocks are missing",
 			 block->sequence, source->sequence);
 		return -1;
 	}
@@ -111,8 +116,8 @@ static int next_header(struct imt_source *source, struct imt_block *block, char 
 
 /* ---- dictionaries and META -------------------------------------------------------------------------- */
 
-static int read_entry(struct names *names, enum name_table table, uint32_t number, const unsigned char **at,
-		      const unsigned char *end)
+static int read_entry(struct names *names, enum name_table table, uint32_t number,
+		      const unsigned char **at, const unsigned char *end)
 {
 	size_t n = table == NAMES_STRINGS ? 2 : table == NAMES_AGENTS ? 12 : 4;
 	uint32_t held;
@@ -127,16 +132,19 @@ static int read_entry(struct names *names, enum name_table table, uint32_t numbe
 	} else if (table == NAMES_AGENTS) {
 		struct agent agent = { get32(*at), get32(*at + 4), get32(*at + 8) };
 
-		if ((agent.device != NAME_NONE && agent.device >= names_count(names, NAMES_DEVICES)) ||
-		    (agent.domain != NAME_NONE && agent.domain >= names_count(names, NAMES_DOMAINS)))
+		if ((agent.device != NAME_NONE &&
+		     agent.device >= names_count(names, NAMES_DEVICES)) ||
+		    (agent.domain != NAME_NONE &&
+		     agent.domain >= names_count(names, NAMES_DOMAINS)))
 			return -1;
 		held = names_agent(names, agent);
 	} else {
 		uint32_t string = get32(*at);
 
-		held = number < names_count(names, table) && names_string_of(names, table, number) == string ?
-			       number :
-			       names_declare(names, table, string);
+		held = number < names_count(names, table) &&
+				       names_string_of(names, table, number) == string
+			       ? number
+			       : names_declare(names, table, string);
 	}
 	*at += n;
 	return held == number ? 0 : -1;
@@ -153,7 +161,8 @@ static int read_dictionary(struct imt_source *source, const struct imt_block *bl
 	table = get32(source->payload);
 	first = get32(source->payload + 4);
 	count = get32(source->payload + 8);
-	if (table >= NAME_TABLES || count > block->bytes || first > names_count(source->head.names, (enum name_table)table))
+	if (table >= NAME_TABLES || count > block->bytes ||
+	    first > names_count(source->head.names, (enum name_table)table))
 		goto bad;
 	for (uint32_t i = 0; i < count; i++)
 		if (read_entry(source->head.names, (enum name_table)table, first + i, &at, end))
@@ -161,7 +170,8 @@ static int read_dictionary(struct imt_source *source, const struct imt_block *bl
 	if (at == end)
 		return 0;
 bad:
-	snprintf(what, 160, "inconsistent, not damaged: a dictionary that does not follow from those before");
+	snprintf(what, 160,
+		 "inconsistent, not damaged: a dictionary that does not follow from those before");
 	return -1;
 }
 
@@ -194,7 +204,8 @@ static int load_data(struct imt_source *source, const struct imt_block *block, c
 	char why[160];
 
 	if (block->first != source->records) {
-		snprintf(what, 160, "first record %" PRIu64 ", expected %" PRIu64, block->first, source->records);
+		snprintf(what, 160, "first record %" PRIu64 ", expected %" PRIu64, block->first,
+			 source->records);
 		return -1;
 	}
 	if (block->time_ns < source->last_ns) {
@@ -229,7 +240,8 @@ static int take_block(struct imt_source *source, const struct imt_block *block, 
 	default:
 		if (!(block->flags & IMT_BLOCK_MUST))
 			return 0;
-		snprintf(what, 160, "of type %u, which this program does not know and must", block->type);
+		snprintf(what, 160, "of type %u, which this program does not know and must",
+			 block->type);
 		return -1;
 	}
 }
@@ -269,7 +281,8 @@ static bool resynchronise(struct imt_source *source, struct imt_block *block)
 }
 
 /* A synthetic `lost` record for what a damaged stretch held. */
-static void put_lost(struct imt_source *source, uint64_t count, bool known, struct event_batch *batch)
+static void put_lost(struct imt_source *source, uint64_t count, bool known,
+		     struct event_batch *batch)
 {
 	source->events[0] = (struct event){ .time_ns = source->last_ns,
 					    .agent = EVENT_NO_AGENT,
@@ -329,10 +342,12 @@ static int imt_next(struct event_source *head, struct event_batch *batch, struct
 		int got;
 
 		if (source->loading) {
-			size_t n = imt_decoder_next(source->decoder, source->events, source->slots, EVENT_BATCH);
+			size_t n = imt_decoder_next(source->decoder, source->events, source->slots,
+						    EVENT_BATCH);
 
 			if (n) {
-				*batch = (struct event_batch){ source->events, source->slots, n, source->first };
+				*batch = (struct event_batch){ source->events, source->slots, n,
+							       source->first };
 				source->first += n;
 				source->records += n;
 				source->last_ns = source->events[n - 1].time_ns;
@@ -383,20 +398,25 @@ static int check_file_header(struct imt_source *source, struct err *err)
 	unsigned char raw[IMT_HEADER];
 
 	if (read_at(source, 0, raw, sizeof raw) != sizeof raw)
-		return err_set(err, ERR_DAMAGED, "%s: %" PRIu64 " bytes; a native recording begins with 64",
+		return err_set(err, ERR_DAMAGED,
+			       "%s: %" PRIu64 " bytes; a native recording begins with 64",
 			       source->path, source->size);
 	if (memcmp(raw, IMT_MAGIC, 8))
-		return err_set(err, ERR_DAMAGED, "%s: bytes 0 to 7 are not those of a native recording", source->path);
+		return err_set(err, ERR_DAMAGED,
+			       "%s: bytes 0 to 7 are not those of a native recording",
+			       source->path);
 	if (crc32c(0, raw, 60) != get32(raw + 60)) {
 		if (!source->options.salvage)
 			return err_set(err, ERR_DAMAGED,
-				       "%s: file header checksum 0x%08x, expected 0x%08x (use --salvage to go on)",
+				       "%s: file header checksum 0x%08x, expected 0x%08x (use "
+				       "--salvage to go on)",
 				       source->path, get32(raw + 60), crc32c(0, raw, 60));
 		source->info.damaged_blocks++;
 		return 0;
 	}
 	if (get16(raw + 8) != IMT_MAJOR)
-		return err_set(err, ERR_INPUT, "%s: format version %u; this program reads version %d", source->path,
+		return err_set(err, ERR_INPUT,
+			       "%s: format version %u; this program reads version %d", source->path,
 			       get16(raw + 8), IMT_MAJOR);
 	return 0;
 }
@@ -415,7 +435,8 @@ static void read_trailer(struct imt_source *source)
 	source->info.blocks = get64(raw + 16);
 }
 
-int imt_source_open(const char *path, const struct imt_options *options, struct event_source **out, struct err *err)
+int imt_source_open(const char *path, const struct imt_options *options, struct event_source **out,
+		    struct err *err)
 {
 	static const struct event_source_ops ops = { imt_next, imt_where, imt_close };
 	struct imt_source *source = calloc(1, sizeof *source);
@@ -447,7 +468,8 @@ int imt_source_open(const char *path, const struct imt_options *options, struct 
 		goto fail;
 	read_trailer(source);
 	/* META is the first block; reading it now lets commands show it at once. */
-	if (next_header(source, &block, what) == 1 && block.type == IMT_META && !take_block(source, &block, what))
+	if (next_header(source, &block, what) == 1 && block.type == IMT_META &&
+	    !take_block(source, &block, what))
 		step_over(source, &block);
 	*out = &source->head;
 	return 0;
@@ -484,7 +506,8 @@ int imt_source_seek(struct event_source *head, uint64_t number, struct err *err)
 		return damaged(source, err, what);
 	step_over(source, &block);
 	while (source->records + EVENT_BATCH <= number) {
-		size_t n = imt_decoder_next(source->decoder, source->events, source->slots, EVENT_BATCH);
+		size_t n = imt_decoder_next(source->decoder, source->events, source->slots,
+					    EVENT_BATCH);
 
 		source->records += n;
 		source->first += n;

@@ -86,7 +86,8 @@ static void append_number(struct bytes *bytes, uint64_t value, size_t width)
 static int write_bytes(struct imt_sink *sink, const void *data, size_t n, struct err *err)
 {
 	if (fwrite(data, 1, n, sink->file) != n)
-		return err_set(err, ERR_IO, "%s: %s", sink->part ? sink->part : "standard output", strerror(errno));
+		return err_set(err, ERR_IO, "%s: %s", sink->part ? sink->part : "standard output",
+			       strerror(errno));
 	sink->offset += n;
 	return 0;
 }
@@ -95,16 +96,18 @@ static int write_bytes(struct imt_sink *sink, const void *data, size_t n, struct
 
 static int write_index(struct imt_sink *sink, struct err *err);
 
-static int write_block(struct imt_sink *sink, enum imt_type type, unsigned flags, const struct bytes *payload,
-		       uint32_t records, uint64_t time_ns, uint64_t span_ns, struct err *err)
+static int write_block(struct imt_sink *sink, enum imt_type type, unsigned flags,
+		       const struct bytes *payload, uint32_t records, uint64_t time_ns,
+		       uint64_t span_ns, struct err *err)
 {
 	static const unsigned char zeros[8];
 	unsigned char header[IMT_BLOCK_HEADER] = { 0 };
 	uint32_t crc = crc32c(0, payload->data, payload->n);
 
 	if (type != IMT_INDEX && type != IMT_END)
-		sink->index[sink->n_index++] = (struct index_entry){ sink->offset, sink->records, time_ns, span_ns,
-								     (uint32_t)type, records };
+		sink->index[sink->n_index++] =
+			(struct index_entry){ sink->offset, sink->records,  time_ns,
+					      span_ns,	    (uint32_t)type, records };
 	put64(header, IMT_BLOCK_MARK);
 	put16(header + 8, (uint16_t)type);
 	put16(header + 10, (uint16_t)flags);
@@ -118,7 +121,8 @@ static int write_block(struct imt_sink *sink, enum imt_type type, unsigned flags
 	put32(header + 60, crc32c(0, header, 60));
 	sink->crc_of_crcs = crc32c(sink->crc_of_crcs, header + 36, 4);
 	sink->blocks++;
-	if (write_bytes(sink, header, sizeof header, err) || write_bytes(sink, payload->data, payload->n, err) ||
+	if (write_bytes(sink, header, sizeof header, err) ||
+	    write_bytes(sink, payload->data, payload->n, err) ||
 	    write_bytes(sink, zeros, (8 - payload->n % 8) % 8, err))
 		return -1;
 	return sink->n_index == IMT_INDEX_MAX ? write_index(sink, err) : 0;
@@ -153,7 +157,8 @@ static int write_index(struct imt_sink *sink, struct err *err)
 
 /* ---- dictionaries ---------------------------------------------------------------------------------- */
 
-static int put_entry(struct bytes *payload, const struct names *names, enum name_table table, uint32_t number)
+static int put_entry(struct bytes *payload, const struct names *names, enum name_table table,
+		     uint32_t number)
 {
 	const char *text;
 	struct agent agent;
@@ -185,7 +190,8 @@ static int put_entry(struct bytes *payload, const struct names *names, enum name
 }
 
 /* Entries [from, all) of every table, in blocks of bounded size. */
-static int write_dictionary(struct imt_sink *sink, const struct names *names, bool complete, struct err *err)
+static int write_dictionary(struct imt_sink *sink, const struct names *names, bool complete,
+			    struct err *err)
 {
 	for (int table = 0; table < NAME_TABLES; table++) {
 		uint32_t n = names_count(names, (enum name_table)table);
@@ -205,7 +211,9 @@ static int write_dictionary(struct imt_sink *sink, const struct names *names, bo
 				put32(payload.data, (uint32_t)table);
 				put32(payload.data + 4, first);
 				put32(payload.data + 8, count);
-				answer = write_block(sink, IMT_DICT, IMT_BLOCK_MUST | (complete ? IMT_BLOCK_COMPLETE : 0),
+				answer = write_block(sink, IMT_DICT,
+						     IMT_BLOCK_MUST |
+							     (complete ? IMT_BLOCK_COMPLETE : 0),
 						     &payload, 0, 0, 0, err);
 			} else {
 				err_no_memory(err, "a dictionary block");
@@ -223,8 +231,8 @@ static int write_dictionary(struct imt_sink *sink, const struct names *names, bo
 
 static uint64_t shape_of(const struct event *event)
 {
-	return (uint64_t)event->kind | (uint64_t)event->flags << 8 | (uint64_t)event->present << 16 |
-	       (uint64_t)event->len << 32;
+	return (uint64_t)event->kind | (uint64_t)event->flags << 8 |
+	       (uint64_t)event->present << 16 | (uint64_t)event->len << 32;
 }
 
 /* The shape's number in this block, or IMT_SHAPES_MAX when the table is full. */
@@ -330,7 +338,8 @@ static int encode_columns(struct imt_sink *sink)
 			append_number(&c[COLUMN_TIME_EXCEPTION], step, 8);
 		}
 		last = event->time_ns;
-		append_coded(&c[COLUMN_ADDR_CODE], &c[COLUMN_ADDR], i, zigzag(event->addr - sink->predicted[agent]));
+		append_coded(&c[COLUMN_ADDR_CODE], &c[COLUMN_ADDR], i,
+			     zigzag(event->addr - sink->predicted[agent]));
 		sink->predicted[agent] = event->addr + event->len;
 		for (unsigned f = 0, k = 0; f < EVENT_FIELDS; f++) {
 			uint64_t value;
@@ -379,8 +388,8 @@ static int add_column(struct imt_sink *sink, unsigned id, unsigned width, size_t
 	if (reserve(payload, bound + IMT_PAD))
 		return -1;
 	if (sink->level && column->n > 64) {
-		size_t n = ZSTD_compressCCtx(sink->zstd, payload->data + payload->n, bound, column->data, column->n,
-					     sink->level);
+		size_t n = ZSTD_compressCCtx(sink->zstd, payload->data + payload->n, bound,
+					     column->data, column->n, sink->level);
 
 		packed = !ZSTD_isError(n) && n < column->n - column->n * 15 / 100;
 		if (packed)
@@ -403,8 +412,16 @@ static int add_column(struct imt_sink *sink, unsigned id, unsigned width, size_t
 static int build_payload(struct imt_sink *sink)
 {
 	struct bytes *payload = &sink->payload;
-	unsigned widths[COLUMN_IDS] = { 0, sink->shape_width, IMT_SHAPE_EXCEPTION, sink->agent_width,
-					sink->time_width, IMT_TIME_EXCEPTION, 1, 1, 1, 1 };
+	unsigned widths[COLUMN_IDS] = { 0,
+					sink->shape_width,
+					IMT_SHAPE_EXCEPTION,
+					sink->agent_width,
+					sink->time_width,
+					IMT_TIME_EXCEPTION,
+					1,
+					1,
+					1,
+					1 };
 	size_t directory;
 	unsigned n = 0;
 
@@ -466,8 +483,8 @@ static int write_data(struct imt_sink *sink, const struct names *names, struct e
 	return 0;
 }
 
-static int imt_put(struct event_sink *head, const struct names *names, const struct event_batch *batch,
-		   struct err *err)
+static int imt_put(struct event_sink *head, const struct names *names,
+		   const struct event_batch *batch, struct err *err)
 {
 	struct imt_sink *sink = (struct imt_sink *)head;
 
@@ -478,7 +495,8 @@ static int imt_put(struct event_sink *head, const struct names *names, const str
 		if ((sink->n == sink->block_records || sink->n_slots + slots > SLOTS_PER_BLOCK) &&
 		    write_data(sink, names, err))
 			return -1;
-		memcpy(sink->slots + sink->n_slots, batch->slots + event.slot, slots * sizeof *sink->slots);
+		memcpy(sink->slots + sink->n_slots, batch->slots + event.slot,
+		       slots * sizeof *sink->slots);
 		event.slot = sink->n_slots;
 		sink->n_slots += slots;
 		sink->events[sink->n++] = event;
@@ -542,10 +560,12 @@ static int write_end(struct imt_sink *sink, struct err *err)
 static int imt_finish(struct event_sink *head, const struct names *names, struct err *err)
 {
 	struct imt_sink *sink = (struct imt_sink *)head;
-	int answer = write_data(sink, names, err) || write_dictionary(sink, names, true, err) || write_end(sink, err);
+	int answer = write_data(sink, names, err) || write_dictionary(sink, names, true, err) ||
+		     write_end(sink, err);
 
 	if (fflush(sink->file) && !answer)
-		answer = err_set(err, ERR_IO, "%s: %s", sink->part ? sink->part : "standard output", strerror(errno));
+		answer = err_set(err, ERR_IO, "%s: %s", sink->part ? sink->part : "standard output",
+				 strerror(errno));
 	if (answer) {
 		imt_abandon(head);
 		return -1;
@@ -589,8 +609,8 @@ static int write_start(struct imt_sink *sink, const char *meta, struct err *err)
 	char text[256];
 	int answer;
 
-	snprintf(text, sizeof text, "format = imt %d.%d\nwriter = iommusim\nlibzstd = %s\n", IMT_MAJOR, IMT_MINOR,
-		 ZSTD_versionString());
+	snprintf(text, sizeof text, "format = imt %d.%d\nwriter = iommusim\nlibzstd = %s\n",
+		 IMT_MAJOR, IMT_MINOR, ZSTD_versionString());
 	if (reserve(&payload, strlen(text) + (meta ? strlen(meta) + 1 : 0)))
 		return err_no_memory(err, "META");
 	append(&payload, text, strlen(text));
@@ -638,7 +658,8 @@ static int open_output(struct imt_sink *sink, const char *path, struct err *err)
 	return 0;
 }
 
-int imt_sink_open(const char *path, const struct imt_options *options, struct event_sink **out, struct err *err)
+int imt_sink_open(const char *path, const struct imt_options *options, struct event_sink **out,
+		  struct err *err)
 {
 	struct imt_sink *sink = calloc(1, sizeof *sink);
 
@@ -646,16 +667,17 @@ int imt_sink_open(const char *path, const struct imt_options *options, struct ev
 		return err_no_memory(err, "a native writer");
 	sink->head = (struct event_sink){ imt_put, imt_finish, imt_abandon };
 	sink->level = options->level;
-	sink->block_records = options->block_records && options->block_records <= IMT_BLOCK_RECORDS ?
-				      options->block_records :
-				      IMT_BLOCK_RECORDS;
+	sink->block_records = options->block_records && options->block_records <= IMT_BLOCK_RECORDS
+				      ? options->block_records
+				      : IMT_BLOCK_RECORDS;
 	sink->events = malloc(sink->block_records * sizeof *sink->events);
 	sink->slots = malloc((SLOTS_PER_BLOCK + EVENT_FIELDS) * sizeof *sink->slots);
 	sink->agents = malloc((sink->block_records + 1ul) * sizeof *sink->agents);
 	sink->predicted = malloc((sink->block_records + 1ul) * sizeof *sink->predicted);
 	sink->index = malloc(IMT_INDEX_MAX * sizeof *sink->index);
 	sink->zstd = ZSTD_createCCtx();
-	if (!sink->events || !sink->slots || !sink->agents || !sink->predicted || !sink->index || !sink->zstd) {
+	if (!sink->events || !sink->slots || !sink->agents || !sink->predicted || !sink->index ||
+	    !sink->zstd) {
 		destroy(sink);
 		return err_no_memory(err, "a native writer");
 	}

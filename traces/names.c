@@ -149,7 +149,8 @@ uint32_t names_string(struct names *names, const char *text, size_t length)
 	if (number != NAME_NONE)
 		return number;
 	if (length > STRING_MAX || names->bytes + length > BYTES_MAX || memchr(text, 0, length) ||
-	    grow_array((void **)&names->strings, names->n_strings, &names->max_strings, sizeof(char *)) ||
+	    grow_array((void **)&names->strings, names->n_strings, &names->max_strings,
+		       sizeof(char *)) ||
 	    index_grow(&names->by_text, hash_of_string, names))
 		return NAME_NONE;
 	copy = malloc(length + 1);
@@ -200,7 +201,8 @@ uint32_t names_declare(struct names *names, enum name_table table, uint32_t stri
 	return old;
 }
 
-uint32_t names_find(const struct names *names, enum name_table table, const char *text, size_t length)
+uint32_t names_find(const struct names *names, enum name_table table, const char *text,
+		    size_t length)
 {
 	uint32_t string = find_string(names, text, length);
 
@@ -211,7 +213,8 @@ uint32_t names_find(const struct names *names, enum name_table table, const char
 
 uint32_t names_string_of(const struct names *names, enum name_table table, uint32_t number)
 {
-	return number < names->declared[table].n ? names->declared[table].strings[number] : NAME_NONE;
+	return number < names->declared[table].n ? names->declared[table].strings[number]
+						 : NAME_NONE;
 }
 
 const char *names_of(const struct names *names, enum name_table table, uint32_t number)
@@ -234,7 +237,8 @@ uint32_t names_agent(struct names *names, struct agent agent)
 			if (!memcmp(&names->agents[index->buckets[at] - 1], &agent, sizeof agent))
 				return index->buckets[at] - 1;
 	}
-	if (grow_array((void **)&names->agents, names->n_agents, &names->max_agents, sizeof agent) ||
+	if (grow_array((void **)&names->agents, names->n_agents, &names->max_agents,
+		       sizeof agent) ||
 	    index_grow(index, hash_of_agent, names))
 		return EVENT_NO_AGENT;
 	number = names->n_agents++;
@@ -278,8 +282,8 @@ static unsigned distance(const char *a, size_t n, const char *b, size_t m)
 	return row[m];
 }
 
-const char *nearest_word(const char *text, size_t length, const char *(*candidate)(const void *ctx, uint32_t i),
-			 const void *ctx)
+const char *nearest_word(const char *text, size_t length,
+			 const char *(*candidate)(const void *ctx, uint32_t i), const void *ctx)
 {
 	unsigned limit = length / 3 > 2 ? (unsigned)(length / 3) : 2, best = limit + 1;
 	const char *nearest = NULL, *word;

@@ -33,7 +33,8 @@ static int refuse_kind(const char *path, const unsigned char *bytes, size_t n, s
 	if (n)
 		way = "bring it in with 'iommusim import --guest TRACE --host LOG -o FILE.imt'";
 	return err_set(err, ERR_INPUT,
-		       "%s: looks like %s; expected a native recording (.imt) or the text form, whose first "
+		       "%s: looks like %s; expected a native recording (.imt) or the text form, "
+		       "whose first "
 		       "line is '# iommusim events 1'; %s",
 		       path, looks, way);
 }
@@ -84,8 +85,8 @@ static void file_close(struct file_sink *sink)
 	free(sink);
 }
 
-static int file_put(struct event_sink *head, const struct names *names, const struct event_batch *batch,
-		    struct err *err)
+static int file_put(struct event_sink *head, const struct names *names,
+		    const struct event_batch *batch, struct err *err)
 {
 	struct file_sink *sink = (struct file_sink *)head;
 
@@ -147,7 +148,9 @@ static int file_open(const char *path, struct event_sink **out, struct err *err)
 
 int recording_create(const char *path, const char *meta, struct event_sink **out, struct err *err)
 {
-	struct imt_options options = { .level = 1, .block_records = IMT_BLOCK_RECORDS, .meta = meta };
+	struct imt_options options = { .level = 1,
+				       .block_records = IMT_BLOCK_RECORDS,
+				       .meta = meta };
 
 	if (!strcmp(path, "-"))
 		return text_sink_open(stdout, out, err);
@@ -156,7 +159,8 @@ int recording_create(const char *path, const char *meta, struct event_sink **out
 	return file_open(path, out, err);
 }
 
-int recording_copy(struct event_source *source, struct event_sink *sink, uint64_t *events, struct err *err)
+int recording_copy(struct event_source *source, struct event_sink *sink, uint64_t *events,
+		   struct err *err)
 {
 	struct event_batch batch;
 	int got;

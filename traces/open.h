@@ -14,6 +14,7 @@ int recording_open(const char *path, bool salvage, struct event_source **out, st
 int recording_create(const char *path, const char *meta, struct event_sink **out, struct err *err);
 
 /* Pumps the source into the sink and finishes it (or abandons it on error). Counts events. */
-int recording_copy(struct event_source *source, struct event_sink *sink, uint64_t *events, struct err *err);
+int recording_copy(struct event_source *source, struct event_sink *sink, uint64_t *events,
+		   struct err *err);
 
 #endif

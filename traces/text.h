@@ -24,7 +24,7 @@ int text_source_open(FILE *file, const char *path, struct event_source **out, st
 int text_sink_open(FILE *file, struct event_sink **out, struct err *err);
 
 /* One event as its line of the text form without the newline, at most size - 1 bytes. */
-void text_format(const struct names *names, const struct event_batch *batch, const struct event *event,
-		 char *text, size_t size);
+void text_format(const struct names *names, const struct event_batch *batch,
+		 const struct event *event, char *text, size_t size);
 
 #endif

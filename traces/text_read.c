@@ -51,7 +51,8 @@ static int refuse(struct parser *p, const char *at, const char *format, ...)
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
 	return err_set(p->err, ERR_INPUT, "%s:%llu:%zu: %s", p->source->path,
-		       (unsigned long long)p->source->line_number, (size_t)(at - p->source->line) + 1, text);
+		       (unsigned long long)p->source->line_number,
+		       (size_t)(at - p->source->line) + 1, text);
 }
 
 /* How much of a word a message shows. */
@@ -79,8 +80,8 @@ static bool word_is(struct word word, const char *text)
 
 static bool name_character(char c)
 {
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
-	       c == '.' || c == ':' || c == '-';
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '.' || c == ':' || c == '-';
 }
 
 static void skip_blanks(struct parser *p)
@@ -118,7 +119,8 @@ static bool digits(struct word *word, uint64_t *value, bool *overflow)
 
 	*value = 0;
 	*overflow = false;
-	if (word->length > 2 && word->text[0] == '0' && (word->text[1] == 'x' || word->text[1] == 'X')) {
+	if (word->length > 2 && word->text[0] == '0' &&
+	    (word->text[1] == 'x' || word->text[1] == 'X')) {
 		base = 16;
 		i = 2;
 	}
@@ -150,10 +152,11 @@ static int parse_number(struct parser *p, struct word word, const char *key, uin
 	bool overflow;
 
 	if (!digits(&rest, value, &overflow) || rest.length)
-		return refuse(p, word.text, "%s '%.*s'; expected a number, decimal or 0x", key, shown(word),
-			      word.text);
+		return refuse(p, word.text, "%s '%.*s'; expected a number, decimal or 0x", key,
+			      shown(word), word.text);
 	if (overflow)
-		return refuse(p, word.text, "%s '%.*s' does not fit in 64 bits", key, shown(word), word.text);
+		return refuse(p, word.text, "%s '%.*s' does not fit in 64 bits", key, shown(word),
+			      word.text);
 	return 0;
 }
 
@@ -165,17 +168,20 @@ static int parse_size(struct parser *p, struct word word, const char *key, uint6
 	bool overflow;
 
 	if (!digits(&rest, value, &overflow) || rest.length > 1)
-		return refuse(p, word.text, "%s '%.*s'; expected a size: a number with K, M, G or T", key,
+		return refuse(p, word.text,
+			      "%s '%.*s'; expected a size: a number with K, M, G or T", key,
 			      shown(word), word.text);
 	if (rest.length) {
 		const char *unit = strchr(units, rest.text[0]);
 
 		if (!unit)
-			return refuse(p, rest.text, "unit '%c' of %s; expected K, M, G or T", rest.text[0], key);
+			return refuse(p, rest.text, "unit '%c' of %s; expected K, M, G or T",
+				      rest.text[0], key);
 		shift = 10 * (unsigned)(unit - units + 1);
 	}
 	if (overflow || (shift && *value >> (64 - shift)))
-		return refuse(p, word.text, "%s '%.*s' does not fit in 64 bits", key, shown(word), word.text);
+		return refuse(p, word.text, "%s '%.*s' does not fit in 64 bits", key, shown(word),
+			      word.text);
 	*value <<= shift;
 	return 0;
 }
@@ -191,7 +197,8 @@ static int parse_time(struct parser *p, struct word word, uint64_t *value)
 	bool overflow;
 
 	if (!digits(&rest, value, &overflow))
-		return refuse(p, word.text, "time '%.*s'; expected a number with ns, us, ms or s, or +N",
+		return refuse(p, word.text,
+			      "time '%.*s'; expected a number with ns, us, ms or s, or +N",
 			      shown(word), word.text);
 	if (rest.length && rest.text[0] == '.') {
 		rest.text++;
@@ -208,14 +215,16 @@ static int parse_time(struct parser *p, struct word word, uint64_t *value)
 		while (i < 4 && !word_is(rest, units[i].name))
 			i++;
 		if (i == 4)
-			return refuse(p, rest.text, "time unit '%.*s'; expected ns, us, ms or s", shown(rest),
-				      rest.text);
+			return refuse(p, rest.text, "time unit '%.*s'; expected ns, us, ms or s",
+				      shown(rest), rest.text);
 		unit = units[i].ns;
 	}
 	if (part * unit % scale)
-		return refuse(p, word.text, "time '%.*s' is finer than a nanosecond", shown(word), word.text);
+		return refuse(p, word.text, "time '%.*s' is finer than a nanosecond", shown(word),
+			      word.text);
 	if (overflow || *value > (UINT64_MAX - part * unit / scale) / unit)
-		return refuse(p, word.text, "time '%.*s' does not fit in 64 bits", shown(word), word.text);
+		return refuse(p, word.text, "time '%.*s' does not fit in 64 bits", shown(word),
+			      word.text);
 	*value = *value * unit + part * unit / scale;
 	return 0;
 }
@@ -260,15 +269,16 @@ static bool find_choice(const char *list, struct word word, uint64_t *value)
 	return false;
 }
 
-static int parse_choice(struct parser *p, struct word word, const char *key, const char *list, uint64_t *value)
+static int parse_choice(struct parser *p, struct word word, const char *key, const char *list,
+			uint64_t *value)
 {
 	struct choices choices = { .list = list };
 	char near[64];
 
 	if (find_choice(list, word, value))
 		return 0;
-	return refuse(p, word.text, "%s%s'%.*s'; expected %s%s", key, *key ? " " : "", shown(word), word.text,
-		      list, hint(word, choice_at, &choices, near, sizeof near));
+	return refuse(p, word.text, "%s%s'%.*s'; expected %s%s", key, *key ? " " : "", shown(word),
+		      word.text, list, hint(word, choice_at, &choices, near, sizeof near));
 }
 
 static int parse_perm(struct parser *p, struct word word, uint64_t *value)
@@ -278,7 +288,8 @@ static int parse_perm(struct parser *p, struct word word, uint64_t *value)
 		const char *letter = strchr("rwx", word.text[i]);
 
 		if (!letter)
-			return refuse(p, word.text + i, "perm '%.*s'; expected r, w, rw, with x where it applies",
+			return refuse(p, word.text + i,
+				      "perm '%.*s'; expected r, w, rw, with x where it applies",
 				      shown(word), word.text);
 		*value |= *letter == 'r' ? 1u : *letter == 'w' ? 2u : 4u;
 	}
@@ -296,15 +307,20 @@ static int parse_device_id(struct parser *p, struct word word, uint64_t *value)
 	if (word.length < sizeof text) {
 		memcpy(text, word.text, word.length);
 		text[word.length] = 0;
-		if ((sscanf(text, "%4x:%2x:%2x.%1x%c", &segment, &bus, &slot, &function, &extra) == 4 ||
-		     (segment = 0, sscanf(text, "%2x:%2x.%1x%c", &bus, &slot, &function, &extra) == 3)) &&
+		if ((sscanf(text, "%4x:%2x:%2x.%1x%c", &segment, &bus, &slot, &function, &extra) ==
+			     4 ||
+		     (segment = 0,
+		      sscanf(text, "%2x:%2x.%1x%c", &bus, &slot, &function, &extra) == 3)) &&
 		    slot < 32 && function < 8) {
-			*value = 1ull << 63 | (uint64_t)segment << 16 | bus << 8 | slot << 3 | function;
+			*value = 1ull << 63 | (uint64_t)segment << 16 | bus << 8 | slot << 3 |
+				 function;
 			return 0;
 		}
 	}
-	return refuse(p, word.text, "id '%.*s'; expected segment:bus:device.function as 0000:00:04.0, or a number",
-		      shown(word), word.text);
+	return refuse(
+		p, word.text,
+		"id '%.*s'; expected segment:bus:device.function as 0000:00:04.0, or a number",
+		shown(word), word.text);
 }
 
 static int intern(struct parser *p, struct word word, const char *key, uint64_t *value)
@@ -313,13 +329,15 @@ static int intern(struct parser *p, struct word word, const char *key, uint64_t 
 
 	for (size_t i = 0; i < word.length; i++)
 		if (!name_character(word.text[i]))
-			return refuse(p, word.text + i, "'%c' in %s; expected a name of letters, digits and _ . : -",
+			return refuse(p, word.text + i,
+				      "'%c' in %s; expected a name of letters, digits and _ . : -",
 				      word.text[i], key);
 	if (!word.length)
 		return refuse(p, word.text, "%s is empty; expected a name", key);
 	number = names_string(p->source->head.names, word.text, word.length);
 	if (number == NAME_NONE)
-		return refuse(p, word.text, "%s: more names than this program keeps, or one over 4 KiB", key);
+		return refuse(p, word.text,
+			      "%s: more names than this program keeps, or one over 4 KiB", key);
 	*value = number;
 	return 0;
 }
@@ -349,7 +367,8 @@ static int parse_string(struct parser *p, uint64_t *value)
 	number = names_string(p->source->head.names, text, (size_t)(to - text));
 	free(text);
 	if (number == NAME_NONE)
-		return refuse(p, begin, "a string over 4 KiB, or more strings than this program keeps");
+		return refuse(p, begin,
+			      "a string over 4 KiB, or more strings than this program keeps");
 	*value = number;
 	return 0;
 }
@@ -365,18 +384,19 @@ static const char *declared_at(const void *ctx, uint32_t i)
 {
 	const struct declared *declared = ctx;
 
-	return i < names_count(declared->names, declared->table) ?
-		       names_of(declared->names, declared->table, i) :
-		       NULL;
+	return i < names_count(declared->names, declared->table)
+		       ? names_of(declared->names, declared->table, i)
+		       : NULL;
 }
 
-static int find_declared(struct parser *p, struct word word, enum name_table table, const char *what,
-			 uint32_t *number)
+static int find_declared(struct parser *p, struct word word, enum name_table table,
+			 const char *what, uint32_t *number)
 {
 	struct declared declared = { p->source->head.names, table };
 	char near[128];
 
-	*number = word.length ? names_find(declared.names, table, word.text, word.length) : NAME_NONE;
+	*number =
+		word.length ? names_find(declared.names, table, word.text, word.length) : NAME_NONE;
 	if (*number != NAME_NONE)
 		return 0;
 	if (!word.length)
@@ -404,18 +424,21 @@ static int declare(struct parser *p, struct word word, struct agent *agent)
 	static const struct {
 		uint8_t kind;
 		enum name_table table;
-	} tables[] = { { EVENT_IOMMU, NAMES_IOMMUS }, { EVENT_DOMAIN, NAMES_DOMAINS }, { EVENT_DEVICE, NAMES_DEVICES } };
+	} tables[] = { { EVENT_IOMMU, NAMES_IOMMUS },
+		       { EVENT_DOMAIN, NAMES_DOMAINS },
+		       { EVENT_DEVICE, NAMES_DEVICES } };
 	enum name_table table = tables[p->event.kind - EVENT_IOMMU].table;
 	uint32_t number;
 
 	if (!word.length)
-		return refuse(p, word.text, "expected a name for this %s", event_kinds[p->event.kind].word);
+		return refuse(p, word.text, "expected a name for this %s",
+			      event_kinds[p->event.kind].word);
 	if (intern(p, word, "name", &p->values[0]))
 		return -1;
 	number = names_declare(p->source->head.names, table, (uint32_t)p->values[0]);
 	if (number == NAME_NONE)
-		return refuse(p, word.text, "%s '%.*s' is declared already", event_kinds[p->event.kind].word,
-			      shown(word), word.text);
+		return refuse(p, word.text, "%s '%.*s' is declared already",
+			      event_kinds[p->event.kind].word, shown(word), word.text);
 	p->event.present |= 1; /* the name is field 0 */
 	if (table == NAMES_DOMAINS)
 		agent->domain = number;
@@ -435,8 +458,8 @@ static int parse_inval_subject(struct parser *p, struct agent *agent)
 		p->at = begin;
 		return device ? refuse(p, begin, "atc=yes and config=yes need a device's name") : 0;
 	}
-	return device ? find_declared(p, word, NAMES_DEVICES, "device", &agent->device) :
-			find_declared(p, word, NAMES_DOMAINS, "domain", &agent->domain);
+	return device ? find_declared(p, word, NAMES_DEVICES, "device", &agent->device)
+		      : find_declared(p, word, NAMES_DOMAINS, "domain", &agent->domain);
 }
 
 static int parse_subject(struct parser *p, struct agent *agent)
@@ -445,15 +468,18 @@ static int parse_subject(struct parser *p, struct agent *agent)
 	case SUBJECT_NEW:
 		return declare(p, next_word(p, false), agent);
 	case SUBJECT_DOMAIN:
-		return find_declared(p, next_word(p, false), NAMES_DOMAINS, "domain", &agent->domain);
+		return find_declared(p, next_word(p, false), NAMES_DOMAINS, "domain",
+				     &agent->domain);
 	case SUBJECT_DEVICE:
-		return find_declared(p, next_word(p, false), NAMES_DEVICES, "device", &agent->device);
+		return find_declared(p, next_word(p, false), NAMES_DEVICES, "device",
+				     &agent->device);
 	case SUBJECT_DEVICE_DOMAIN:
-		return find_declared(p, next_word(p, false), NAMES_DEVICES, "device", &agent->device) ||
-				       find_declared(p, next_word(p, false), NAMES_DOMAINS, "domain",
-						     &agent->domain) ?
-			       -1 :
-			       0;
+		return find_declared(p, next_word(p, false), NAMES_DEVICES, "device",
+				     &agent->device) ||
+				       find_declared(p, next_word(p, false), NAMES_DOMAINS,
+						     "domain", &agent->domain)
+			       ? -1
+			       : 0;
 	case SUBJECT_INVAL:
 		skip_blanks(p);
 		return parse_inval_subject(p, agent);
@@ -474,7 +500,8 @@ static const char *key_at(const void *ctx, uint32_t i)
 	uint32_t n = 0;
 
 	for (unsigned f = 0; f < EVENT_FIELDS; f++)
-		if (row->fields[f].type != FIELD_END && row->fields[f].type != FIELD_WORD_MORE && n++ == i)
+		if (row->fields[f].type != FIELD_END && row->fields[f].type != FIELD_WORD_MORE &&
+		    n++ == i)
 			return row->fields[f].key;
 	return n == i ? "class" : NULL;
 }
@@ -502,21 +529,25 @@ static int parse_words(struct parser *p, struct word word, unsigned field)
 	return 0;
 }
 
-static int parse_flag(struct parser *p, struct word word, const struct event_field *field, uint64_t *value)
+static int parse_flag(struct parser *p, struct word word, const struct event_field *field,
+		      uint64_t *value)
 {
-	const char *expected = field->type == FIELD_YES ? "yes" : "no", *other = field->type == FIELD_YES ? "no" : "yes";
+	const char *expected = field->type == FIELD_YES ? "yes" : "no",
+		   *other = field->type == FIELD_YES ? "no" : "yes";
 
 	if (word_is(word, other)) { /* the default, said aloud */
 		*value = UINT64_MAX;
 		return 0;
 	}
 	if (!word_is(word, expected))
-		return refuse(p, word.text, "%s '%.*s'; expected yes or no", field->key, shown(word), word.text);
+		return refuse(p, word.text, "%s '%.*s'; expected yes or no", field->key,
+			      shown(word), word.text);
 	*value = 1;
 	return 0;
 }
 
-static int parse_value(struct parser *p, const struct event_field *field, unsigned index, struct word word)
+static int parse_value(struct parser *p, const struct event_field *field, unsigned index,
+		       struct word word)
 {
 	uint64_t *value = &p->values[index];
 
@@ -552,7 +583,8 @@ static int parse_value(struct parser *p, const struct event_field *field, unsign
 }
 
 /* Puts a parsed value where the head or the slots keep it. */
-static int place_value(struct parser *p, const struct event_field *field, unsigned index, struct word word)
+static int place_value(struct parser *p, const struct event_field *field, unsigned index,
+		       struct word word)
 {
 	uint64_t value = p->values[index];
 
@@ -560,14 +592,16 @@ static int place_value(struct parser *p, const struct event_field *field, unsign
 		p->event.addr = value;
 	} else if (field->place == PLACE_LEN) {
 		if (value > UINT32_MAX)
-			return refuse(p, word.text, "%s=%.*s; expected less than 4 GiB", field->key, shown(word),
-				      word.text);
+			return refuse(p, word.text, "%s=%.*s; expected less than 4 GiB", field->key,
+				      shown(word), word.text);
 		p->event.len = (uint32_t)value;
 	} else if (field->place == PLACE_AGENT) {
 		if (value >= 1u << 20)
-			return refuse(p, word.text, "pasid=%.*s; expected at most 20 bits", shown(word), word.text);
+			return refuse(p, word.text, "pasid=%.*s; expected at most 20 bits",
+				      shown(word), word.text);
 		p->pasid = (uint32_t)value;
-	} else if (!((field->type == FIELD_YES || field->type == FIELD_NO) && value == UINT64_MAX)) {
+	} else if (!((field->type == FIELD_YES || field->type == FIELD_NO) &&
+		     value == UINT64_MAX)) {
 		p->event.present |= (uint16_t)(1u << index);
 	}
 	return 0;
@@ -597,8 +631,8 @@ static int parse_key(struct parser *p, uint32_t *seen)
 				p->event.present |= (uint16_t)(1u << f);
 				return 0;
 			}
-		return refuse(p, key.text, "'%.*s' where '%s' takes key=value%s", shown(key), key.text, row->word,
-			      hint(key, key_at, row, near, sizeof near));
+		return refuse(p, key.text, "'%.*s' where '%s' takes key=value%s", shown(key),
+			      key.text, row->word, hint(key, key_at, row, near, sizeof near));
 	}
 	p->at++;
 	word.text = p->at;
@@ -609,12 +643,13 @@ static int parse_key(struct parser *p, uint32_t *seen)
 		p->event.flags |= EVENT_FLAG_CLAMPED;
 		return 0;
 	}
-	while (f < EVENT_FIELDS && (row->fields[f].type == FIELD_END || row->fields[f].type == FIELD_WORD_MORE ||
-				    !word_is(key, row->fields[f].key)))
+	while (f < EVENT_FIELDS &&
+	       (row->fields[f].type == FIELD_END || row->fields[f].type == FIELD_WORD_MORE ||
+		!word_is(key, row->fields[f].key)))
 		f++;
 	if (f == EVENT_FIELDS || (f == 0 && row->subject == SUBJECT_NEW))
-		return refuse(p, key.text, "'%s' has no key '%.*s'%s", row->word, shown(key), key.text,
-			      hint(key, key_at, row, near, sizeof near));
+		return refuse(p, key.text, "'%s' has no key '%.*s'%s", row->word, shown(key),
+			      key.text, hint(key, key_at, row, near, sizeof near));
 	if (*seen >> f & 1)
 		return refuse(p, key.text, "key '%.*s' stands twice", shown(key), key.text);
 	*seen |= 1u << f;
@@ -658,16 +693,19 @@ static int check_range(struct parser *p, uint32_t seen)
 	}
 	if (!ranged) {
 		if (p->event.kind == EVENT_INVAL && (seen & 2))
-			return refuse(p, begin, "iova= without size=; an invalidation names a range or neither");
+			return refuse(
+				p, begin,
+				"iova= without size=; an invalidation names a range or neither");
 		return 0;
 	}
 	if (p->event.kind == EVENT_INVAL && !(seen & 2))
-		return refuse(p, begin, "size= without iova=; an invalidation names a range or neither");
+		return refuse(p, begin,
+			      "size= without iova=; an invalidation names a range or neither");
 	if (!length && !(p->event.kind == EVENT_DMA && event_verb(&p->event) == DMA_VERB_READ))
 		return refuse(p, begin, "a length of 0; only 'dma read' has one, a flushing read");
 	if (length && p->event.addr + (length - 1) < p->event.addr)
-		return refuse(p, begin, "0x%llx + 0x%llx goes beyond 2^64", (unsigned long long)p->event.addr,
-			      (unsigned long long)length);
+		return refuse(p, begin, "0x%llx + 0x%llx goes beyond 2^64",
+			      (unsigned long long)p->event.addr, (unsigned long long)length);
 	return 0;
 }
 
@@ -722,12 +760,14 @@ static int parse_when(struct parser *p)
 		return -1;
 	if (relative) {
 		if (*time > UINT64_MAX - last)
-			return refuse(p, word.text, "time '%.*s' does not fit in 64 bits", shown(word), word.text);
+			return refuse(p, word.text, "time '%.*s' does not fit in 64 bits",
+				      shown(word), word.text);
 		*time += last;
 	}
 	if (*time < last)
 		return refuse(p, word.text,
-			      "time %llu ns is before the line above (%llu ns); events stand in order of time",
+			      "time %llu ns is before the line above (%llu ns); events stand in "
+			      "order of time",
 			      (unsigned long long)*time, (unsigned long long)last);
 	return 0;
 }
@@ -778,18 +818,20 @@ static int read_line(struct text_source *source, struct err *err)
 
 	if (length < 0) {
 		if (ferror(source->file))
-			return err_set(err, ERR_IO, "%s: cannot be read after line %llu", source->path,
-				       (unsigned long long)source->line_number);
+			return err_set(err, ERR_IO, "%s: cannot be read after line %llu",
+				       source->path, (unsigned long long)source->line_number);
 		return 0;
 	}
 	source->line_number++;
 	source->head.offset += (uint64_t)length;
 	if (length > LINE_MAX_BYTES)
-		return err_set(err, ERR_INPUT, "%s:%llu: a line of %zd bytes; expected at most 1 MiB", source->path,
+		return err_set(err, ERR_INPUT,
+			       "%s:%llu: a line of %zd bytes; expected at most 1 MiB", source->path,
 			       (unsigned long long)source->line_number, length);
 	if (memchr(source->line, 0, (size_t)length))
-		return err_set(err, ERR_INPUT, "%s:%llu:%zu: a NUL byte; expected text", source->path,
-			       (unsigned long long)source->line_number, strlen(source->line) + 1);
+		return err_set(err, ERR_INPUT, "%s:%llu:%zu: a NUL byte; expected text",
+			       source->path, (unsigned long long)source->line_number,
+			       strlen(source->line) + 1);
 	while (length && (source->line[length - 1] == '\n' || source->line[length - 1] == '\r'))
 		source->line[--length] = 0;
 	return 1;
@@ -801,11 +843,12 @@ static int check_header(struct text_source *source, struct err *err)
 	char extra;
 
 	if (sscanf(source->line, "# iommusim events %u %c", &version, &extra) != 1)
-		return err_set(err, ERR_INPUT, "%s:%llu: '%.60s'; expected the header '# iommusim events 1'",
+		return err_set(err, ERR_INPUT,
+			       "%s:%llu: '%.60s'; expected the header '# iommusim events 1'",
 			       source->path, (unsigned long long)source->line_number, source->line);
 	if (version != 1)
-		return err_set(err, ERR_INPUT, "%s:%llu: version %u; this program reads version 1", source->path,
-			       (unsigned long long)source->line_number, version);
+		return err_set(err, ERR_INPUT, "%s:%llu: version %u; this program reads version 1",
+			       source->path, (unsigned long long)source->line_number, version);
 	source->header_seen = true;
 	return 0;
 }
@@ -845,7 +888,9 @@ static int text_next(struct event_source *head, struct event_batch *batch, struc
 		return -1;
 	}
 	if (!n && !source->header_seen)
-		return err_set(err, ERR_INPUT, "%s: empty; expected the header '# iommusim events 1'", source->path);
+		return err_set(err, ERR_INPUT,
+			       "%s: empty; expected the header '# iommusim events 1'",
+			       source->path);
 	source->records += n;
 	*batch = (struct event_batch){ source->events, source->slots, n, source->first };
 	return n > 0;

@@ -61,8 +61,8 @@ static void put_device_id(struct line *line, uint64_t value)
 		put(line, "%" PRIu64, value);
 		return;
 	}
-	put(line, "%04x:%02x:%02x.%x", (unsigned)(value >> 16 & 0xffff), (unsigned)(value >> 8 & 0xff),
-	    (unsigned)(value >> 3 & 0x1f), (unsigned)(value & 7));
+	put(line, "%04x:%02x:%02x.%x", (unsigned)(value >> 16 & 0xffff),
+	    (unsigned)(value >> 8 & 0xff), (unsigned)(value >> 3 & 0x1f), (unsigned)(value & 7));
 }
 
 static void put_string(struct line *line, const char *text)
@@ -93,7 +93,8 @@ static void put_value(struct line *line, const struct names *names, const struct
 		put_choice(line, field->choices, value);
 		break;
 	case FIELD_PERM:
-		put(line, "%s%s%s", value & 1 ? "r" : "", value & 2 ? "w" : "", value & 4 ? "x" : "");
+		put(line, "%s%s%s", value & 1 ? "r" : "", value & 2 ? "w" : "",
+		    value & 4 ? "x" : "");
 		break;
 	case FIELD_NAME:
 		put(line, "%s", names_text(names, (uint32_t)value));
@@ -115,8 +116,8 @@ static void put_value(struct line *line, const struct names *names, const struct
 	}
 }
 
-static void put_subject(struct line *line, const struct names *names, const struct event_batch *batch,
-			const struct event *event)
+static void put_subject(struct line *line, const struct names *names,
+			const struct event_batch *batch, const struct event *event)
 {
 	struct agent agent = names_agent_of(names, event->agent);
 
@@ -147,7 +148,8 @@ static bool head_field_shown(const struct event *event, const struct event_field
 	return event->kind == EVENT_INVAL ? event_has(event, INVAL_SIZE) : event_has(event, 1);
 }
 
-static void put_words(struct line *line, const struct event_batch *batch, const struct event *event, unsigned f)
+static void put_words(struct line *line, const struct event_batch *batch, const struct event *event,
+		      unsigned f)
 {
 	put(line, " w=0x%" PRIx64, event_value(batch, event, f));
 	for (unsigned more = f + 1; more < f + 4; more++)
@@ -190,8 +192,8 @@ static void put_field(struct line *line, const struct names *names, const struct
 	}
 }
 
-void text_format(const struct names *names, const struct event_batch *batch, const struct event *event,
-		 char *text, size_t size)
+void text_format(const struct names *names, const struct event_batch *batch,
+		 const struct event *event, char *text, size_t size)
 {
 	static const char *const classes[] = { "recorded", "derived", "inferred", "reader" };
 	const struct event_kind_row *row = &event_kinds[event->kind];
@@ -222,8 +224,8 @@ struct text_sink {
 	char line[16384];
 };
 
-static int text_put(struct event_sink *head, const struct names *names, const struct event_batch *batch,
-		    struct err *err)
+static int text_put(struct event_sink *head, const struct names *names,
+		    const struct event_batch *batch, struct err *err)
 {
 	struct text_sink *sink = (struct text_sink *)head;
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 typedef uint64_t iova_t; /* what a device puts on the bus */
-typedef uint64_t pa_t;   /* what reaches memory */
+typedef uint64_t pa_t;	 /* what reaches memory */
 
 /* The lowest `count` bits set; count 0 to 64. */
 static inline uint64_t low_mask(unsigned count)

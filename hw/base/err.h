@@ -16,7 +16,7 @@ enum err_code {
 	ERR_INPUT,     /* a recording: text, native or imported */
 	ERR_DAMAGED,   /* a native file whose checksums or structure do not hold */
 	ERR_LIMIT,     /* a limit of this program or of the machine description */
-	ERR_IO,        /* the operating system refused */
+	ERR_IO,	       /* the operating system refused */
 	ERR_NO_MEMORY, /* allocation failed */
 	ERR_STORE,     /* SQLite */
 	ERR_DIFFERS,   /* --verify found a difference: a defect of this program */

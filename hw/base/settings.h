@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 enum setting_type {
-	SETTING_COUNT,  /* decimal or 0x */
-	SETTING_NS,     /* a time: number with ns, us, ms, s (no suffix: ns) */
-	SETTING_BYTES,  /* a size: number with K, M, G */
-	SETTING_BOOL,   /* yes or no */
+	SETTING_COUNT,	/* decimal or 0x */
+	SETTING_NS,	/* a time: number with ns, us, ms, s (no suffix: ns) */
+	SETTING_BYTES,	/* a size: number with K, M, G */
+	SETTING_BOOL,	/* yes or no */
 	SETTING_CHOICE, /* one of choices[]; stored as its index */
 };
 
@@ -24,7 +24,7 @@ struct setting {
 	enum setting_type type;
 	size_t offset;	     /* of a uint64_t in the struct that the table describes */
 	uint64_t min, max;   /* inclusive; unused for BOOL and CHOICE */
-	uint64_t value;      /* the default */
+	uint64_t value;	     /* the default */
 	const char *choices; /* SETTING_CHOICE: "a|b|c", in the order of the enum */
 	const char *doc;     /* one line */
 	const char *source;  /* where the default comes from */

@@ -41,9 +41,9 @@ struct pt_format {
 /* Where a walk starts and what its machine requires. */
 struct pt_root {
 	pa_t table;
-	struct frame *frame; /* of that table; NULL: the read fails */
-	uint8_t level;	     /* of that table */
-	uint8_t perm;	     /* granted by the levels above */
+	struct frame *frame;		       /* of that table; NULL: the read fails */
+	uint8_t level;			       /* of that table */
+	uint8_t perm;			       /* granted by the levels above */
 	const uint64_t (*reserved)[PT_LEVELS]; /* [leaf][level]: bits that must be 0 */
 };
 
@@ -56,9 +56,9 @@ struct pt_walk {
 	uint8_t level;	  /* of the table where the walk ended */
 	uint8_t start;	  /* level of the table it started from */
 	uint8_t flags;
-	pa_t pa;	  /* PT_OK: page base */
-	pa_t word;	  /* address of the last entry read, or that could not be read */
-	uint64_t raw;	  /* that entry */
+	pa_t pa;      /* PT_OK: page base */
+	pa_t word;    /* address of the last entry read, or that could not be read */
+	uint64_t raw; /* that entry */
 	struct frame *tables[PT_LEVELS]; /* visited, by level; [start] is the first */
 	uint8_t perms[PT_LEVELS];	 /* granted above each of them */
 };

@@ -33,8 +33,9 @@ static void vtd_destroy(struct iommu *iommu)
 static int check_config(const struct vtd_config *config, struct err *err)
 {
 	if (!config->levels_3 && !config->levels_4 && !config->levels_5)
-		return err_set(err, ERR_CONFIG, "vtd: no table depth is supported; set one of "
-						"vtd.levels_3, vtd.levels_4, vtd.levels_5");
+		return err_set(err, ERR_CONFIG,
+			       "vtd: no table depth is supported; set one of "
+			       "vtd.levels_3, vtd.levels_4, vtd.levels_5");
 	if (config->walk_ways && config->walk_entries % config->walk_ways)
 		return err_set(err, ERR_CONFIG,
 			       "vtd: vtd.walk.entries %llu is not a multiple of vtd.walk.ways %llu",
@@ -109,7 +110,8 @@ static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, 
 	(void)ats; /* legacy mode without device TLBs; see omits */
 	if (requester_id > 0xffff)
 		return err_set(err, ERR_INPUT,
-			       "requester id 0x%x does not fit bus:device.function (16 bits)", requester_id);
+			       "requester id 0x%x does not fit bus:device.function (16 bits)",
+			       requester_id);
 	if (vtd->n_devices == vtd->max_devices) {
 		uint32_t max = vtd->max_devices ? vtd->max_devices * 2 : 16;
 		struct vtd_device *devices = realloc(vtd->devices, max * sizeof *devices);
@@ -129,7 +131,8 @@ static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, 
 
 /* Where the walk begins: the lowest table that a walk cache points to, else the top. */
 static void walk_start(struct vtd *vtd, const struct dma_request *request,
-		       const struct vtd_context *context, struct pt_root *root, struct vtd_path *path)
+		       const struct vtd_context *context, struct pt_root *root,
+		       struct vtd_path *path)
 {
 	unsigned lg2;
 
@@ -170,17 +173,19 @@ static bool leaf_inherits(const struct pt_walk *walk, const struct vtd_context *
 	       truth->context.space != context->space || truth->context.did != context->did;
 }
 
-static bool pointer_inherits(const struct pt_walk *walk, unsigned level, const struct vtd_context *context,
-			     const struct vtd_answer *truth)
+static bool pointer_inherits(const struct pt_walk *walk, unsigned level,
+			     const struct vtd_context *context, const struct vtd_answer *truth)
 {
-	return !truth->walked || truth->walk.level > level || truth->walk.tables[level] != walk->tables[level] ||
-	       truth->walk.perms[level] != walk->perms[level] || truth->context.space != context->space ||
-	       truth->context.did != context->did;
+	return !truth->walked || truth->walk.level > level ||
+	       truth->walk.tables[level] != walk->tables[level] ||
+	       truth->walk.perms[level] != walk->perms[level] ||
+	       truth->context.space != context->space || truth->context.did != context->did;
 }
 
-static void fill_after(struct vtd *vtd, const struct dma_request *request, struct vtd_context *context,
-		       const struct pt_walk *walk, const struct dma_result *result,
-		       const struct vtd_answer *truth, uint64_t changed)
+static void fill_after(struct vtd *vtd, const struct dma_request *request,
+		       struct vtd_context *context, const struct pt_walk *walk,
+		       const struct dma_result *result, const struct vtd_answer *truth,
+		       uint64_t changed)
 {
 	unsigned lowest = walk->status == PT_UNREADABLE ? walk->level + 1u : walk->level;
 
@@ -245,7 +250,8 @@ static void choose_match(struct vtd *vtd, const struct dma_request *request,
 		struct tlb_at other;
 		bool take;
 
-		if (!tlb_at(vtd->iotlb, context->did, request->iova, vtd->iotlb->live_lg2[i], &other) ||
+		if (!tlb_at(vtd->iotlb, context->did, request->iova, vtd->iotlb->live_lg2[i],
+			    &other) ||
 		    other.copy == at->copy)
 			continue;
 		if (vtd->config.multi_hit == MULTI_HIT_RANDOM) {
@@ -260,8 +266,9 @@ static void choose_match(struct vtd *vtd, const struct dma_request *request,
 	}
 }
 
-static void checked_hit(struct vtd *vtd, const struct dma_request *request, struct vtd_context *context,
-			bool cached_context, unsigned page_lg2, struct dma_result *result)
+static void checked_hit(struct vtd *vtd, const struct dma_request *request,
+			struct vtd_context *context, bool cached_context, unsigned page_lg2,
+			struct dma_result *result)
 {
 	struct vtd_path path = { .context = context,
 				 .cached_context = cached_context,
@@ -279,7 +286,8 @@ static void checked_hit(struct vtd *vtd, const struct dma_request *request, stru
  * gets Unsupported Request. */
 static bool interrupt_message(const struct dma_request *request, struct dma_result *result)
 {
-	if (request->iova >> 20 != 0xfee || request->type != DMA_UNTRANSLATED || request->pasid != NO_PASID)
+	if (request->iova >> 20 != 0xfee || request->type != DMA_UNTRANSLATED ||
+	    request->pasid != NO_PASID)
 		return false;
 	*result = (struct dma_result){ .pa = NO_PA, .outcome = OUTCOME_INTERRUPT, .sees = SEES_OK };
 	if (!(request->access & ACCESS_WRITE)) {
@@ -289,7 +297,8 @@ static bool interrupt_message(const struct dma_request *request, struct dma_resu
 	return true;
 }
 
-static void serve_page(struct vtd *vtd, const struct dma_request *request, struct dma_result *result)
+static void serve_page(struct vtd *vtd, const struct dma_request *request,
+		       struct dma_result *result)
 {
 	struct vtd_context scratch, *context;
 	bool cached;
@@ -344,8 +353,8 @@ static __attribute__((noinline)) void serve(struct vtd *vtd, const struct dma_re
 	} while (left);
 }
 
-static size_t untranslated(struct vtd *vtd, const struct dma_request *requests, struct dma_result *results,
-			   size_t n)
+static size_t untranslated(struct vtd *vtd, const struct dma_request *requests,
+			   struct dma_result *results, size_t n)
 {
 	vtd->count.requests += n;
 	for (size_t i = 0; i < n; i++)
@@ -355,8 +364,9 @@ static size_t untranslated(struct vtd *vtd, const struct dma_request *requests, 
 	return n;
 }
 
-static size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
-			    struct dma_result *results, size_t n)
+static size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
+			    const struct dma_request *requests, struct dma_result *results,
+			    size_t n)
 {
 	struct vtd *vtd = vtd_of(iommu);
 	const struct tlb *iotlb = vtd->iotlb;
@@ -372,8 +382,9 @@ static size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const str
 		iova_t iova = request->iova;
 		unsigned lg2;
 
-		if (likely(!context->slow && request->type == DMA_UNTRANSLATED && iova <= context->last &&
-			   (iova & 0xfff) + request->len <= 4096 && iova >> 20 != 0xfee && request->len)) {
+		if (likely(!context->slow && request->type == DMA_UNTRANSLATED &&
+			   iova <= context->last && (iova & 0xfff) + request->len <= 4096 &&
+			   iova >> 20 != 0xfee && request->len)) {
 			uint64_t data = tlb_lookup(iotlb, context->did, iova, &lg2);
 
 			if (likely(data && !(data & TLB_CHECK) && !(request->access & ~data))) {
@@ -435,8 +446,8 @@ static void vtd_truth_result(struct iommu *iommu, const struct dma_request *requ
 	*result = answer.result;
 }
 
-static void vtd_tables_changed(struct iommu *iommu, uint64_t event, const struct table_change *changes,
-			       uint32_t n)
+static void vtd_tables_changed(struct iommu *iommu, uint64_t event,
+			       const struct table_change *changes, uint32_t n)
 {
 	struct vtd *vtd = vtd_of(iommu);
 
@@ -445,7 +456,8 @@ static void vtd_tables_changed(struct iommu *iommu, uint64_t event, const struct
 		if (!changes[i].configuration)
 			vtd_mark(vtd, &changes[i]);
 		else if (changes[i].space == vtd->config_space)
-			vtd_context_mark(vtd, (uint16_t)changes[i].first, (uint16_t)changes[i].last);
+			vtd_context_mark(vtd, (uint16_t)changes[i].first,
+					 (uint16_t)changes[i].last);
 	}
 }
 
@@ -463,8 +475,8 @@ static int vtd_start(struct iommu *iommu, pa_t root)
 
 /* Context words of a device. The root entry's word comes first when its context table is new;
  * the table's address follows from the root table's: one frame per bus, after it. */
-static size_t vtd_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t root, unsigned levels,
-			       uint64_t tag, struct table_word words[8])
+static size_t vtd_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t root,
+			       unsigned levels, uint64_t tag, struct table_word words[8])
 {
 	const struct vtd *vtd = (const struct vtd *)iommu;
 	pa_t root_entry = vtd->rtaddr + bits(requester_id, 15, 8) * 16;
@@ -646,15 +658,19 @@ static void vtd_each_copy(const struct iommu *iommu,
 
 const struct iommu_model vtd_model = {
 	.name = "vtd",
-	.spec = "Intel Virtualization Technology for Directed I/O, Architecture Specification, rev 4.x, "
+	.spec = "Intel Virtualization Technology for Directed I/O, Architecture Specification, rev "
+		"4.x, "
 		"legacy mode",
-	.omits = "scalable mode: PASID tables, first stage and nested translation (requests with a PASID "
+	.omits = "scalable mode: PASID tables, first stage and nested translation (requests with a "
+		 "PASID "
 		 "are treated as untranslated requests)\n"
-		 "device TLBs (ATS): translation requests and translated requests are refused (reason Dh)\n"
+		 "device TLBs (ATS): translation requests and translated requests are refused "
+		 "(reason Dh)\n"
 		 "page requests: no page request queue\n"
 		 "interrupt remapping: writes to FEExxxxxh are taken as messages and end there\n"
 		 "advanced fault log: not built in practice\n"
-		 "negative caching under caching mode: allowed by the specification, never done here; "
+		 "negative caching under caching mode: allowed by the specification, never done "
+		 "here; "
 		 "caching mode only changes what drivers flush\n"
 		 "non-coherent page walks: walks read what software wrote\n"
 		 "walk latency: a walk happens at one instant\n",

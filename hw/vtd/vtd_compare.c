@@ -10,19 +10,22 @@ static bool same_answer(const struct dma_result *a, const struct dma_result *b)
 	return a->pa == b->pa;
 }
 
-static enum verdict judge(const struct dma_result *served, const struct dma_result *truth, unsigned reasons)
+static enum verdict judge(const struct dma_result *served, const struct dma_result *truth,
+			  unsigned reasons)
 {
 	if (served->outcome == OUTCOME_OK && !same_answer(served, truth))
 		return VERDICT_STALE_USE;
 	if (served->outcome != OUTCOME_OK && truth->outcome == OUTCOME_OK)
 		return VERDICT_STALE_REFUSAL;
 	/* R1: benign needs an update that had set the bit, and an access that was served. */
-	return (reasons & (CHECK_UPDATE | CHECK_SOURCE)) && served->outcome == OUTCOME_OK ? VERDICT_BENIGN :
-											VERDICT_FRESH;
+	return (reasons & (CHECK_UPDATE | CHECK_SOURCE)) && served->outcome == OUTCOME_OK
+		       ? VERDICT_BENIGN
+		       : VERDICT_FRESH;
 }
 
 /* Whether the whole copy says what the tables say. */
-static bool translation_equals(const struct vtd *vtd, const struct tlb_at *at, const struct vtd_answer *truth)
+static bool translation_equals(const struct vtd *vtd, const struct tlb_at *at,
+			       const struct vtd_answer *truth)
 {
 	const struct pt_walk *walk = &truth->walk;
 	iova_t first = tlb_first(vtd->iotlb, at);
@@ -36,7 +39,8 @@ static bool translation_equals(const struct vtd *vtd, const struct tlb_at *at, c
 static bool pointer_equals(const struct tlb_at *at, unsigned level, const struct vtd_answer *truth)
 {
 	return truth->walked && level <= truth->walk.start && level >= truth->walk.level &&
-	       truth->walk.tables[level] == at->copy->table && truth->context.space == at->copy->space &&
+	       truth->walk.tables[level] == at->copy->table &&
+	       truth->context.space == at->copy->space &&
 	       truth->walk.perms[level] == (*at->data & TLB_PERM);
 }
 
@@ -69,7 +73,9 @@ static uint32_t others(const struct vtd *vtd, const struct tlb_at *at, iova_t fi
 		       struct cached_copy *other)
 {
 	struct overlap_search search = { .self = at };
-	struct tlb_scope scope = { .tag = tlb_tag_of(vtd->iotlb, at), .first = first, .last = last };
+	struct tlb_scope scope = { .tag = tlb_tag_of(vtd->iotlb, at),
+				   .first = first,
+				   .last = last };
 
 	tlb_visit(vtd->iotlb, &scope, note_other, &search);
 	if (search.n && other)
@@ -85,7 +91,8 @@ static void prove(struct vtd *vtd, const struct vtd_path *path, const struct vtd
 
 	if (path->cached_context && path->context->check && context_equals(path->context, truth))
 		vtd_context_proven(vtd, path->context);
-	if (!path->any || !(*at->data & TLB_CHECK) || vtd->tags[tlb_tag_of(path->tlb, at)].conflicted)
+	if (!path->any || !(*at->data & TLB_CHECK) ||
+	    vtd->tags[tlb_tag_of(path->tlb, at)].conflicted)
 		return;
 	if (is_tlb)
 		equal = translation_equals(vtd, at, truth) &&
@@ -116,7 +123,8 @@ static unsigned blame(const struct vtd *vtd, const struct vtd_path *path, struct
 }
 
 void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struct vtd_path *path,
-		 const struct dma_result *served, const struct pt_walk *walk, struct vtd_answer *truth)
+		 const struct dma_result *served, const struct pt_walk *walk,
+		 struct vtd_answer *truth)
 {
 	struct cached_copy copy;
 	struct checked_use use = { .event = vtd->iommu.event,
@@ -124,7 +132,8 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 				   .copy = &copy,
 				   .served = *served,
 				   .matches = 1 };
-	const struct frame *read = walk && walk->status != PT_UNREADABLE ? walk->tables[walk->level] : NULL;
+	const struct frame *read =
+		walk && walk->status != PT_UNREADABLE ? walk->tables[walk->level] : NULL;
 	unsigned reasons = blame(vtd, path, &copy);
 
 	vtd->count.compared++;
@@ -133,8 +142,9 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 	use.walk = truth->walked ? &truth->walk : NULL;
 	use.verdict = judge(served, &truth->result, reasons);
 	if (path->any && path->tlb == vtd->iotlb)
-		use.matches += others(vtd, &path->at, request->iova,
-				      request->iova + (request->len ? request->len - 1 : 0), &use.other);
+		use.matches +=
+			others(vtd, &path->at, request->iova,
+			       request->iova + (request->len ? request->len - 1 : 0), &use.other);
 	if (read && read->node.freed) {
 		use.page_freed_table = true;
 		use.table_word = walk->word;

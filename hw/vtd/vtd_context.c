@@ -109,9 +109,9 @@ static void decode_context(const struct vtd *vtd, struct vtd_context *context)
 		return;
 	}
 	context->root = bits_at(context->low, 51, 12);
-	context->frame = memory_exists(vtd->memory, context->root) ?
-				 memory_frame(vtd->memory, context->root) :
-				 NULL;
+	context->frame = memory_exists(vtd->memory, context->root)
+				 ? memory_frame(vtd->memory, context->root)
+				 : NULL;
 	context->space = context->frame ? context->frame->node.space : 0;
 }
 
@@ -173,7 +173,8 @@ void vtd_context_mark(struct vtd *vtd, uint16_t first, uint16_t last)
 		struct vtd_context *context = &vtd->contexts[i];
 		struct cached_copy copy;
 
-		if (!context->valid || context->sid < first || context->sid > last || !MARK(MARK_CONTEXT))
+		if (!context->valid || context->sid < first || context->sid > last ||
+		    !MARK(MARK_CONTEXT))
 			continue;
 		context->check = true;
 		context->slow = true;
@@ -256,8 +257,9 @@ static void use_tag(struct vtd *vtd, const struct vtd_context *context)
 
 		copies = vtd_tag_copies(vtd, context->did);
 		if (copies)
-			vtd->observer->tag_reused(vtd->observer->self, vtd->iommu.event, context->device,
-						  context->did, tag->space, context->space, copies);
+			vtd->observer->tag_reused(vtd->observer->self, vtd->iommu.event,
+						  context->device, context->did, tag->space,
+						  context->space, copies);
 		if (copies || tag_shared(vtd, context->did, &other)) {
 			tag->conflicted = true;
 			vtd_mark_tag(vtd, context->did);

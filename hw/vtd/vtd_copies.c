@@ -62,8 +62,7 @@ static void evicted(struct vtd *vtd, const struct tlb *tlb, struct tlb_evicted *
 {
 	vtd->count.evictions++;
 	if (gone->data & TLB_CHECK)
-		vtd_copy_closes(vtd, tlb,
-				&(struct tlb_at){ &gone->key, &gone->data, &gone->copy });
+		vtd_copy_closes(vtd, tlb, &(struct tlb_at){ &gone->key, &gone->data, &gone->copy });
 }
 
 static void set_check(const struct tlb_at *at, unsigned reason, uint64_t changed)
@@ -116,7 +115,9 @@ static bool find_overlaps(struct vtd *vtd, const struct dma_request *request, ui
 			    .filled = vtd->iommu.event,
 			    .changed = NO_EVENT },
 	};
-	struct tlb_scope scope = { .tag = did, .first = overlap.filled.first, .last = overlap.filled.last };
+	struct tlb_scope scope = { .tag = did,
+				   .first = overlap.filled.first,
+				   .last = overlap.filled.last };
 
 	tlb_visit(vtd->iotlb, &scope, note_overlap, &overlap);
 	return overlap.any;
@@ -137,12 +138,14 @@ void vtd_fill_iotlb(struct vtd *vtd, const struct dma_request *request,
 	struct tlb_at at;
 
 	if ((tlb->n_live > 1 || (tlb->n_live && tlb->live_lg2[0] != walk->page_lg2)) &&
-	    find_overlaps(vtd, request, context->did, walk, context->space) && MARK(MARK_OVERLAP_FILL))
+	    find_overlaps(vtd, request, context->did, walk, context->space) &&
+	    MARK(MARK_OVERLAP_FILL))
 		copy.reasons |= CHECK_OVERLAP;
 	if (vtd->tags[context->did].conflicted && MARK(MARK_TAG_FILL))
 		copy.reasons |= CHECK_TAG;
 	if (tlb_fill(tlb, context->did, request->iova,
-		     walk->pa | walk->perm | walk->flags | (copy.reasons ? TLB_CHECK : 0), &copy, &gone))
+		     walk->pa | walk->perm | walk->flags | (copy.reasons ? TLB_CHECK : 0), &copy,
+		     &gone))
 		evicted(vtd, tlb, &gone);
 	if (copy.reasons && tlb_at(tlb, context->did, request->iova, walk->page_lg2, &at))
 		vtd_copy_opens(vtd, tlb, &at);
@@ -166,8 +169,8 @@ void vtd_fill_pointer(struct vtd *vtd, const struct dma_request *request,
 	if (vtd->tags[context->did].conflicted && MARK(MARK_TAG_FILL))
 		copy.reasons |= CHECK_TAG;
 	if (tlb_fill(tlb, context->did, request->iova,
-		     walk->tables[level]->pa | walk->perms[level] | (copy.reasons ? TLB_CHECK : 0), &copy,
-		     &gone))
+		     walk->tables[level]->pa | walk->perms[level] | (copy.reasons ? TLB_CHECK : 0),
+		     &copy, &gone))
 		evicted(vtd, tlb, &gone);
 	if (copy.reasons && tlb_at(tlb, context->did, request->iova, copy.page_lg2, &at))
 		vtd_copy_opens(vtd, tlb, &at);
@@ -182,7 +185,8 @@ static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
 	struct marking *marking = ctx;
 
-	set_check(at, marking->reason, marking->reason == CHECK_TAG ? NO_EVENT : marking->vtd->iommu.event);
+	set_check(at, marking->reason,
+		  marking->reason == CHECK_TAG ? NO_EVENT : marking->vtd->iommu.event);
 	vtd_copy_opens(marking->vtd, tlb, at);
 	return false;
 }
@@ -191,7 +195,9 @@ static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 void vtd_mark(struct vtd *vtd, const struct table_change *change)
 {
 	struct marking marking = { vtd, CHECK_UPDATE };
-	struct tlb_scope scope = { .space = change->space, .first = change->first, .last = change->last };
+	struct tlb_scope scope = { .space = change->space,
+				   .first = change->first,
+				   .last = change->last };
 
 	if (change->space >= vtd->n_spaces)
 		return; /* never walked */

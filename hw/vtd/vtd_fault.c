@@ -36,7 +36,8 @@ static bool raise(struct vtd *vtd, uint32_t condition)
 	return true;
 }
 
-static void write_record(struct vtd *vtd, const struct dma_request *request, uint16_t sid, uint16_t code)
+static void write_record(struct vtd *vtd, const struct dma_request *request, uint16_t sid,
+			 uint16_t code)
 {
 	uint64_t type = (request->access & ACCESS_WRITE) ? 0 : 1ull << FRCD_T1_BIT;
 	uint64_t *record = vtd->frcd[vtd->frcd_next];
@@ -51,14 +52,17 @@ static void write_record(struct vtd *vtd, const struct dma_request *request, uin
 
 static bool qualified(uint16_t code)
 {
-	return code != VTD_ROOT_UNREADABLE && code != VTD_ROOT_NOT_PRESENT && code != VTD_ROOT_RESERVED &&
-	       code != VTD_CONTEXT_UNREADABLE;
+	return code != VTD_ROOT_UNREADABLE && code != VTD_ROOT_NOT_PRESENT &&
+	       code != VTD_ROOT_RESERVED && code != VTD_CONTEXT_UNREADABLE;
 }
 
 /* Recording a fault, in the order of section 7.2. */
-void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd, uint16_t code)
+void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd,
+	       uint16_t code)
 {
-	struct fault_report report = { .event = vtd->iommu.event, .request = request, .code = code };
+	struct fault_report report = { .event = vtd->iommu.event,
+				       .request = request,
+				       .code = code };
 
 	vtd->count.faults++;
 	if (fpd && qualified(code)) {

@@ -8,7 +8,8 @@ enum granularity { GRANULARITY_GLOBAL = 1, GRANULARITY_DOMAIN, GRANULARITY_SELEC
 enum { QI_DW_BIT = 6, QI_DR_BIT = 7, QI_IH_BIT = 6 };
 enum { IQEI_TYPE = 3, IQEI_RESERVED = 4 };
 
-void vtd_encode(const struct iommu *iommu, const struct invalidation *what, struct native_command *command)
+void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
+		struct native_command *command)
 {
 	const struct vtd *vtd = (const struct vtd *)iommu;
 	uint64_t drain = what->drain ? 1u << QI_DW_BIT | 1u << QI_DR_BIT : 0;
@@ -25,7 +26,8 @@ void vtd_encode(const struct iommu *iommu, const struct invalidation *what, stru
 			mask++;
 		if (vtd->config.page_selective && mask <= vtd->config.mamv) {
 			low |= GRANULARITY_SELECTIVE << 4 | what->tag << 16;
-			high = (what->first & ~low_mask(12 + mask)) | (uint64_t)what->leaf << QI_IH_BIT | mask;
+			high = (what->first & ~low_mask(12 + mask)) |
+			       (uint64_t)what->leaf << QI_IH_BIT | mask;
 			break;
 		}
 		/* fall through */
@@ -44,7 +46,8 @@ void vtd_encode(const struct iommu *iommu, const struct invalidation *what, stru
 	*command = (struct native_command){ .words = { low, high } };
 }
 
-bool vtd_decode(const struct iommu *iommu, const struct native_command *command, struct invalidation *what)
+bool vtd_decode(const struct iommu *iommu, const struct native_command *command,
+		struct invalidation *what)
 {
 	uint64_t low = command->words[0], high = command->words[1];
 	unsigned mask = (unsigned)bits(high, 5, 0);
@@ -104,8 +107,8 @@ static bool remove_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	return true;
 }
 
-static void remove_scope(struct vtd *vtd, const struct tlb_scope *scope, bool translations, bool pointers,
-			 struct inval_report *report)
+static void remove_scope(struct vtd *vtd, const struct tlb_scope *scope, bool translations,
+			 bool pointers, struct inval_report *report)
 {
 	struct removal removal = { .vtd = vtd,
 				   .report = report,
@@ -121,7 +124,8 @@ static void remove_scope(struct vtd *vtd, const struct tlb_scope *scope, bool tr
 			tlb_visit(vtd->walk[level], scope, remove_copy, &removal);
 }
 
-static void invalidate_iotlb(struct vtd *vtd, const struct invalidation *what, struct inval_report *report)
+static void invalidate_iotlb(struct vtd *vtd, const struct invalidation *what,
+			     struct inval_report *report)
 {
 	struct tlb_scope scope = { .any_tag = what->what == INVAL_ALL,
 				   .tag = what->tag,
@@ -165,7 +169,8 @@ void vtd_flush_all(struct vtd *vtd)
 	struct inval_report report = { 0 };
 
 	invalidate_context(vtd, GRANULARITY_GLOBAL << 4, &report);
-	invalidate_iotlb(vtd, &(struct invalidation){ .what = INVAL_ALL, .last = UINT64_MAX }, &report);
+	invalidate_iotlb(vtd, &(struct invalidation){ .what = INVAL_ALL, .last = UINT64_MAX },
+			 &report);
 }
 
 /* Reserved bits and limits of a descriptor; NULL: fine, else what is wrong. */

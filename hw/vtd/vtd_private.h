@@ -9,25 +9,31 @@ enum { VTD_LEVELS_MAX = 5, VTD_FRCD_MAX = 256, VTD_FRO = 0x220, VTD_IRO = 0x100 
 
 /* GCMD and GSTS bits, FSTS bits. */
 enum {
-	GSTS_TES = 1u << 31, GSTS_RTPS = 1u << 30, GSTS_QIES = 1u << 26,
-	FSTS_PFO = 1u << 0, FSTS_PPF = 1u << 1, FSTS_IQE = 1u << 4, FSTS_ICE = 1u << 5,
+	GSTS_TES = 1u << 31,
+	GSTS_RTPS = 1u << 30,
+	GSTS_QIES = 1u << 26,
+	FSTS_PFO = 1u << 0,
+	FSTS_PPF = 1u << 1,
+	FSTS_IQE = 1u << 4,
+	FSTS_ICE = 1u << 5,
 	FSTS_ITE = 1u << 6,
-	FECTL_IM = 1u << 31, FECTL_IP = 1u << 30,
+	FECTL_IM = 1u << 31,
+	FECTL_IP = 1u << 30,
 };
 
 /* A context entry as decoded; also the form in which the context cache holds it. */
 struct vtd_context {
 	uint64_t low, high;
-	uint32_t device;     /* handle */
+	uint32_t device; /* handle */
 	uint16_t sid, did;
-	uint8_t fault;	     /* reason that any request gets, 0: usable */
+	uint8_t fault; /* reason that any request gets, 0: usable */
 	uint8_t translation_type;
-	uint8_t top;	     /* level of the top table */
+	uint8_t top; /* level of the top table */
 	bool fpd;
-	bool slow;	     /* not the plain case: hits are not served by the loop */
-	bool check;	     /* may differ from the tables (R1) */
+	bool slow;  /* not the plain case: hits are not served by the loop */
+	bool check; /* may differ from the tables (R1) */
 	bool valid;
-	iova_t last;	     /* highest input address */
+	iova_t last; /* highest input address */
 	pa_t root;
 	struct frame *frame; /* of the top table; NULL: cannot be read */
 	uint32_t space;
@@ -52,9 +58,9 @@ struct vtd_space {
 };
 
 struct vtd_counters {
-	uint64_t requests, iotlb_hits, iotlb_misses, walk_hits[VTD_LEVELS_MAX], walk_reads, context_hits,
-		context_misses, evictions, compared, faults, recorded, collapsed, disabled, lost,
-		interrupts, invalidations, undersized;
+	uint64_t requests, iotlb_hits, iotlb_misses, walk_hits[VTD_LEVELS_MAX], walk_reads,
+		context_hits, context_misses, evictions, compared, faults, recorded, collapsed,
+		disabled, lost, interrupts, invalidations, undersized;
 };
 
 struct vtd {
@@ -76,8 +82,8 @@ struct vtd {
 	uint32_t n_spaces;
 
 	uint64_t context_clock, serial, rng;
-	bool attention;	  /* the clock must see what happened */
-	bool enabled;	  /* GSTS.TES */
+	bool attention; /* the clock must see what happened */
+	bool enabled;	/* GSTS.TES */
 
 	uint32_t gsts, fsts, fectl;
 	uint64_t rtaddr, rtaddr_next, iqa, iqh, iqt, iva, ccmd, iotlb_reg;
@@ -97,8 +103,15 @@ static inline struct vtd *vtd_of(const struct iommu *iommu)
  * time: --verify must then fail.
  */
 enum vtd_mark_site {
-	MARK_TRANSLATION = 1, MARK_POINTER, MARK_CONTEXT, MARK_OVERLAP_VALID, MARK_OVERLAP_FILL,
-	MARK_INHERIT_TRANSLATION, MARK_INHERIT_POINTER, MARK_TAG_COPIES, MARK_TAG_FILL,
+	MARK_TRANSLATION = 1,
+	MARK_POINTER,
+	MARK_CONTEXT,
+	MARK_OVERLAP_VALID,
+	MARK_OVERLAP_FILL,
+	MARK_INHERIT_TRANSLATION,
+	MARK_INHERIT_POINTER,
+	MARK_TAG_COPIES,
+	MARK_TAG_FILL,
 	MARK_SITES
 };
 #ifdef MARK_OMIT
@@ -135,21 +148,21 @@ void vtd_mark_tag(struct vtd *vtd, uint32_t did);
 uint64_t vtd_tag_copies(struct vtd *vtd, uint32_t did);
 
 /* vtd_walk.c */
-struct vtd_answer {	/* one page's translation, from caches or from truth */
+struct vtd_answer { /* one page's translation, from caches or from truth */
 	struct dma_result result;
 	struct vtd_context context;
 	struct pt_walk walk;
 	bool walked;
 };
 void vtd_truth(const struct vtd *vtd, const struct dma_request *request, struct vtd_answer *answer);
-void vtd_walk_result(const struct vtd *vtd, const struct dma_request *request, const struct pt_walk *walk,
-		     unsigned top, struct dma_result *result);
+void vtd_walk_result(const struct vtd *vtd, const struct dma_request *request,
+		     const struct pt_walk *walk, unsigned top, struct dma_result *result);
 void vtd_refuse(const struct dma_request *request, unsigned reason, struct dma_result *result);
 bool vtd_before_translation(const struct vtd *vtd, const struct dma_request *request,
 			    const struct vtd_context *context, struct dma_result *result);
 
 /* vtd_compare.c */
-struct vtd_path {	/* the copies that an answer came from */
+struct vtd_path { /* the copies that an answer came from */
 	struct vtd_context *context;
 	bool cached_context;
 	const struct tlb *tlb; /* the IOTLB, or the walk cache of the pointer */
@@ -157,24 +170,29 @@ struct vtd_path {	/* the copies that an answer came from */
 	bool any; /* tlb and at are set */
 };
 void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struct vtd_path *path,
-		 const struct dma_result *served, const struct pt_walk *walk, struct vtd_answer *truth);
+		 const struct dma_result *served, const struct pt_walk *walk,
+		 struct vtd_answer *truth);
 
 /* vtd_fault.c */
-void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd, uint16_t code);
+void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd,
+	       uint16_t code);
 void vtd_fault_condition(struct vtd *vtd, uint32_t fsts_bit);
 bool vtd_fault_reg_write(struct vtd *vtd, uint64_t offset, uint64_t value, unsigned size);
 bool vtd_fault_reg_read(const struct vtd *vtd, uint64_t offset, unsigned size, uint64_t *value);
 void vtd_acknowledge_faults(struct iommu *iommu, uint64_t event);
 
 /* vtd_inval.c */
-void vtd_encode(const struct iommu *iommu, const struct invalidation *what, struct native_command *command);
-bool vtd_decode(const struct iommu *iommu, const struct native_command *command, struct invalidation *what);
+void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
+		struct native_command *command);
+bool vtd_decode(const struct iommu *iommu, const struct native_command *command,
+		struct invalidation *what);
 int vtd_execute(struct iommu *iommu, uint64_t event, const struct native_command *command,
 		struct inval_report *report, struct err *err);
 void vtd_flush_all(struct vtd *vtd);
 
 /* vtd_regs.c */
-bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value, unsigned size);
+bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
+		   unsigned size);
 bool vtd_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t *value);
 
 #endif

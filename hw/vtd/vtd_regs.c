@@ -2,9 +2,16 @@
 #include "hw/vtd/vtd_private.h"
 
 enum {
-	REG_VER = 0x00, REG_GCMD = 0x18, REG_GSTS = 0x1c, REG_RTADDR = 0x20, REG_CCMD = 0x28,
-	REG_IQH = 0x80, REG_IQT = 0x88, REG_IQA = 0x90,
-	REG_IVA = VTD_IRO, REG_IOTLB = VTD_IRO + 8,
+	REG_VER = 0x00,
+	REG_GCMD = 0x18,
+	REG_GSTS = 0x1c,
+	REG_RTADDR = 0x20,
+	REG_CCMD = 0x28,
+	REG_IQH = 0x80,
+	REG_IQT = 0x88,
+	REG_IQA = 0x90,
+	REG_IVA = VTD_IRO,
+	REG_IOTLB = VTD_IRO + 8,
 };
 enum { GCMD_TE = 31, GCMD_SRTP = 30, GCMD_QIE = 26 };
 
@@ -76,11 +83,10 @@ static void context_command(struct vtd *vtd, uint64_t value)
 
 static void iotlb_command(struct vtd *vtd, uint64_t value)
 {
-	struct native_command command = {
-		.words = { 2 | bits(value, 61, 60) << 4 | bits(value, 49, 48) << 6 |
-				   bits(value, 47, 32) << 16,
-			   vtd->iva }
-	};
+	struct native_command command = { .words = { 2 | bits(value, 61, 60) << 4 |
+							     bits(value, 49, 48) << 6 |
+							     bits(value, 47, 32) << 16,
+						     vtd->iva } };
 	struct inval_report report;
 
 	if (bit(value, 63) && !(vtd->gsts & GSTS_QIES))
@@ -92,10 +98,12 @@ static uint64_t merged(uint64_t old, uint64_t value, bool upper, unsigned size)
 {
 	if (size == 8)
 		return value;
-	return upper ? (old & low_mask(32)) | value << 32 : (old & ~low_mask(32)) | (value & low_mask(32));
+	return upper ? (old & low_mask(32)) | value << 32
+		     : (old & ~low_mask(32)) | (value & low_mask(32));
 }
 
-bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value, unsigned size)
+bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
+		   unsigned size)
 {
 	struct vtd *vtd = vtd_of(iommu);
 	bool upper = offset & 4;

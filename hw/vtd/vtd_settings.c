@@ -4,6 +4,7 @@
 #define NO 0
 #define YES 1
 
+/* clang-format off */
 const struct setting vtd_settings[] = {
 	{ "vtd.haw", SETTING_COUNT, AT(haw), 32, 51, 46, NULL, "host address width, bits",
 	  "46 bits: Xeon parts up to Cascade Lake" },
@@ -67,3 +68,4 @@ const struct setting vtd_settings[] = {
 	  "CAP 0x8d2078c106f0466" },
 	{ 0 },
 };
+/* clang-format on */

@@ -56,8 +56,8 @@ bool vtd_before_translation(const struct vtd *vtd, const struct dma_request *req
 }
 
 /* The reason for what a walk found, or the result it gives (steps 12 to 17). */
-void vtd_walk_result(const struct vtd *vtd, const struct dma_request *request, const struct pt_walk *walk,
-		     unsigned top, struct dma_result *result)
+void vtd_walk_result(const struct vtd *vtd, const struct dma_request *request,
+		     const struct pt_walk *walk, unsigned top, struct dma_result *result)
 {
 	unsigned denied = (request->access & ACCESS_WRITE) ? VTD_WRITE_DENIED : VTD_READ_DENIED;
 	unsigned missing = request->access & ~(unsigned)walk->perm;
@@ -80,7 +80,8 @@ void vtd_walk_result(const struct vtd *vtd, const struct dma_request *request, c
 	if (request->len == 0 && vtd->config.zero_length_read && (walk->perm & TLB_WRITE))
 		missing &= ~(unsigned)ACCESS_READ;
 	if (missing || !walk->perm) {
-		vtd_refuse(request, (missing & ACCESS_WRITE) ? VTD_WRITE_DENIED : VTD_READ_DENIED, result);
+		vtd_refuse(request, (missing & ACCESS_WRITE) ? VTD_WRITE_DENIED : VTD_READ_DENIED,
+			   result);
 		return;
 	}
 	pa = walk->pa | (request->iova & low_mask(walk->page_lg2));

@@ -31,8 +31,8 @@ static void die(const struct err *err)
 
 static struct machine *pinned(void)
 {
-	static const char *const sets[] = { "vtd.iotlb.sets=128", "vtd.iotlb.ways=8", "vtd.context.entries=32",
-					    "vtd.walk.entries=16" };
+	static const char *const sets[] = { "vtd.iotlb.sets=128", "vtd.iotlb.ways=8",
+					    "vtd.context.entries=32", "vtd.walk.entries=16" };
 	struct machine *machine;
 	struct err err;
 
@@ -146,7 +146,8 @@ static double simulation(const char *path, double *bare, double *bare_misses, do
 	static struct result_sink nowhere = { .finding = drop_finding };
 	static const struct event_source_ops ops = { no_next, NULL, no_close };
 	struct machine *machine = pinned();
-	struct held held = { .head = { .ops = &ops }, .events = malloc(HELD_MAX * sizeof(struct event)) };
+	struct held held = { .head = { .ops = &ops },
+			     .events = malloc(HELD_MAX * sizeof(struct event)) };
 	struct event_source *source;
 	struct event_batch batch;
 	struct detector *detector;
@@ -157,12 +158,13 @@ static double simulation(const char *path, double *bare, double *bare_misses, do
 
 	if (!held.events || recording_open(path, false, &source, &err) ||
 	    detector_create(machine, &nowhere, &detector, &err) ||
-	    replay_create(machine, detector_replay_observer(detector), detector_iommu_observer(detector), &replay,
-			  &err))
+	    replay_create(machine, detector_replay_observer(detector),
+			  detector_iommu_observer(detector), &replay, &err))
 		die(&err);
 	detector_watch(detector, replay);
 	while (held.n < HELD_MAX - EVENT_BATCH && source_next(source, &batch, &err) > 0) {
-		if (batch.events[0].kind != EVENT_DMA || batch.events[batch.n - 1].kind != EVENT_DMA) {
+		if (batch.events[0].kind != EVENT_DMA ||
+		    batch.events[batch.n - 1].kind != EVENT_DMA) {
 			if (replay_batch(replay, source, &batch, &err))
 				die(&err);
 			continue;
@@ -175,7 +177,8 @@ static double simulation(const char *path, double *bare, double *bare_misses, do
 		start = cpu_seconds();
 		for (size_t at = 0; at < held.n; at += EVENT_BATCH) {
 			batch = (struct event_batch){ .events = held.events + at,
-						      .n = held.n - at < EVENT_BATCH ? held.n - at : EVENT_BATCH,
+						      .n = held.n - at < EVENT_BATCH ? held.n - at
+										     : EVENT_BATCH,
 						      .first = at };
 			if (replay_batch(replay, &held.head, &batch, &err))
 				die(&err);
@@ -245,12 +248,13 @@ static void one_stream(const char *pattern, uint64_t events, const char *path)
 	}
 	replayed = whole(path, events);
 	if (!strcmp(pattern, "strict")) {
-		printf("%-8s %10.1f %10s %10s %8s %10.2f   rounds of map, DMA, unmap, invalidate\n", pattern, best, "",
-		       "", "", replayed);
+		printf("%-8s %10.1f %10s %10s %8s %10.2f   rounds of map, DMA, unmap, invalidate\n",
+		       pattern, best, "", "", "", replayed);
 	} else {
 		simulated = simulation(path, &bare, &bare_misses, &misses);
-		printf("%-8s %10.1f %10.1f %10.1f %8.3f %10.1f   misses %.4f, bare loop %.4f\n", pattern, best, bare,
-		       simulated, simulated / bare, replayed, misses, bare_misses);
+		printf("%-8s %10.1f %10.1f %10.1f %8.3f %10.1f   misses %.4f, bare loop %.4f\n",
+		       pattern, best, bare, simulated, simulated / bare, replayed, misses,
+		       bare_misses);
 	}
 	remove(path);
 }
@@ -263,10 +267,13 @@ int main(int argc, char **argv)
 	char path[512];
 
 	snprintf(path, sizeof path, "%s/iommusim-bench.imt", folder ? folder : "/tmp");
-	printf("machine: IOTLB 128 x 8 LRU, walk caches 16 entries a level, context cache 32, 4K+2M+1G, 8 devices in "
-	       "2 domains, all detectors on\ncompiler: %s; CPU time, best of %d; million a second\n\n",
+	printf("machine: IOTLB 128 x 8 LRU, walk caches 16 entries a level, context cache 32, "
+	       "4K+2M+1G, 8 devices in "
+	       "2 domains, all detectors on\ncompiler: %s; CPU time, best of %d; million a "
+	       "second\n\n",
 	       __VERSION__, ROUNDS);
-	printf("%-8s %10s %10s %10s %8s %10s\n", "stream", "decode", "bare loop", "simulate", "ratio", "replay");
+	printf("%-8s %10s %10s %10s %8s %10s\n", "stream", "decode", "bare loop", "simulate",
+	       "ratio", "replay");
 	one_stream("zipf", events, path);
 	one_stream("ring", events, path);
 	one_stream("strict", events / 5, path);

@@ -15,7 +15,8 @@ static yaml_document_t document;
 
 static yaml_node_t *field(yaml_node_t *map, const char *key)
 {
-	for (yaml_node_pair_t *pair = map->data.mapping.pairs.start; pair < map->data.mapping.pairs.top; pair++) {
+	for (yaml_node_pair_t *pair = map->data.mapping.pairs.start;
+	     pair < map->data.mapping.pairs.top; pair++) {
 		yaml_node_t *name = yaml_document_get_node(&document, pair->key);
 
 		if (!strcmp((const char *)name->data.scalar.value, key))
@@ -38,7 +39,8 @@ static uint64_t number(yaml_node_t *map, const char *key)
 
 static unsigned perm_of(const char *word)
 {
-	return (strchr(word, 'r') ? (unsigned)TLB_READ : 0) | (strchr(word, 'w') ? (unsigned)TLB_WRITE : 0);
+	return (strchr(word, 'r') ? (unsigned)TLB_READ : 0) |
+	       (strchr(word, 'w') ? (unsigned)TLB_WRITE : 0);
 }
 
 /* CAP and ECAP as the model's settings. */
@@ -96,9 +98,9 @@ static struct dma_request request_of(yaml_node_t *request)
 		.len = (uint32_t)number(request, "size"),
 		.pasid = NO_PASID,
 		.access = !strcmp(text(request, "access"), "write") ? ACCESS_WRITE : ACCESS_READ,
-		.type = !strcmp(type, "translation") ? DMA_TRANSLATION_REQUEST :
-			!strcmp(type, "translated")  ? DMA_TRANSLATED :
-						       DMA_UNTRANSLATED,
+		.type = !strcmp(type, "translation")  ? DMA_TRANSLATION_REQUEST
+			: !strcmp(type, "translated") ? DMA_TRANSLATED
+						      : DMA_UNTRANSLATED,
 	};
 }
 
@@ -107,43 +109,46 @@ static void check_record(struct iommu *iommu, yaml_node_t *expect, const char *i
 	yaml_node_t *record = field(expect, "record");
 
 	for (int word = 0; record && word < 2; word++) {
-		yaml_node_t *node = yaml_document_get_node(&document, record->data.sequence.items.start[word]);
+		yaml_node_t *node =
+			yaml_document_get_node(&document, record->data.sequence.items.start[word]);
 		uint64_t value = 0;
 
 		cr_assert(iommu->model->reg_read(iommu, 0x220 + 8ull * (unsigned)word, 8, &value));
 		cr_expect_eq(value, strtoull((const char *)node->data.scalar.value, NULL, 0),
-			  "%s: word %d of the record", id, word);
+			     "%s: word %d of the record", id, word);
 	}
 }
 
-static void check(struct iommu *iommu, yaml_node_t *expect, const struct dma_result *result, const char *id)
+static void check(struct iommu *iommu, yaml_node_t *expect, const struct dma_result *result,
+		  const char *id)
 {
 	const char *want = text(expect, "result"), *device = text(expect, "device");
-	int outcome = !strcmp(want, "ok")	 ? OUTCOME_OK :
-		      !strcmp(want, "fault")	 ? OUTCOME_FAULT :
-		      !strcmp(want, "interrupt") ? OUTCOME_INTERRUPT :
-						   OUTCOME_BLOCKED;
+	int outcome = !strcmp(want, "ok")	   ? OUTCOME_OK
+		      : !strcmp(want, "fault")	   ? OUTCOME_FAULT
+		      : !strcmp(want, "interrupt") ? OUTCOME_INTERRUPT
+						   : OUTCOME_BLOCKED;
 
 	cr_expect_eq(result->outcome, outcome, "%s: outcome", id);
 	if (outcome == OUTCOME_OK) {
 		cr_expect_eq(result->pa, number(expect, "pa"), "%s: address", id);
-		cr_expect_eq(1ull << result->page_lg2, number(expect, "page_size"), "%s: page size", id);
+		cr_expect_eq(1ull << result->page_lg2, number(expect, "page_size"), "%s: page size",
+			     id);
 		cr_expect_eq(result->perm, perm_of(text(expect, "perm")), "%s: permissions", id);
-		cr_expect_eq((result->flags & TLB_SNOOP) != 0, !strcmp(text(expect, "snoop"), "true"),
-			  "%s: snoop", id);
+		cr_expect_eq((result->flags & TLB_SNOOP) != 0,
+			     !strcmp(text(expect, "snoop"), "true"), "%s: snoop", id);
 	}
 	if (outcome == OUTCOME_FAULT) {
 		cr_expect_eq(result->fault, (unsigned)number(expect, "fault"), "%s: reason", id);
-		cr_expect_eq(any_fault && told.fate == FAULT_RECORDED, !strcmp(text(expect, "logged"), "true"),
-			  "%s: recorded", id);
+		cr_expect_eq(any_fault && told.fate == FAULT_RECORDED,
+			     !strcmp(text(expect, "logged"), "true"), "%s: recorded", id);
 		check_record(iommu, expect, id);
 	}
 	if (*device)
 		cr_expect_eq(result->sees,
-			     !strcmp(device, "ok") ? SEES_OK :
-			     !strcmp(device, "ur") ? SEES_UNSUPPORTED :
-						     SEES_DROPPED,
-			  "%s: what the device sees", id);
+			     !strcmp(device, "ok")   ? SEES_OK
+			     : !strcmp(device, "ur") ? SEES_UNSUPPORTED
+						     : SEES_DROPPED,
+			     "%s: what the device sees", id);
 }
 
 /* Answers of device TLBs are not modelled. */
@@ -167,19 +172,22 @@ static void run_vector(yaml_node_t *vector)
 
 	cr_assert(memory_create(number(config, "ram_limit"), &memory, NULL) == 0);
 	cr_assert(tables_create(memory, &tables, NULL) == 0);
-	for (yaml_node_pair_t *pair = words->data.mapping.pairs.start; pair < words->data.mapping.pairs.top; pair++)
+	for (yaml_node_pair_t *pair = words->data.mapping.pairs.start;
+	     pair < words->data.mapping.pairs.top; pair++)
 		cr_assert(tables_store(tables,
-				       strtoull((const char *)yaml_document_get_node(&document, pair->key)
+				       strtoull((const char *)yaml_document_get_node(&document,
+										     pair->key)
 							->data.scalar.value,
 						NULL, 0),
 				       1,
-				       strtoull((const char *)yaml_document_get_node(&document, pair->value)
+				       strtoull((const char *)yaml_document_get_node(&document,
+										     pair->value)
 							->data.scalar.value,
 						NULL, 0),
 				       0, NULL) == 0);
 	cr_assert(vtd_model.create(&vtd, 1, tables, &observer, &iommu, NULL) == 0);
-	cr_assert(vtd_model.add_device(iommu, (uint32_t)number(field(vector, "request"), "sid"), false,
-				       &request.device, NULL) == 0);
+	cr_assert(vtd_model.add_device(iommu, (uint32_t)number(field(vector, "request"), "sid"),
+				       false, &request.device, NULL) == 0);
 	vtd_model.reg_write(iommu, 0, 0x20, number(config, "rtaddr"), 8);
 	vtd_model.reg_write(iommu, 0, 0x18, 1u << 30, 4);
 	vtd_model.reg_write(iommu, 0, 0x18, 1u << 31, 4);
@@ -187,7 +195,8 @@ static void run_vector(yaml_node_t *vector)
 	vtd_model.truth(iommu, &request, &truth);
 	vtd_model.translate(iommu, 0, &request, &result, 1);
 	check(iommu, field(vector, "expect"), &result, text(vector, "id"));
-	cr_expect_eq(truth.outcome, result.outcome, "%s: the uncached walk differs", text(vector, "id"));
+	cr_expect_eq(truth.outcome, result.outcome, "%s: the uncached walk differs",
+		     text(vector, "id"));
 	cr_expect_eq(truth.pa, result.pa, "%s: the uncached walk differs", text(vector, "id"));
 	vtd_model.destroy(iommu);
 	tables_destroy(tables);
@@ -206,8 +215,8 @@ Test(vtd, answers_every_vector_of_legacy_mode)
 	yaml_parser_set_input_file(&parser, file);
 	cr_assert(yaml_parser_load(&parser, &document));
 	vectors = field(yaml_document_get_root_node(&document), "vectors");
-	for (yaml_node_item_t *item = vectors->data.sequence.items.start; item < vectors->data.sequence.items.top;
-	     item++) {
+	for (yaml_node_item_t *item = vectors->data.sequence.items.start;
+	     item < vectors->data.sequence.items.top; item++) {
 		yaml_node_t *vector = yaml_document_get_node(&document, *item);
 
 		if (left_out(text(vector, "id")))
