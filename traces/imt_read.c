@@ -391,6 +391,24 @@ static void imt_close(struct event_source *head)
 	free(source);
 }
 
+/* Salvage: a lost dictionary block must not leave later records without names, so those that the
+ * writer repeats at the end are read first. */
+static void read_last_dictionary(struct imt_source *source)
+{
+	struct imt_block block;
+	char what[160];
+
+	source->offset = IMT_HEADER - 8;
+	while (resynchronise(source, &block)) {
+		if (block.type == IMT_DICT && (block.flags & IMT_BLOCK_COMPLETE) &&
+		    !read_payload(source, &block, what))
+			read_dictionary(source, &block, what);
+		source->offset += block.bytes / 8 * 8;
+	}
+	source->offset = IMT_HEADER;
+	source->sequence = 0;
+}
+
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
 static int check_file_header(struct imt_source *source, struct err *err)
@@ -467,6 +485,8 @@ int imt_source_open(const char *path, const struct imt_options *options, struct 
 	if (check_file_header(source, err))
 		goto fail;
 	read_trailer(source);
+	if (options->salvage)
+		read_last_dictionary(source);
 	/* META is the first block; reading it now lets commands show it at once. */
 	if (next_header(source, &block, what) == 1 && block.type == IMT_META &&
 	    !take_block(source, &block, what))

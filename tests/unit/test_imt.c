@@ -1,0 +1,258 @@
+/* The native container: what goes in comes out, and damage is never taken for data. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "traces/generate.h"
+#include "traces/imt.h"
+#include "traces/imt_format.h"
+#include "traces/text.h"
+
+/* A recording as lines of the text form, which name everything. */
+struct lines {
+	char **text;
+	bool *by_reader;
+	size_t n, max;
+};
+
+static void add_line(struct lines *lines, const struct names *names,
+		     const struct event_batch *batch, const struct event *event)
+{
+	char text[512];
+
+	if (lines->n == lines->max) {
+		lines->max = lines->max ? lines->max * 2 : 256;
+		lines->text = realloc(lines->text, lines->max * sizeof *lines->text);
+		lines->by_reader = realloc(lines->by_reader, lines->max);
+	}
+	text_format(names, batch, event, text, sizeof text);
+	lines->by_reader[lines->n] = event_class(event) == CLASS_READER;
+	lines->text[lines->n++] = strdup(text);
+}
+
+static void free_lines(struct lines *lines)
+{
+	for (size_t i = 0; i < lines->n; i++)
+		free(lines->text[i]);
+	free(lines->text);
+	free(lines->by_reader);
+	*lines = (struct lines){ 0 };
+}
+
+/* 0 at a clean end, -1 after an error; lines holds what was delivered before. */
+static int drain(struct event_source *source, struct lines *lines)
+{
+	struct event_batch batch;
+	struct err err;
+	int got;
+
+	while ((got = source_next(source, &batch, &err)) > 0)
+		for (size_t i = 0; i < batch.n; i++)
+			add_line(lines, source->names, &batch, &batch.events[i]);
+	source_close(source);
+	return got;
+}
+
+static int read_back(const char *path, bool salvage, struct lines *lines)
+{
+	struct imt_options options = { .salvage = salvage };
+	struct event_source *source;
+	struct err err;
+
+	*lines = (struct lines){ 0 };
+	if (imt_source_open(path, &options, &source, &err))
+		return -1;
+	return drain(source, lines);
+}
+
+static struct event_source *chaos(uint64_t events)
+{
+	struct generate_options options;
+	struct event_source *source;
+
+	generate_defaults("chaos", &options);
+	options.events = events;
+	options.seed = 3;
+	cr_assert_eq(generate_open(&options, &source, NULL), 0);
+	return source;
+}
+
+static char folder[48];
+static char path[64], hurt[64];
+static struct lines original;
+static unsigned char *bytes;
+static size_t size;
+
+static void make_file(uint64_t events, uint32_t block_records)
+{
+	struct imt_options options = { .level = 1, .block_records = block_records };
+	struct event_source *source = chaos(events);
+	struct event_sink *sink;
+	struct event_batch batch;
+	FILE *file;
+
+	/* thousands of small files: in memory where there is such a place */
+	snprintf(folder, sizeof folder, "%s/iommusim-imt-XXXXXX",
+		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/good.imt", folder);
+	snprintf(hurt, sizeof hurt, "%s/hurt.imt", folder);
+	cr_assert_eq(imt_sink_open(path, &options, &sink, NULL), 0);
+	while (source_next(source, &batch, NULL) > 0)
+		cr_assert_eq(sink->put(sink, source->names, &batch, NULL), 0);
+	cr_assert_eq(sink->finish(sink, source->names, NULL), 0);
+	source_close(source);
+	drain(chaos(events), &original);
+	file = fopen(path, "rb");
+	fseek(file, 0, SEEK_END);
+	size = (size_t)ftell(file);
+	rewind(file);
+	bytes = malloc(size);
+	cr_assert_eq(fread(bytes, 1, size, file), size);
+	fclose(file);
+}
+
+static void tear_down(void)
+{
+	remove(path);
+	remove(hurt);
+	rmdir(folder);
+	free(bytes);
+	free_lines(&original);
+}
+
+static void write_hurt(const unsigned char *data, size_t n)
+{
+	FILE *file = fopen(hurt, "wb");
+
+	cr_assert_eq(fwrite(data, 1, n, file), n);
+	fclose(file);
+}
+
+/* Strict reading may stop early, but what it gave is the beginning of the original. */
+static bool is_prefix(const struct lines *lines)
+{
+	for (size_t i = 0; i < lines->n; i++)
+		if (i >= original.n || strcmp(lines->text[i], original.text[i]))
+			return false;
+	return true;
+}
+
+/* Salvage may skip, but gives nothing that was not there, and in order. */
+static bool is_subsequence(const struct lines *lines)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < lines->n; i++) {
+		if (lines->by_reader[i])
+			continue;
+		while (at < original.n && strcmp(lines->text[i], original.text[at]))
+			at++;
+		if (at++ == original.n)
+			return false;
+	}
+	return true;
+}
+
+static void check_hurt(const char *what, size_t place)
+{
+	struct lines lines;
+	int got = read_back(hurt, false, &lines);
+
+	cr_expect(is_prefix(&lines), "%s %zu: a wrong record", what, place);
+	cr_expect(got < 0 || lines.n == original.n, "%s %zu: a clean end before the end", what,
+		  place);
+	free_lines(&lines);
+	read_back(hurt, true, &lines);
+	cr_expect(is_subsequence(&lines), "%s %zu: a wrong record in salvage", what, place);
+	free_lines(&lines);
+}
+
+Test(imt, gives_back_what_was_written)
+{
+	struct lines lines;
+
+	make_file(20000, 1000);
+	cr_expect_eq(read_back(path, false, &lines), 0);
+	cr_expect_eq(lines.n, original.n);
+	cr_expect(is_prefix(&lines));
+	free_lines(&lines);
+	tear_down();
+}
+
+Test(imt, seeks_to_what_reading_would_reach)
+{
+	static const uint64_t places[] = { 0, 1, 999, 1000, 1001, 7777, 19999 };
+	struct imt_options options = { 0 };
+
+	make_file(20000, 1000);
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+		struct event_source *source;
+		struct lines lines = { 0 };
+
+		cr_assert_eq(imt_source_open(path, &options, &source, NULL), 0);
+		cr_assert_eq(imt_source_seek(source, places[i], NULL), 0);
+		cr_expect_eq(drain(source, &lines), 0);
+		cr_expect_eq(lines.n, original.n - places[i]);
+		cr_expect_str_eq(lines.text[0], original.text[places[i]]);
+		free_lines(&lines);
+	}
+	tear_down();
+}
+
+Test(imt, cut_at_every_byte_is_an_error_and_loses_nothing_before)
+{
+	make_file(400, 100);
+	for (size_t n = 0; n < size; n++) {
+		write_hurt(bytes, n);
+		check_hurt("cut at byte", n);
+	}
+	tear_down();
+}
+
+Test(imt, no_flipped_bit_gives_a_wrong_record)
+{
+	make_file(60, 32);
+	for (size_t bit = 0; bit < size * 8; bit++) {
+		bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
+		write_hurt(bytes, size);
+		check_hurt("bit", bit);
+		bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
+	}
+	tear_down();
+}
+
+/* Offset of the n-th block, from 0; size when there are fewer. */
+static size_t block_at(unsigned n)
+{
+	size_t at = IMT_HEADER;
+
+	while (n-- && at + IMT_BLOCK_HEADER <= size)
+		at += IMT_BLOCK_HEADER + (get32(bytes + at + 12) + 7) / 8 * 8;
+	return at;
+}
+
+Test(imt, repeated_missing_and_blank_blocks_are_errors)
+{
+	make_file(400, 100);
+	for (unsigned n = 1; block_at(n + 1) + IMT_BLOCK_HEADER < size; n++) {
+		size_t begin = block_at(n), end = block_at(n + 1);
+		unsigned char *twice = malloc(size + (end - begin));
+
+		memcpy(twice, bytes, end);
+		memcpy(twice + end, bytes + begin, size - begin);
+		write_hurt(twice, size + (end - begin));
+		check_hurt("repeated block", n);
+		memcpy(twice + begin, bytes + end, size - end);
+		write_hurt(twice, size - (end - begin));
+		check_hurt("missing block", n);
+		memcpy(twice, bytes, size);
+		memset(twice + begin, 0, end - begin);
+		write_hurt(twice, size);
+		check_hurt("blank block", n);
+		free(twice);
+	}
+	tear_down();
+}
