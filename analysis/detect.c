@@ -298,6 +298,11 @@ static int put_notes(struct detector *detector, struct err *err)
 		    "the recording lost events; what they changed is not known, and findings after "
 		    "the loss are not marked apart yet"))
 		return -1;
+	if (count->tables_freed && !detector->saw_walk_cache &&
+	    put_note(detector, err,
+		     "table-uaf: no walk cache held a pointer when table pages were freed "
+		     "(vtd.walk.entries)"))
+		return -1;
 	if (count->adopted) {
 		snprintf(text, sizeof text,
 			 "%llu pages were taken from their first answer as start state (inferred)",

@@ -114,7 +114,7 @@ struct detector {
 	bool failed;
 	struct err why;
 
-	uint64_t counts[FINDING_KINDS][8], uncertain[FINDING_KINDS];
+	uint64_t counts[FINDING_KINDS][8];
 	struct worst worst[FINDING_KINDS];
 
 	struct domain_windows *domains;
@@ -141,7 +141,7 @@ struct detector {
 	uint32_t n_rests;
 	struct flight *flights;
 	uint32_t n_flights, max_flights;
-	bool saw_lost, saw_walk_cache, inferred_owner, gate;
+	bool saw_lost, saw_walk_cache;
 };
 
 /* story.c */

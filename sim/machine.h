@@ -24,7 +24,7 @@ enum superpage_span { SPAN_EXACT, SPAN_OVERRUN };
 
 /* Every field is a setting; rows in sim/run_settings.c. Times in ns. */
 struct run_config {
-	uint64_t policy, inval_from, free_from, config_inval, seed;
+	uint64_t policy, inval_from, config_inval, seed;
 	uint64_t inval_latency, flight, gap_limit, flush_limit;
 	uint64_t handler, irq_latency, handler_service;
 	uint64_t table_words, adopt, uncertainty;

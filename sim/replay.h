@@ -51,7 +51,7 @@ struct replay_observer {
 
 struct replay_counters {
 	uint64_t events, dma, maps, unmaps, invals, dropped_invals, words, tables_made,
-		tables_freed, flushes, refused_maps, moved;
+		tables_freed, flushes, refused_maps;
 	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
 	uint64_t first_differ[16], n_first_differ;	     /* events of the first disagreements */
 };

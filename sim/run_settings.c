@@ -8,8 +8,6 @@ const struct setting run_settings[] = {
 	  "whose table code and invalidations: recorded takes invalidations from the recording", "" },
 	{ "inval_from", SETTING_CHOICE, AT(inval_from), 0, 2, INVAL_FROM_AUTO, "auto|recording|policy",
 	  "which invalidations count; auto: the policy's, if it makes any", "" },
-	{ "free_from", SETTING_CHOICE, AT(free_from), 0, 1, 0, "recording|policy",
-	  "which frees of table pages count; data pages are always the recording's", "" },
 	{ "config_inval", SETTING_CHOICE, AT(config_inval), 0, 1, CONFIG_INVAL_COMPLETE, "complete|recorded",
 	  "attach and detach drop the device's cached configuration entry, or only a recorded inval does", "" },
 	{ "seed", SETTING_COUNT, AT(seed), 0, UINT64_MAX, 1, NULL, "all randomness follows", "" },

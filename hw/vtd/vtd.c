@@ -370,7 +370,7 @@ static size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
 {
 	struct vtd *vtd = vtd_of(iommu);
 	const struct tlb *iotlb = vtd->iotlb;
-	uint64_t hits = 0;
+	uint64_t hits = 0, misses = 0;
 	size_t i;
 
 	if (!vtd->enabled)
@@ -402,8 +402,7 @@ static size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
 			if (!data) {
 				vtd->iommu.event = first_event + i;
 				context->used = ++vtd->context_clock;
-				hits++; /* of the context cache; the IOTLB's miss is counted apart */
-				vtd->count.iotlb_hits--;
+				misses++;
 				miss(vtd, request, context, true, &results[i]);
 				if (unlikely(results[i].outcome == OUTCOME_FAULT)) {
 					vtd_fault(vtd, request, context->sid, context->fpd,
@@ -425,7 +424,7 @@ static size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
 	}
 	vtd->count.requests += i;
 	vtd->count.iotlb_hits += hits;
-	vtd->count.context_hits += hits;
+	vtd->count.context_hits += hits + misses;
 	return i;
 }
 
