@@ -1,0 +1,113 @@
+/* The text form: what is refused, with place and advice, and that printing reads back. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "traces/text.h"
+
+#define HEADER "# iommusim events 1\n"
+#define SCENE HEADER "0 domain d0 owner=host\n0 device nic0 id=0000:03:00.0\n0 attach nic0 d0\n"
+
+static struct event_source *source_of(const char *text)
+{
+	struct event_source *source;
+	FILE *file = tmpfile();
+
+	fputs(text, file);
+	rewind(file);
+	cr_assert_eq(text_source_open(file, "x.events", &source, NULL), 0);
+	return source;
+}
+
+/* One bad line after the scene: what the message must hold. */
+struct refusal {
+	char line[96], place[16], message[64];
+};
+
+ParameterizedTestParameters(text, refuses_with_place_and_advice)
+{
+	static struct refusal rows[] = {
+		{ "1us mapp d0 iova=0 pa=0 size=4K perm=r", ":5:5:", "did you mean 'map'" },
+		{ "1us map d1 iova=0 pa=0 size=4K perm=r", ":5:9:", "did you mean 'd0'" },
+		{ "1us map d0 iowa=0 pa=0 size=4K perm=r", ":5:12:", "did you mean 'iova'" },
+		{ "1us map d0 iova=0 iova=0 size=4K", ":5:19:", "stands twice" },
+		{ "1us map d0 iova=0 size=4K perm=r", ":5:33:", "ends without pa=" },
+		{ "1us map d0 iova=0 pa=0 size=4Q perm=r", ":5:30:", "expected K, M, G or T" },
+		{ "1us map d0 iova=0 pa=0 size=4K perm=z", ":5:37:", "expected r, w, rw" },
+		{ "1us map d0 iova=0 pa=0x10000000000000000 size=4K", ":5:22:", "64 bits" },
+		{ "1us map d0 iova=0xfffffffffffff000 pa=0 size=8K perm=r", ":5:1:", "2^64" },
+		{ "1us dma nic0 wrte iova=0 len=4", ":5:14:", "did you mean 'write'" },
+		{ "1us dma nic0 write iova=0 len=0", ":5:1:", "length of 0" },
+		{ "1us inval d0 iova=0x1000", ":5:1:", "without size=" },
+		{ "1us mark \"open", ":5:10:", "no closing quote" },
+		{ "5xs mark \"a\"", ":5:2:", "expected ns, us, ms or s" },
+	};
+
+	return cr_make_param_array(struct refusal, rows, sizeof rows / sizeof rows[0]);
+}
+
+ParameterizedTest(struct refusal *row, text, refuses_with_place_and_advice)
+{
+	char text[512];
+	struct event_source *source;
+	struct event_batch batch;
+	struct err err = { 0 };
+
+	snprintf(text, sizeof text, SCENE "%s\n", row->line);
+	source = source_of(text);
+	cr_expect_eq(source_next(source, &batch, &err), 1, "what came before is delivered");
+	cr_expect_eq(batch.n, 3);
+	cr_expect_eq(source_next(source, &batch, &err), -1, "%s", row->line);
+	cr_expect(strstr(err.text, row->place) != NULL, "%s: %s", row->line, err.text);
+	cr_expect(strstr(err.text, row->message) != NULL, "%s: %s", row->line, err.text);
+	source_close(source);
+}
+
+Test(text, time_never_goes_back)
+{
+	struct event_source *source = source_of(HEADER "5us mark \"a\"\n4us mark \"b\"\n");
+	struct event_batch batch;
+	struct err err = { 0 };
+
+	cr_expect_eq(source_next(source, &batch, &err), 1);
+	cr_expect_eq(source_next(source, &batch, &err), -1);
+	cr_expect(strstr(err.text, "order of time") != NULL, "%s", err.text);
+	source_close(source);
+}
+
+Test(text, printed_lines_read_back_as_themselves)
+{
+	static const char *const lines[] = {
+		"1000 map d0 iova=0xfffff000 pa=0x12345000 size=4K perm=rw page=4K cpu=3 at=9",
+		"1000 dma nic0 any iova=0x10 len=512 pasid=7 pa=0x20 class=inferred",
+		"1000 dma nic0 read iova=0x10 len=0",
+		"1000 inval d0 iova=0x1000 size=8K leaf=yes drain=no id=4",
+		"1000 inval nic0 atc=yes",
+		"1000 inval",
+		"1000 cmd w=0x500e2,0x0 id=4",
+		"1000 done id=4 status=timeout",
+		"1000 fault nic0 iova=0x1000 code=6 write",
+		"1000 dirty d0 read iova=0x1000 size=4K clear=no",
+		"1000 grant end ref=7 owner=guest1",
+		"1000 p2m d0 gfn=0x10 mfn=none order=9 type=ram",
+		"1000 mark \"a \\\"quoted\\\" # text\"",
+		"1000 lost count=7 from=500",
+	};
+	char text[4096] = SCENE, printed[512];
+	struct event_source *source;
+	struct event_batch batch;
+
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		strcat(text, lines[i]);
+		strcat(text, "\n");
+	}
+	source = source_of(text);
+	cr_assert_eq(source_next(source, &batch, NULL), 1);
+	cr_assert_eq(batch.n, 3 + sizeof lines / sizeof lines[0]);
+	for (size_t i = 3; i < batch.n; i++) {
+		text_format(source->names, &batch, &batch.events[i], printed, sizeof printed);
+		cr_expect_str_eq(printed, lines[i - 3]);
+	}
+	source_close(source);
+}
