@@ -4,6 +4,40 @@
 #include <string.h>
 
 #define NO_KEY UINT64_MAX
+#define FIRST_ORDER 0xfedcba9876543210u
+
+static bool ordered(const struct tlb *tlb)
+{
+	return tlb->ways <= TLB_ORDERED_WAYS;
+}
+
+static void *array(uint64_t n, size_t size)
+{
+	size_t bytes = (n * size + 63) & ~(size_t)63;
+	void *space = aligned_alloc(64, bytes);
+
+	if (space)
+		memset(space, 0, bytes);
+	return space;
+}
+
+static int create_arrays(struct tlb *tlb)
+{
+	uint64_t entries = tlb->sets * tlb->ways, orders = ordered(tlb) ? tlb->sets : entries;
+
+	tlb->lines = array(tlb->sets * tlb->stride * 2, sizeof *tlb->lines);
+	tlb->order = array(orders, sizeof *tlb->order);
+	tlb->copies = array(entries, sizeof *tlb->copies);
+	tlb->changed = array(entries, sizeof *tlb->changed);
+	if (!tlb->lines || !tlb->order || !tlb->copies || !tlb->changed || tlb_know_space(tlb, 0))
+		return -1;
+	for (uint64_t set = 0; set < tlb->sets; set++) {
+		memset(tlb_keys(tlb, set), 0xff, tlb->stride * sizeof *tlb->lines);
+		if (ordered(tlb))
+			tlb->order[set] = FIRST_ORDER;
+	}
+	return 0;
+}
 
 int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb **out,
 	       struct err *err)
@@ -21,28 +55,16 @@ int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb
 	tlb = calloc(1, sizeof *tlb);
 	if (!tlb)
 		return err_no_memory(err, name);
-	tlb->lines = aligned_alloc(64, (sets * ways * 16 + 63) & ~63ull);
-	tlb->copies = aligned_alloc(64, sets * ways * sizeof *tlb->copies);
-	if (!tlb->lines || !tlb->copies) {
-		tlb_destroy(tlb);
-		return err_no_memory(err, name);
-	}
-	memset(tlb->copies, 0, sets * ways * sizeof *tlb->copies);
 	tlb->sets = sets;
 	tlb->ways = ways;
+	tlb->stride = (ways + 3) & ~3ull;
 	tlb->set_mask = (sets & (sets - 1)) ? 0 : sets - 1;
-	tlb->line_lg2 = (ways & (ways - 1)) ? -1 : (int32_t)log2_floor(ways * 2);
 	tlb->replacement = (uint32_t)geometry->replacement;
 	tlb->tag_shift = (uint8_t)(geometry->address_bits - 11);
 	tlb->rng = geometry->seed * 2 + 1;
-	memcpy(tlb->page_lg2, geometry->page_lg2, sizeof tlb->page_lg2);
-	for (uint64_t set = 0; set < sets; set++) {
-		uint64_t *keys = tlb->lines + set * ways * 2;
-
-		for (uint64_t w = 0; w < ways; w++) {
-			keys[w] = NO_KEY;
-			keys[ways + w] = w << 52; /* every way starts with a place of its own */
-		}
+	if (create_arrays(tlb)) {
+		tlb_destroy(tlb);
+		return err_no_memory(err, name);
 	}
 	*out = tlb;
 	return 0;
@@ -53,7 +75,9 @@ void tlb_destroy(struct tlb *tlb)
 	if (!tlb)
 		return;
 	free(tlb->lines);
+	free(tlb->order);
 	free(tlb->copies);
+	free(tlb->changed);
 	free(tlb->by_space);
 	free(tlb);
 }
@@ -78,43 +102,43 @@ int tlb_know_space(struct tlb *tlb, uint32_t space)
 
 static void count_size(struct tlb *tlb, unsigned page_lg2)
 {
-	for (unsigned i = 0; i < tlb->n_live; i++) {
-		if (tlb->live_lg2[i] == page_lg2) {
-			tlb->live_count[i]++;
-			return;
-		}
-	}
-	tlb->live_lg2[tlb->n_live] = (uint8_t)page_lg2;
-	tlb->live_count[tlb->n_live++] = 1;
+	if (!tlb->by_size[page_lg2]++)
+		tlb->live_lg2[tlb->n_live++] = (uint8_t)page_lg2;
+	tlb->entries++;
 }
 
 static void uncount_size(struct tlb *tlb, unsigned page_lg2)
 {
 	unsigned i = 0;
 
+	tlb->entries--;
+	if (--tlb->by_size[page_lg2])
+		return;
 	while (tlb->live_lg2[i] != page_lg2)
 		i++;
-	if (--tlb->live_count[i])
-		return;
 	tlb->n_live--;
-	for (; i < tlb->n_live; i++) {
+	for (; i < tlb->n_live; i++)
 		tlb->live_lg2[i] = tlb->live_lg2[i + 1];
-		tlb->live_count[i] = tlb->live_count[i + 1];
-	}
+}
+
+/* A copy of another size, or none (0), stood where one of page_lg2 is put. */
+void tlb_resized(struct tlb *tlb, unsigned old_lg2, unsigned page_lg2)
+{
+	if (old_lg2)
+		uncount_size(tlb, old_lg2);
+	count_size(tlb, page_lg2);
 }
 
 bool tlb_at(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned page_lg2, struct tlb_at *at)
 {
-	uint64_t *keys = tlb_set(tlb, iova, page_lg2), key = tlb_key(tlb, tag, iova, page_lg2);
+	uint64_t set = tlb_set(tlb, iova, page_lg2);
+	uint64_t way =
+		tlb_match(tlb_keys(tlb, set), tlb->stride, tlb_key(tlb, tag, iova, page_lg2));
 
-	for (uint64_t w = 0; w < tlb->ways; w++) {
-		if (keys[w] != key)
-			continue;
-		*at = (struct tlb_at){ &keys[w], &keys[tlb->ways + w],
-				       tlb_copy_of(tlb, keys, keys[tlb->ways + w]) };
-		return true;
-	}
-	return false;
+	if (way == UINT64_MAX)
+		return false;
+	*at = tlb_at_way(tlb, set, way);
+	return true;
 }
 
 iova_t tlb_first(const struct tlb *tlb, const struct tlb_at *at)
@@ -130,64 +154,62 @@ uint64_t tlb_tag_of(const struct tlb *tlb, const struct tlb_at *at)
 	return *at->key >> tlb->tag_shift;
 }
 
-/* The way that a fill takes: an invalid one (they are the last), else by the rule. */
-static uint64_t victim_way(struct tlb *tlb, const uint64_t *keys)
+/* With stamps: the oldest; a way without a copy has stamp 0. */
+static uint64_t oldest(const struct tlb *tlb, uint64_t set)
 {
-	if (tlb->replacement != TLB_RANDOM || keys[tlb->ways - 1] == NO_KEY)
-		return tlb->ways - 1;
-	tlb->rng = tlb->rng * 6364136223846793005ull + 1442695040888963407ull;
-	return (tlb->rng >> 33) % tlb->ways;
+	const uint64_t *stamps = tlb->order + set * tlb->ways;
+	uint64_t way = 0;
+
+	for (uint64_t w = 1; w < tlb->ways; w++)
+		if (stamps[w] < stamps[way])
+			way = w;
+	return way;
 }
 
-bool tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data,
-	      const struct tlb_copy *copy, struct tlb_evicted *evicted)
+uint64_t tlb_victim_rare(struct tlb *tlb, uint64_t set)
 {
-	uint64_t set = tlb_set_number(tlb, iova, copy->page_lg2);
-	uint64_t *keys = tlb->lines + set * tlb->ways * 2;
-	uint64_t way = victim_way(tlb, keys), place = keys[tlb->ways + way] >> 52;
-	struct tlb_copy *to = &tlb->copies[set * tlb->ways + place];
-	bool displaced = keys[way] != NO_KEY;
+	uint64_t way =
+		ordered(tlb) ? tlb->order[set] >> (tlb->ways * 4 - 4) & 15 : oldest(tlb, set);
 
-	if (displaced) {
-		evicted->data = keys[tlb->ways + way];
-		if (evicted->data & TLB_CHECK) { /* only such a one has anything to tell */
-			evicted->key = keys[way];
-			evicted->copy = *to;
-		}
-	} else {
-		tlb->entries++;
+	if (tlb->replacement == TLB_RANDOM && tlb_keys(tlb, set)[way] != NO_KEY) {
+		tlb->rng = tlb->rng * 6364136223846793005ull + 1442695040888963407ull;
+		way = (tlb->rng >> 33) % tlb->ways;
 	}
-	if (!displaced || to->page_lg2 != copy->page_lg2 || to->space != copy->space) {
-		if (displaced) {
-			uncount_size(tlb, to->page_lg2);
-			tlb->by_space[to->space]--;
-		}
-		count_size(tlb, copy->page_lg2);
-		tlb->by_space[copy->space]++;
-	}
-	*to = *copy;
-	to->serial = ++tlb->serial;
-	keys[way] = tlb_key(tlb, tag, iova, copy->page_lg2);
-	keys[tlb->ways + way] = data | TLB_VALID | place << 52;
-	tlb_to_front(keys, tlb->ways, way);
-	return displaced;
+	if (ordered(tlb))
+		tlb->order[set] = tlb_order_to_front(tlb->order[set], way);
+	else
+		tlb->order[set * tlb->ways + way] = ++tlb->stamp;
+	return way;
 }
 
-/* An invalid way goes behind the valid ones, so that order among them stays. */
-static void remove_way(struct tlb *tlb, uint64_t *keys, uint64_t way)
+/* A way without a copy goes behind those that have one, so that fills take it first. */
+static void to_back(struct tlb *tlb, uint64_t set, uint64_t way)
 {
-	uint64_t *data = keys + tlb->ways, place = data[way] & ~low_mask(52);
-	struct tlb_copy *copy = tlb_copy_of(tlb, keys, data[way]);
+	unsigned place, back = (unsigned)tlb->ways * 4 - 4;
+	uint64_t order;
 
-	uncount_size(tlb, copy->page_lg2);
-	tlb->by_space[copy->space]--;
-	tlb->entries--;
-	for (; way + 1 < tlb->ways && keys[way + 1] != NO_KEY; way++) {
-		keys[way] = keys[way + 1];
-		data[way] = data[way + 1];
+	if (!ordered(tlb)) {
+		tlb->order[set * tlb->ways + way] = 0;
+		return;
 	}
-	keys[way] = NO_KEY;
-	data[way] = place;
+	order = tlb->order[set];
+	place = tlb_order_place(order, way);
+	for (; place < back; place += 4) {
+		uint64_t next = order >> (place + 4) & 15;
+
+		order = (order & ~(15ull << place)) | next << place;
+	}
+	tlb->order[set] = (order & ~(15ull << back)) | way << back;
+}
+
+static void remove_at(struct tlb *tlb, uint64_t set, uint64_t way, const struct tlb_at *at)
+{
+	uncount_size(tlb, at->copy->page_lg2);
+	tlb->by_space[at->copy->space]--;
+	*at->copy = (struct tlb_copy){ 0 };
+	*at->key = NO_KEY;
+	*at->data = 0;
+	to_back(tlb, set, way);
 }
 
 static bool in_scope(const struct tlb *tlb, const struct tlb_scope *scope, const struct tlb_at *at)
@@ -199,16 +221,15 @@ static bool in_scope(const struct tlb *tlb, const struct tlb_scope *scope, const
 	return tlb_first(tlb, at) <= scope->last && tlb_last(tlb, at) >= scope->first;
 }
 
-/* Visits one way; true when it was removed and another copy may stand there now. */
-static bool visit_way(struct tlb *tlb, const struct tlb_scope *scope, uint64_t *keys, uint64_t way,
+/* Visits the copy in that way; true when it was removed. */
+static bool visit_way(struct tlb *tlb, const struct tlb_scope *scope, uint64_t set, uint64_t way,
 		      tlb_visitor *visit, void *ctx)
 {
-	struct tlb_at at = { &keys[way], &keys[tlb->ways + way],
-			     tlb_copy_of(tlb, keys, keys[tlb->ways + way]) };
+	struct tlb_at at = tlb_at_way(tlb, set, way);
 
 	if (!in_scope(tlb, scope, &at) || !visit(ctx, tlb, &at))
 		return false;
-	remove_way(tlb, keys, way);
+	remove_at(tlb, set, way, &at);
 	return true;
 }
 
@@ -216,16 +237,10 @@ static uint64_t scan(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor
 {
 	uint64_t removed = 0;
 
-	for (uint64_t set = 0; set < tlb->sets && tlb->entries; set++) {
-		uint64_t *keys = tlb->lines + set * tlb->ways * 2;
-
-		for (uint64_t w = 0; w < tlb->ways && keys[w] != NO_KEY;) {
-			if (visit_way(tlb, scope, keys, w, visit, ctx))
-				removed++;
-			else
-				w++;
-		}
-	}
+	for (uint64_t set = 0; set < tlb->sets && tlb->entries; set++)
+		for (uint64_t way = 0; way < tlb->ways; way++)
+			if (tlb_keys(tlb, set)[way] != NO_KEY)
+				removed += visit_way(tlb, scope, set, way, visit, ctx);
 	return removed;
 }
 
@@ -236,15 +251,13 @@ static uint64_t probe(struct tlb *tlb, const struct tlb_scope *scope, unsigned p
 	uint64_t removed = 0, page = scope->first >> page_lg2, last = scope->last >> page_lg2;
 
 	for (;; page++) {
-		uint64_t *keys = tlb_set(tlb, page << page_lg2, page_lg2);
-		uint64_t key = tlb_key(tlb, scope->tag, page << page_lg2, page_lg2);
+		iova_t iova = page << page_lg2;
+		uint64_t set = tlb_set(tlb, iova, page_lg2);
+		uint64_t way = tlb_match(tlb_keys(tlb, set), tlb->stride,
+					 tlb_key(tlb, scope->tag, iova, page_lg2));
 
-		for (uint64_t w = 0; w < tlb->ways; w++) {
-			if (keys[w] != key)
-				continue;
-			removed += visit_way(tlb, scope, keys, w, visit, ctx);
-			break;
-		}
+		if (way != UINT64_MAX)
+			removed += visit_way(tlb, scope, set, way, visit, ctx);
 		if (page == last)
 			return removed;
 	}

@@ -134,7 +134,7 @@ static void walk_start(struct vtd *vtd, const struct dma_request *request,
 		       const struct vtd_context *context, struct pt_root *root,
 		       struct vtd_path *path)
 {
-	unsigned lg2;
+	struct tlb_hit hit;
 
 	*root = (struct pt_root){ .table = context->root,
 				  .frame = context->frame,
@@ -143,22 +143,19 @@ static void walk_start(struct vtd *vtd, const struct dma_request *request,
 				  .reserved = vtd->reserved };
 	for (unsigned level = 0; level < context->top; level++) {
 		const struct tlb *tlb = vtd->walk[level];
-		uint64_t data = tlb ? tlb_lookup(tlb, context->did, request->iova, &lg2) : 0;
-		uint64_t *keys;
-		struct tlb_copy *copy;
+		uint64_t data = tlb ? tlb_lookup(tlb, context->did, request->iova, &hit) : 0;
 
 		if (!data)
 			continue;
-		keys = tlb_set(tlb, request->iova, lg2);
-		copy = tlb_copy_of(tlb, keys, data);
 		root->table = bits_at(data, 51, 12);
-		root->frame = copy->table;
+		root->frame = tlb->copies[hit.set * tlb->ways + hit.way].table;
 		root->level = (uint8_t)level;
 		root->perm = data & TLB_PERM;
 		vtd->count.walk_hits[level]++;
 		if (unlikely(data & TLB_CHECK)) {
 			path->tlb = tlb;
-			path->any = tlb_at(tlb, context->did, request->iova, lg2, &path->at);
+			path->any = true;
+			path->at = tlb_at_way(tlb, hit.set, hit.way);
 		}
 		return;
 	}
@@ -223,7 +220,7 @@ static void miss(struct vtd *vtd, const struct dma_request *request, struct vtd_
 	vtd_walk_result(vtd, request, &walk, context->top, result);
 	check = path.any || context->check;
 	if (unlikely(check)) {
-		changed = path.any ? path.at.copy->changed : context->changed;
+		changed = path.any ? *path.at.changed : context->changed;
 		vtd_compare(vtd, request, &path, result, &walk, &truth);
 	}
 	fill_after(vtd, request, context, &walk, result, check ? &truth : NULL, changed);
@@ -267,15 +264,16 @@ static void choose_match(struct vtd *vtd, const struct dma_request *request,
 }
 
 static void checked_hit(struct vtd *vtd, const struct dma_request *request,
-			struct vtd_context *context, bool cached_context, unsigned page_lg2,
+			struct vtd_context *context, bool cached_context, const struct tlb_hit *hit,
 			struct dma_result *result)
 {
 	struct vtd_path path = { .context = context,
 				 .cached_context = cached_context,
-				 .tlb = vtd->iotlb };
+				 .tlb = vtd->iotlb,
+				 .any = true,
+				 .at = tlb_at_way(vtd->iotlb, hit->set, hit->way) };
 	struct vtd_answer truth;
 
-	path.any = tlb_at(vtd->iotlb, context->did, request->iova, page_lg2, &path.at);
 	if (path.at.copy->reasons & CHECK_OVERLAP)
 		choose_match(vtd, request, context, &path.at);
 	hit_result(vtd, request, *path.at.data, path.at.copy->page_lg2, result);
@@ -301,8 +299,8 @@ static void serve_page(struct vtd *vtd, const struct dma_request *request,
 		       struct dma_result *result)
 {
 	struct vtd_context scratch, *context;
+	struct tlb_hit hit;
 	bool cached;
-	unsigned lg2;
 	uint64_t data;
 
 	if (interrupt_message(request, result))
@@ -316,15 +314,15 @@ static void serve_page(struct vtd *vtd, const struct dma_request *request,
 		if (context->check)
 			vtd_compare(vtd, request, &path, result, NULL, &truth);
 	} else {
-		data = tlb_lookup(vtd->iotlb, context->did, request->iova, &lg2);
+		data = tlb_lookup(vtd->iotlb, context->did, request->iova, &hit);
 		if (!data) {
 			miss(vtd, request, context, cached, result);
 		} else if ((data & TLB_CHECK) || context->check) {
 			vtd->count.iotlb_hits++;
-			checked_hit(vtd, request, context, cached, lg2, result);
+			checked_hit(vtd, request, context, cached, &hit, result);
 		} else {
 			vtd->count.iotlb_hits++;
-			hit_result(vtd, request, data, lg2, result);
+			hit_result(vtd, request, data, hit.page_lg2, result);
 		}
 	}
 	if (result->outcome == OUTCOME_FAULT)
@@ -380,21 +378,22 @@ static size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
 		const struct dma_request *request = &requests[i];
 		struct vtd_context *context = vtd->devices[request->device].context;
 		iova_t iova = request->iova;
-		unsigned lg2;
+		struct tlb_hit hit;
 
 		if (likely(!context->slow && request->type == DMA_UNTRANSLATED &&
 			   iova <= context->last && (iova & 0xfff) + request->len <= 4096 &&
 			   iova >> 20 != 0xfee && request->len)) {
-			uint64_t data = tlb_lookup(iotlb, context->did, iova, &lg2);
+			uint64_t data = tlb_lookup(iotlb, context->did, iova, &hit);
 
 			if (likely(data && !(data & TLB_CHECK) && !(request->access & ~data))) {
 				context->used = ++vtd->context_clock;
 				hits++;
 				results[i] = (struct dma_result){
-					.pa = bits_at(data, 51, 12) | (iova & low_mask(lg2)),
+					.pa = bits_at(data, 51, 12) |
+					      (iova & low_mask(hit.page_lg2)),
 					.perm = data & TLB_PERM,
 					.flags = data & TLB_SNOOP,
-					.page_lg2 = (uint8_t)lg2,
+					.page_lg2 = (uint8_t)hit.page_lg2,
 					.cached = 1,
 				};
 				continue;

@@ -104,7 +104,6 @@ static void prove(struct vtd *vtd, const struct vtd_path *path, const struct vtd
 	vtd_copy_closes(vtd, path->tlb, at);
 	*at->data &= ~(uint64_t)TLB_CHECK;
 	at->copy->reasons = 0;
-	at->copy->proven = vtd->iommu.event;
 }
 
 /* The first copy on the way that has its bit set is the one to blame. */

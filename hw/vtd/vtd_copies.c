@@ -28,7 +28,7 @@ void vtd_copy_of(const struct vtd *vtd, const struct tlb *tlb, const struct tlb_
 		.last = tlb_last(tlb, at),
 		.pa = bits_at(*at->data, 51, 12),
 		.filled = at->copy->filled,
-		.changed = at->copy->changed,
+		.changed = (*at->data & TLB_CHECK) ? *at->changed : NO_EVENT,
 	};
 }
 
@@ -60,17 +60,16 @@ void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at
 
 static void evicted(struct vtd *vtd, const struct tlb *tlb, struct tlb_evicted *gone)
 {
-	vtd->count.evictions++;
-	if (gone->data & TLB_CHECK)
-		vtd_copy_closes(vtd, tlb, &(struct tlb_at){ &gone->key, &gone->data, &gone->copy });
+	vtd_copy_closes(vtd, tlb,
+			&(struct tlb_at){ &gone->key, &gone->data, &gone->copy, &gone->changed });
 }
 
 static void set_check(const struct tlb_at *at, unsigned reason, uint64_t changed)
 {
+	if (changed != NO_EVENT || !(*at->data & TLB_CHECK))
+		*at->changed = changed;
 	*at->data |= TLB_CHECK;
 	at->copy->reasons |= (uint8_t)reason;
-	if (changed != NO_EVENT)
-		at->copy->changed = changed;
 }
 
 struct fill_overlap {
@@ -123,57 +122,55 @@ static bool find_overlaps(struct vtd *vtd, const struct dma_request *request, ui
 	return overlap.any;
 }
 
+/* Puts a copy in and tells of what went for it, and of the copy where it may be stale. */
+static inline __attribute__((always_inline)) void fill(struct vtd *vtd, struct tlb *tlb,
+						       const struct dma_request *request,
+						       uint32_t did, uint64_t data,
+						       struct tlb_copy *copy, uint64_t changed)
+{
+	struct tlb_evicted gone;
+	struct tlb_at at;
+
+	if (vtd->tags[did].conflicted && MARK(MARK_TAG_FILL))
+		copy->reasons |= CHECK_TAG;
+	at = tlb_fill(tlb, did, request->iova, data | (copy->reasons ? TLB_CHECK : 0), copy,
+		      changed, &gone);
+	vtd->count.evictions += gone.data != 0;
+	if (__builtin_expect((gone.data & TLB_CHECK) != 0, 0))
+		evicted(vtd, tlb, &gone);
+	if (__builtin_expect(copy->reasons != 0, 0))
+		vtd_copy_opens(vtd, tlb, &at);
+}
+
 void vtd_fill_iotlb(struct vtd *vtd, const struct dma_request *request,
 		    const struct vtd_context *context, const struct pt_walk *walk, unsigned reasons,
 		    uint64_t changed)
 {
 	struct tlb *tlb = vtd->iotlb;
 	struct tlb_copy copy = { .filled = vtd->iommu.event,
-				 .changed = changed,
-				 .proven = vtd->iommu.event,
 				 .space = context->space,
 				 .reasons = (uint8_t)reasons,
 				 .page_lg2 = walk->page_lg2 };
-	struct tlb_evicted gone;
-	struct tlb_at at;
 
 	if ((tlb->n_live > 1 || (tlb->n_live && tlb->live_lg2[0] != walk->page_lg2)) &&
 	    find_overlaps(vtd, request, context->did, walk, context->space) &&
 	    MARK(MARK_OVERLAP_FILL))
 		copy.reasons |= CHECK_OVERLAP;
-	if (vtd->tags[context->did].conflicted && MARK(MARK_TAG_FILL))
-		copy.reasons |= CHECK_TAG;
-	if (tlb_fill(tlb, context->did, request->iova,
-		     walk->pa | walk->perm | walk->flags | (copy.reasons ? TLB_CHECK : 0), &copy,
-		     &gone))
-		evicted(vtd, tlb, &gone);
-	if (copy.reasons && tlb_at(tlb, context->did, request->iova, walk->page_lg2, &at))
-		vtd_copy_opens(vtd, tlb, &at);
+	fill(vtd, tlb, request, context->did, walk->pa | walk->perm | walk->flags, &copy, changed);
 }
 
 void vtd_fill_pointer(struct vtd *vtd, const struct dma_request *request,
 		      const struct vtd_context *context, const struct pt_walk *walk, unsigned level,
 		      unsigned reasons, uint64_t changed)
 {
-	struct tlb *tlb = vtd->walk[level];
 	struct tlb_copy copy = { .filled = vtd->iommu.event,
-				 .changed = changed,
-				 .proven = vtd->iommu.event,
 				 .space = context->space,
 				 .reasons = (uint8_t)reasons,
 				 .table = walk->tables[level],
 				 .page_lg2 = (uint8_t)(12 + 9 * (level + 1)) };
-	struct tlb_evicted gone;
-	struct tlb_at at;
 
-	if (vtd->tags[context->did].conflicted && MARK(MARK_TAG_FILL))
-		copy.reasons |= CHECK_TAG;
-	if (tlb_fill(tlb, context->did, request->iova,
-		     walk->tables[level]->pa | walk->perms[level] | (copy.reasons ? TLB_CHECK : 0),
-		     &copy, &gone))
-		evicted(vtd, tlb, &gone);
-	if (copy.reasons && tlb_at(tlb, context->did, request->iova, copy.page_lg2, &at))
-		vtd_copy_opens(vtd, tlb, &at);
+	fill(vtd, vtd->walk[level], request, context->did,
+	     walk->tables[level]->pa | walk->perms[level], &copy, changed);
 }
 
 struct marking {
