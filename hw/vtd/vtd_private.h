@@ -161,6 +161,12 @@ void vtd_refuse(const struct dma_request *request, unsigned reason, struct dma_r
 bool vtd_before_translation(const struct vtd *vtd, const struct dma_request *request,
 			    const struct vtd_context *context, struct dma_result *result);
 
+/* vtd_translate.c */
+size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
+		     struct dma_result *results, size_t n);
+void vtd_truth_result(struct iommu *iommu, const struct dma_request *request,
+		      struct dma_result *result);
+
 /* vtd_compare.c */
 struct vtd_path { /* the copies that an answer came from */
 	struct vtd_context *context;
