@@ -246,6 +246,7 @@ struct iommu {
 	const struct iommu_model *model;
 	uint64_t event; /* at hand: of the request, update or command being worked on */
 	bool interrupt; /* raised since the clock last looked; it clears this */
+	bool refused;	/* a result was not OUTCOME_OK since the replay last cleared this */
 };
 
 /* NULL-terminated. Adding a model: one line in models.c, one folder under hw/. */

@@ -11,13 +11,6 @@ struct chunk {
 	struct frame frames[CHUNK_FRAMES];
 };
 
-struct memory {
-	pa_t limit;
-	struct frame **buckets; /* open addressing, a power of two, at most half full */
-	uint64_t n_buckets, n_frames;
-	struct chunk *chunks;
-};
-
 int memory_create(pa_t limit, struct memory **out, struct err *err)
 {
 	struct memory *memory = calloc(1, sizeof *memory);
@@ -53,24 +46,9 @@ void memory_destroy(struct memory *memory)
 	free(memory);
 }
 
-static uint64_t bucket_of(const struct memory *memory, pa_t pa)
-{
-	return ((pa >> FRAME_LG2) * 0x9e3779b97f4a7c15ull >> 20) & (memory->n_buckets - 1);
-}
-
-struct frame *memory_frame(const struct memory *memory, pa_t pa)
-{
-	pa_t base = pa & ~low_mask(FRAME_LG2);
-	uint64_t at = bucket_of(memory, pa);
-
-	while (memory->buckets[at] && memory->buckets[at]->pa != base)
-		at = (at + 1) & (memory->n_buckets - 1);
-	return memory->buckets[at];
-}
-
 static void insert(struct memory *memory, struct frame *frame)
 {
-	uint64_t at = bucket_of(memory, frame->pa);
+	uint64_t at = memory_bucket(memory, frame->pa);
 
 	while (memory->buckets[at])
 		at = (at + 1) & (memory->n_buckets - 1);
@@ -115,11 +93,6 @@ struct frame *memory_make(struct memory *memory, pa_t pa)
 	insert(memory, frame);
 	memory->n_frames++;
 	return frame;
-}
-
-bool memory_exists(const struct memory *memory, pa_t pa)
-{
-	return pa < memory->limit;
 }
 
 bool memory_read(const struct memory *memory, pa_t pa, uint64_t *value)

@@ -17,6 +17,7 @@
 
 enum { FRAME_LG2 = 12, FRAME_WORDS = 512 };
 
+struct chunk;
 struct frame;
 struct table_role;
 
@@ -49,7 +50,13 @@ struct frame {
 	struct table_node node;
 };
 
-struct memory;
+/* Public for the inline lookup below; everything else goes through the functions. */
+struct memory {
+	pa_t limit;
+	struct frame **buckets; /* open addressing, a power of two, at most half full */
+	uint64_t n_buckets, n_frames;
+	struct chunk *chunks;
+};
 
 /* limit: the first physical address that does not exist. */
 int memory_create(pa_t limit, struct memory **out, struct err *err);
@@ -70,12 +77,30 @@ int frame_set(struct frame *frame, unsigned index, uint64_t value);
 int frame_set_run(struct frame *frame, unsigned index, unsigned count, uint64_t base,
 		  uint64_t step);
 
+static inline uint64_t memory_bucket(const struct memory *memory, pa_t pa)
+{
+	return ((pa >> FRAME_LG2) * 0x9e3779b97f4a7c15ull >> 20) & (memory->n_buckets - 1);
+}
+
 /* The frame that holds pa, or NULL if it was never made (its words are 0). */
-struct frame *memory_frame(const struct memory *memory, pa_t pa);
+static inline struct frame *memory_frame(const struct memory *memory, pa_t pa)
+{
+	pa_t base = pa & ~low_mask(FRAME_LG2);
+	uint64_t at = memory_bucket(memory, pa);
+
+	while (memory->buckets[at] && memory->buckets[at]->pa != base)
+		at = (at + 1) & (memory->n_buckets - 1);
+	return memory->buckets[at];
+}
+
 /* The same, made when it is not there; NULL: no memory. */
 struct frame *memory_make(struct memory *memory, pa_t pa);
 
-bool memory_exists(const struct memory *memory, pa_t pa);
+static inline bool memory_exists(const struct memory *memory, pa_t pa)
+{
+	return pa < memory->limit;
+}
+
 /* False: the access fails, *value is untouched. */
 bool memory_read(const struct memory *memory, pa_t pa, uint64_t *value);
 uint64_t memory_frames(const struct memory *memory);

@@ -23,19 +23,20 @@ static void *array(uint64_t n, size_t size)
 
 static int create_arrays(struct tlb *tlb)
 {
-	uint64_t entries = tlb->sets * tlb->ways, orders = ordered(tlb) ? tlb->sets : entries;
+	uint64_t entries = tlb->sets * tlb->stride;
 
-	tlb->lines = array(tlb->sets * tlb->stride * 2, sizeof *tlb->lines);
-	tlb->order = array(orders, sizeof *tlb->order);
+	tlb->entries = array(entries, sizeof *tlb->entries);
+	tlb->prints = array(tlb->stride <= 16 ? tlb->sets * 16 : entries, 1);
+	tlb->order = array(ordered(tlb) ? tlb->sets : entries, sizeof *tlb->order);
 	tlb->copies = array(entries, sizeof *tlb->copies);
 	tlb->changed = array(entries, sizeof *tlb->changed);
-	if (!tlb->lines || !tlb->order || !tlb->copies || !tlb->changed || tlb_know_space(tlb, 0))
+	if (!tlb->entries || !tlb->prints || !tlb->order || !tlb->copies || !tlb->changed ||
+	    tlb_know_space(tlb, 0))
 		return -1;
-	for (uint64_t set = 0; set < tlb->sets; set++) {
-		memset(tlb_keys(tlb, set), 0xff, tlb->stride * sizeof *tlb->lines);
-		if (ordered(tlb))
-			tlb->order[set] = FIRST_ORDER;
-	}
+	for (uint64_t i = 0; i < entries; i++)
+		tlb->entries[i].key = NO_KEY;
+	for (uint64_t set = 0; ordered(tlb) && set < tlb->sets; set++)
+		tlb->order[set] = FIRST_ORDER;
 	return 0;
 }
 
@@ -57,9 +58,14 @@ int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb
 		return err_no_memory(err, name);
 	tlb->sets = sets;
 	tlb->ways = ways;
-	tlb->stride = (ways + 3) & ~3ull;
+	tlb->stride = ways <= 16 ? ways : (ways + 15) & ~15ull;
+	tlb->way_mask = (uint32_t)low_mask(ways < 16 ? (unsigned)ways : 16);
 	tlb->set_mask = (sets & (sets - 1)) ? 0 : sets - 1;
 	tlb->replacement = (uint32_t)geometry->replacement;
+	tlb->lru_word = tlb->replacement == TLB_LRU && ordered(tlb);
+	tlb->plain = tlb->lru_word && (tlb->set_mask || sets == 1);
+	tlb->back = ordered(tlb) ? (uint8_t)(ways * 4 - 4) : 0;
+	tlb->order_mask = low_mask(tlb->back + 4u);
 	tlb->tag_shift = (uint8_t)(geometry->address_bits - 11);
 	tlb->rng = geometry->seed * 2 + 1;
 	if (create_arrays(tlb)) {
@@ -74,7 +80,8 @@ void tlb_destroy(struct tlb *tlb)
 {
 	if (!tlb)
 		return;
-	free(tlb->lines);
+	free(tlb->entries);
+	free(tlb->prints);
 	free(tlb->order);
 	free(tlb->copies);
 	free(tlb->changed);
@@ -104,14 +111,14 @@ static void count_size(struct tlb *tlb, unsigned page_lg2)
 {
 	if (!tlb->by_size[page_lg2]++)
 		tlb->live_lg2[tlb->n_live++] = (uint8_t)page_lg2;
-	tlb->entries++;
+	tlb->count++;
 }
 
 static void uncount_size(struct tlb *tlb, unsigned page_lg2)
 {
 	unsigned i = 0;
 
-	tlb->entries--;
+	tlb->count--;
 	if (--tlb->by_size[page_lg2])
 		return;
 	while (tlb->live_lg2[i] != page_lg2)
@@ -129,15 +136,52 @@ void tlb_resized(struct tlb *tlb, unsigned old_lg2, unsigned page_lg2)
 	count_size(tlb, page_lg2);
 }
 
+uint64_t tlb_find(const struct tlb *tlb, uint64_t set, uint64_t key)
+{
+	const struct tlb_entry *entries = tlb->entries + set * tlb->stride;
+	const uint8_t *prints = tlb_prints(tlb, set);
+
+	for (uint64_t base = 0; base < tlb->stride; base += 16) {
+		uint64_t way = tlb_find16(tlb, entries + base, prints + base, key);
+
+		if (way != UINT64_MAX)
+			return base + way;
+	}
+	return UINT64_MAX;
+}
+
+static void touch(struct tlb *tlb, uint64_t set, uint64_t way)
+{
+	if (tlb->lru_word)
+		tlb->order[set] = tlb_order_to_front(tlb->order[set], way);
+	else if (tlb->replacement == TLB_LRU)
+		tlb->order[set * tlb->stride + way] = ++tlb->stamp;
+}
+
+uint64_t tlb_lookup_rare(const struct tlb *tlb, uint64_t tag, iova_t iova, struct tlb_hit *hit)
+{
+	for (unsigned i = 0; i < tlb->n_live; i++) {
+		unsigned lg2 = tlb->live_lg2[i];
+		uint64_t set = tlb_set(tlb, iova, lg2);
+		uint64_t way = tlb_find(tlb, set, tlb_key(tlb, tag, iova, lg2));
+
+		if (way == UINT64_MAX)
+			continue;
+		touch((struct tlb *)tlb, set, way);
+		*hit = (struct tlb_hit){ set * tlb->stride + way, lg2 };
+		return tlb->entries[hit->at].data;
+	}
+	return 0;
+}
+
 bool tlb_at(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned page_lg2, struct tlb_at *at)
 {
 	uint64_t set = tlb_set(tlb, iova, page_lg2);
-	uint64_t way =
-		tlb_match(tlb_keys(tlb, set), tlb->stride, tlb_key(tlb, tag, iova, page_lg2));
+	uint64_t way = tlb_find(tlb, set, tlb_key(tlb, tag, iova, page_lg2));
 
 	if (way == UINT64_MAX)
 		return false;
-	*at = tlb_at_way(tlb, set, way);
+	*at = tlb_at_index(tlb, set * tlb->stride + way);
 	return true;
 }
 
@@ -157,7 +201,7 @@ uint64_t tlb_tag_of(const struct tlb *tlb, const struct tlb_at *at)
 /* With stamps: the oldest; a way without a copy has stamp 0. */
 static uint64_t oldest(const struct tlb *tlb, uint64_t set)
 {
-	const uint64_t *stamps = tlb->order + set * tlb->ways;
+	const uint64_t *stamps = tlb->order + set * tlb->stride;
 	uint64_t way = 0;
 
 	for (uint64_t w = 1; w < tlb->ways; w++)
@@ -169,27 +213,27 @@ static uint64_t oldest(const struct tlb *tlb, uint64_t set)
 uint64_t tlb_victim_rare(struct tlb *tlb, uint64_t set)
 {
 	uint64_t way =
-		ordered(tlb) ? tlb->order[set] >> (tlb->ways * 4 - 4) & 15 : oldest(tlb, set);
+		ordered(tlb) ? tlb->order[set] >> tlb->back & 15 : oldest(tlb, set);
 
-	if (tlb->replacement == TLB_RANDOM && tlb_keys(tlb, set)[way] != NO_KEY) {
+	if (tlb->replacement == TLB_RANDOM && tlb->entries[set * tlb->stride + way].key != NO_KEY) {
 		tlb->rng = tlb->rng * 6364136223846793005ull + 1442695040888963407ull;
 		way = (tlb->rng >> 33) % tlb->ways;
 	}
 	if (ordered(tlb))
 		tlb->order[set] = tlb_order_to_front(tlb->order[set], way);
 	else
-		tlb->order[set * tlb->ways + way] = ++tlb->stamp;
+		tlb->order[set * tlb->stride + way] = ++tlb->stamp;
 	return way;
 }
 
 /* A way without a copy goes behind those that have one, so that fills take it first. */
 static void to_back(struct tlb *tlb, uint64_t set, uint64_t way)
 {
-	unsigned place, back = (unsigned)tlb->ways * 4 - 4;
+	unsigned place, back = tlb->back;
 	uint64_t order;
 
 	if (!ordered(tlb)) {
-		tlb->order[set * tlb->ways + way] = 0;
+		tlb->order[set * tlb->stride + way] = 0;
 		return;
 	}
 	order = tlb->order[set];
@@ -225,7 +269,7 @@ static bool in_scope(const struct tlb *tlb, const struct tlb_scope *scope, const
 static bool visit_way(struct tlb *tlb, const struct tlb_scope *scope, uint64_t set, uint64_t way,
 		      tlb_visitor *visit, void *ctx)
 {
-	struct tlb_at at = tlb_at_way(tlb, set, way);
+	struct tlb_at at = tlb_at_index(tlb, set * tlb->stride + way);
 
 	if (!in_scope(tlb, scope, &at) || !visit(ctx, tlb, &at))
 		return false;
@@ -237,9 +281,9 @@ static uint64_t scan(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor
 {
 	uint64_t removed = 0;
 
-	for (uint64_t set = 0; set < tlb->sets && tlb->entries; set++)
+	for (uint64_t set = 0; set < tlb->sets && tlb->count; set++)
 		for (uint64_t way = 0; way < tlb->ways; way++)
-			if (tlb_keys(tlb, set)[way] != NO_KEY)
+			if (tlb->entries[set * tlb->stride + way].key != NO_KEY)
 				removed += visit_way(tlb, scope, set, way, visit, ctx);
 	return removed;
 }
@@ -253,8 +297,7 @@ static uint64_t probe(struct tlb *tlb, const struct tlb_scope *scope, unsigned p
 	for (;; page++) {
 		iova_t iova = page << page_lg2;
 		uint64_t set = tlb_set(tlb, iova, page_lg2);
-		uint64_t way = tlb_match(tlb_keys(tlb, set), tlb->stride,
-					 tlb_key(tlb, scope->tag, iova, page_lg2));
+		uint64_t way = tlb_find(tlb, set, tlb_key(tlb, scope->tag, iova, page_lg2));
 
 		if (way != UINT64_MAX)
 			removed += visit_way(tlb, scope, set, way, visit, ctx);
@@ -269,14 +312,14 @@ uint64_t tlb_visit(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *
 	unsigned n = tlb->n_live;
 	uint64_t pages = 0, removed = 0;
 
-	if (!tlb->entries || (scope->space && !tlb_of_space(tlb, scope->space)))
+	if (!tlb->count || (scope->space && !tlb_of_space(tlb, scope->space)))
 		return 0;
-	for (unsigned i = 0; i < n && pages <= tlb->entries; i++) {
+	for (unsigned i = 0; i < n && pages <= tlb->count; i++) {
 		sizes[i] = tlb->live_lg2[i];
 		pages += (scope->last >> sizes[i]) - (scope->first >> sizes[i]) + 1;
 	}
 	/* A probe looks through the ways of a set, as a scan does for every set. */
-	if (scope->any_tag || pages > tlb->entries || pages > tlb->sets)
+	if (scope->any_tag || pages > tlb->count || pages > tlb->sets)
 		return scan(tlb, scope, visit, ctx);
 	for (unsigned i = 0; i < n; i++)
 		removed += probe(tlb, scope, sizes[i], visit, ctx);

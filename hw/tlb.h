@@ -10,10 +10,11 @@
  * Keys: tag above the page number, whose lowest set bit says the size (as RISC-V's NAPOT):
  * 4 KiB pages end in 1, 8 KiB in 10, and so on. Tags have 64 - (address bits - 11) bits.
  *
- * A copy stays in its way. Replacement inside a set: true LRU, FIFO, or random from a seed. Up to
- * 16 ways the order of a set is one word, a nibble a way, most recent first: a use costs a dozen
- * instructions without a branch, and the keys are compared all at once. More ways have a stamp
- * each: lookups and fills are linear in the ways.
+ * A copy stays in its way. A lookup compares a byte of every key of the set at once (its print)
+ * and the whole keys only of those that match. Replacement inside a set: true LRU, FIFO, or random
+ * from a seed. Up to 16 ways the order of a set is one word, a nibble a way, most recent first, so
+ * that a use costs a dozen instructions without a branch; more ways have a stamp each, and lookups
+ * and fills are linear in the ways.
  */
 #ifndef IOMMUSIM_HW_TLB_H
 #define IOMMUSIM_HW_TLB_H
@@ -68,22 +69,31 @@ struct tlb_copy {
 	uint8_t page_lg2;    /* 0: no copy here */
 };
 
+struct tlb_entry {
+	uint64_t key, data;
+};
+
 struct tlb {
-	uint64_t *lines; /* per set: stride keys, then stride data words */
+	struct tlb_entry *entries; /* per set: stride entries */
+	uint8_t *prints;	   /* per set: prints_stride bytes */
 	uint64_t *order; /* per set, up to 16 ways; else per entry: the stamp of its last use */
-	struct tlb_copy *copies;
-	uint64_t *changed; /* per entry: event that made it differ, while its check bit is set */
-	uint64_t sets, ways,
-		stride;	   /* stride: ways up to a multiple of 4; the rest is never used */
-	uint64_t set_mask; /* sets - 1 when a power of two, else 0 */
-	uint64_t entries, serial, stamp;
-	uint64_t rng;
-	uint32_t *by_space; /* copies of each address space */
-	uint32_t n_spaces;
-	uint32_t replacement;
+	struct tlb_copy *copies; /* beside entries */
+	uint64_t *changed; /* beside entries: event that made it differ, while its check bit is set */
+	uint64_t sets, ways, stride; /* stride: beyond 16 ways up to a multiple of 16 */
+	uint64_t set_mask;	     /* sets - 1 when a power of two, else 0 */
+	uint64_t order_mask;	     /* the nibbles of an order word that are used */
+	uint32_t way_mask;	     /* the bits of 16 prints that are ways */
+	bool lru_word; /* LRU in the order word of a set: its lowest nibble was used last */
+	bool plain;    /* that, and a power of two of sets: what the inline paths are made for */
+	uint8_t back;  /* place of the last nibble in an order word */
 	uint8_t tag_shift;
 	uint8_t n_live; /* sizes that have copies now, most recently added last */
 	uint8_t live_lg2[TLB_SIZES];
+	uint64_t count, serial, stamp; /* count: copies now */
+	uint32_t *by_space;	       /* copies of each address space */
+	uint32_t n_spaces;
+	uint32_t replacement;
+	uint64_t rng;
 	uint64_t by_size[64]; /* copies of each page size */
 };
 
@@ -99,8 +109,9 @@ static inline bool tlb_tag_fits(const struct tlb *tlb, uint64_t tag)
 
 static inline uint64_t tlb_key(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned page_lg2)
 {
-	return tag << tlb->tag_shift | ((iova >> page_lg2) << 1 | 1)
-					       << (page_lg2 - 12) /* tag_shift bits at most */;
+	uint64_t page = 1ull << page_lg2;
+
+	return tag << tlb->tag_shift | (iova & -page) >> 11 | page >> 12;
 }
 
 static inline uint64_t tlb_set(const struct tlb *tlb, iova_t iova, unsigned page_lg2)
@@ -110,44 +121,52 @@ static inline uint64_t tlb_set(const struct tlb *tlb, iova_t iova, unsigned page
 	return tlb->set_mask || tlb->sets == 1 ? page & tlb->set_mask : page % tlb->sets;
 }
 
-static inline uint64_t *tlb_keys(const struct tlb *tlb, uint64_t set)
+/* ---- finding a key in a set -------------------------------------------------------------- */
+
+static inline uint8_t tlb_print(uint64_t key)
 {
-	return tlb->lines + set * tlb->stride * 2;
+	return (uint8_t)(key * 0x9e3779b97f4a7c15ull >> 56);
 }
 
-/* ---- comparing all keys of a set ------------------------------------------------------- */
+static inline uint8_t *tlb_prints(const struct tlb *tlb, uint64_t set)
+{
+	return tlb->prints + set * (tlb->stride <= 16 ? 16 : tlb->stride);
+}
 
-/* One nibble for each of four keys; its lowest bit is set where the key matches. */
-static inline uint64_t tlb_match4(const uint64_t *keys, uint64_t key)
+/* A bit for each of 16 bytes that equals the print. */
+static inline uint32_t tlb_match16(const uint8_t *prints, uint8_t print)
 {
 #ifdef __SSE2__
-	__m128i want = _mm_set1_epi64x((long long)key);
-	__m128i low = _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)(const void *)keys), want);
-	__m128i high =
-		_mm_cmpeq_epi32(_mm_load_si128((const __m128i *)(const void *)(keys + 2)), want);
-	uint64_t halves = (uint64_t)_mm_movemask_epi8(_mm_packs_epi32(low, high));
+	__m128i all = _mm_load_si128((const __m128i *)(const void *)prints);
 
-	return halves & halves >> 2 & 0x1111;
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(all, _mm_set1_epi8((char)print)));
 #else
-	return (uint64_t)(keys[0] == key) | (uint64_t)(keys[1] == key) << 4 |
-	       (uint64_t)(keys[2] == key) << 8 | (uint64_t)(keys[3] == key) << 12;
+	uint32_t found = 0;
+
+	for (unsigned i = 0; i < 16; i++)
+		found |= (uint32_t)(prints[i] == print) << i;
+	return found;
 #endif
 }
 
-/* The way that holds the key, or UINT64_MAX. */
-static inline __attribute__((always_inline)) uint64_t tlb_match(const uint64_t *keys,
-								uint64_t stride, uint64_t key)
+/* The way of the set that holds the key, or UINT64_MAX, of 16. */
+static inline __attribute__((always_inline)) uint64_t
+tlb_find16(const struct tlb *tlb, const struct tlb_entry *entries, const uint8_t *prints,
+	   uint64_t key)
 {
-	for (uint64_t base = 0; base < stride; base += 16) {
-		uint64_t found = 0, group = stride - base < 16 ? stride - base : 16;
+	uint32_t found = tlb_match16(prints, tlb_print(key)) & tlb->way_mask;
 
-		for (uint64_t i = 0; i < group; i += 4)
-			found |= tlb_match4(keys + base + i, key) << i * 4;
-		if (found)
-			return base + ((uint64_t)__builtin_ctzll(found) >> 2);
+	for (; found; found &= found - 1) {
+		uint64_t way = (uint64_t)__builtin_ctz(found);
+
+		if (entries[way].key == key)
+			return way;
 	}
 	return UINT64_MAX;
 }
+
+/* The way of the set that holds the key, or UINT64_MAX. */
+uint64_t tlb_find(const struct tlb *tlb, uint64_t set, uint64_t key);
 
 /* ---- order of a set: a word of nibbles, most recently used way lowest --------------------- */
 
@@ -167,21 +186,11 @@ static inline uint64_t tlb_order_to_front(uint64_t order, uint64_t way)
 	return (order & ~((16ull << place) - 1)) | before << 4 | way;
 }
 
-static inline void tlb_touch(const struct tlb *tlb, uint64_t set, uint64_t way)
-{
-	if (tlb->replacement != TLB_LRU)
-		return;
-	if (tlb->ways <= TLB_ORDERED_WAYS)
-		tlb->order[set] = tlb_order_to_front(tlb->order[set], way);
-	else
-		tlb->order[set * tlb->ways + way] = ++((struct tlb *)tlb)->stamp;
-}
-
 /* ---- lookup --------------------------------------------------------------------------- */
 
 /* Where a lookup found its copy. */
 struct tlb_hit {
-	uint64_t set, way;
+	uint64_t at; /* index of the entry */
 	unsigned page_lg2;
 };
 
@@ -189,22 +198,24 @@ struct tlb_hit {
  * The data word of a copy that covers iova, tried from the size that got its first copy first;
  * 0: none. With LRU it is now the most recently used of its set.
  */
+uint64_t tlb_lookup_rare(const struct tlb *tlb, uint64_t tag, iova_t iova, struct tlb_hit *hit);
 static inline __attribute__((always_inline)) uint64_t
 tlb_lookup(const struct tlb *tlb, uint64_t tag, iova_t iova, struct tlb_hit *hit)
 {
+	if (__builtin_expect(!tlb->plain, 0))
+		return tlb_lookup_rare(tlb, tag, iova, hit);
 	for (unsigned i = 0; i < tlb->n_live; i++) {
 		unsigned lg2 = tlb->live_lg2[i];
-		uint64_t set = tlb_set(tlb, iova, lg2), key = tlb_key(tlb, tag, iova, lg2);
-		const uint64_t *keys = tlb_keys(tlb, set);
-		uint64_t way = tlb->stride == 8	   ? tlb_match(keys, 8, key)
-			       : tlb->stride == 16 ? tlb_match(keys, 16, key)
-						   : tlb_match(keys, tlb->stride, key);
+		uint64_t set = iova >> lg2 & tlb->set_mask, first = set * tlb->ways;
+		uint64_t way = tlb_find16(tlb, tlb->entries + first, tlb->prints + set * 16,
+					  tlb_key(tlb, tag, iova, lg2));
 
-		if (way != UINT64_MAX) {
-			tlb_touch(tlb, set, way);
-			*hit = (struct tlb_hit){ set, way, lg2 };
-			return keys[tlb->stride + way];
-		}
+		if (way == UINT64_MAX)
+			continue;
+		if ((tlb->order[set] & 15) != way)
+			tlb->order[set] = tlb_order_to_front(tlb->order[set], way);
+		*hit = (struct tlb_hit){ first + way, lg2 };
+		return tlb->entries[first + way].data;
 	}
 	return 0;
 }
@@ -216,13 +227,10 @@ struct tlb_at {
 	uint64_t *changed; /* NO_EVENT-like UINT64_MAX: none; meaningful while TLB_CHECK is set */
 };
 
-static inline struct tlb_at tlb_at_way(const struct tlb *tlb, uint64_t set, uint64_t way)
+static inline struct tlb_at tlb_at_index(const struct tlb *tlb, uint64_t at)
 {
-	uint64_t *keys = tlb_keys(tlb, set);
-
-	return (struct tlb_at){ &keys[way], &keys[tlb->stride + way],
-				&tlb->copies[set * tlb->ways + way],
-				&tlb->changed[set * tlb->ways + way] };
+	return (struct tlb_at){ &tlb->entries[at].key, &tlb->entries[at].data, &tlb->copies[at],
+				&tlb->changed[at] };
 }
 
 /* The copy of exactly that page, or false. Does not count as a use. */
@@ -244,18 +252,24 @@ struct tlb_evicted {
 	struct tlb_copy copy;
 };
 
-/* The way that a fill of the set takes: one without a copy, else by the rule. */
+/* The entry that a fill takes: a way without a copy, else one by the rule; *print is its print. */
 uint64_t tlb_victim_rare(struct tlb *tlb, uint64_t set);
-static inline uint64_t tlb_victim(struct tlb *tlb, uint64_t set)
+static inline uint64_t tlb_victim(struct tlb *tlb, iova_t iova, unsigned page_lg2, uint8_t **print)
 {
-	uint64_t way, order;
+	uint64_t set, way, order;
 
-	if (tlb->ways > TLB_ORDERED_WAYS || tlb->replacement == TLB_RANDOM)
-		return tlb_victim_rare(tlb, set);
+	if (__builtin_expect(!tlb->plain, 0)) {
+		set = tlb_set(tlb, iova, page_lg2);
+		way = tlb_victim_rare(tlb, set);
+		*print = tlb_prints(tlb, set) + way;
+		return set * tlb->stride + way;
+	}
+	set = iova >> page_lg2 & tlb->set_mask;
 	order = tlb->order[set];
-	way = order >> (tlb->ways * 4 - 4) & 15;
-	tlb->order[set] = tlb_order_to_front(order, way);
-	return way;
+	way = order >> tlb->back & 15;
+	tlb->order[set] = (order & ~tlb->order_mask) | (order << 4 & tlb->order_mask) | way;
+	*print = tlb->prints + set * 16 + way;
+	return set * tlb->ways + way;
 }
 
 void tlb_resized(struct tlb *tlb, unsigned old_lg2, unsigned page_lg2);
@@ -269,8 +283,10 @@ static inline __attribute__((always_inline)) struct tlb_at
 tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data, const struct tlb_copy *copy,
 	 uint64_t changed, struct tlb_evicted *evicted)
 {
-	uint64_t set = tlb_set(tlb, iova, copy->page_lg2);
-	struct tlb_at at = tlb_at_way(tlb, set, tlb_victim(tlb, set));
+	uint64_t key = tlb_key(tlb, tag, iova, copy->page_lg2);
+	uint8_t *print;
+	struct tlb_at at =
+		tlb_at_index(tlb, tlb_victim(tlb, iova, copy->page_lg2, &print));
 
 	evicted->data = *at.data;
 	if (__builtin_expect((*at.data & TLB_CHECK) != 0, 0)) {
@@ -284,7 +300,8 @@ tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data, const struct
 	tlb->by_space[copy->space]++;
 	*at.copy = *copy;
 	at.copy->serial = ++tlb->serial;
-	*at.key = tlb_key(tlb, tag, iova, copy->page_lg2);
+	*print = tlb_print(key);
+	*at.key = key;
 	*at.data = data | TLB_VALID;
 	if (__builtin_expect((data & TLB_CHECK) != 0, 0))
 		*at.changed = changed;

@@ -9,6 +9,8 @@
 #include "sim/replay_private.h"
 #include "sim/spans.h"
 
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
 int replay_error(const struct replay *replay, enum err_code code, struct err *err,
 		 const char *format, ...)
 {
@@ -170,27 +172,11 @@ static const uint8_t access_of_verb[] = {
 	[DMA_VERB_ANY] = 0,
 };
 
-static inline const struct agent_target *target_of(struct replay *replay, uint32_t agent,
-						   struct err *err)
+/* A DMA's rarer fields. */
+static int more_of_request(struct replay *replay, const struct event *event,
+			   const struct agent_target *target, struct dma_request *request,
+			   struct err *err)
 {
-	if (agent < replay->n_agents && replay->agents[agent].known)
-		return &replay->agents[agent];
-	return setup_agent(replay, agent, err);
-}
-
-/* One event as a request; its rarer fields too. */
-static int make_request(struct replay *replay, const struct event *event,
-			const struct agent_target *target, struct dma_request *request,
-			struct err *err)
-{
-	*request = (struct dma_request){ .time_ns = event->time_ns,
-					 .iova = event->addr,
-					 .len = event->len,
-					 .device = target->handle,
-					 .pasid = target->pasid,
-					 .access = access_of_verb[event_verb(event) & 3] };
-	if (!event->present)
-		return 0;
 	replay->now_ns = event->time_ns;
 	replay->event = replay->batch->first + (uint64_t)(event - replay->batch->events);
 	if (event_has(event, DMA_ATS))
@@ -202,33 +188,48 @@ static int make_request(struct replay *replay, const struct event *event,
 	return 0;
 }
 
-/* How many DMAs from event i on go to one unit before the clock has something of its own. */
+/* How many DMAs from event i on go to one unit before the clock has something of its own.
+ * *answered: some of them carry what the recorded hardware answered. */
 static int make_run(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *n,
-		    uint32_t *unit, struct err *err)
+		    bool *answered, struct err *err)
 {
+	size_t i, most = replay->observer->before_dma ? 1 : DMA_RUN;
+	size_t end = batch->n - begin < most ? batch->n : begin + most;
+	struct dma_request *request = replay->requests;
+	uint32_t unit = UNIT_UNKNOWN;
 	uint64_t limit = UINT64_MAX;
-	size_t i;
+	unsigned present = 0;
 
 	clock_next(&replay->clock, &limit);
-	for (i = begin; i < batch->n; i++) {
+	for (i = begin; i < end; i++, request++) {
 		const struct event *event = &batch->events[i];
 		const struct agent_target *target;
 
-		if (i > begin && replay->observer->before_dma)
-			break;
-
 		if (event->kind != EVENT_DMA || event->time_ns > limit)
 			break;
-		target = target_of(replay, event->agent, err);
-		if (!target)
+		if (unlikely(event->agent >= replay->n_agents ||
+			     replay->agents[event->agent].unit == UNIT_UNKNOWN) &&
+		    setup_agent(replay, event->agent, err))
 			return -1;
-		if (i == begin)
-			*unit = target->unit;
-		else if (target->unit != *unit)
-			break;
-		if (make_request(replay, event, target, &replay->requests[i - begin], err))
+		target = &replay->agents[event->agent];
+		if (unlikely(target->unit != unit)) {
+			if (i > begin)
+				break;
+			unit = target->unit;
+		}
+		*request = (struct dma_request){ .time_ns = event->time_ns,
+						 .iova = event->addr,
+						 .len = event->len,
+						 .device = target->handle,
+						 .pasid = target->pasid,
+						 .access = access_of_verb[event_verb(event) & 3] };
+		present |= event->present;
+		if (unlikely(event->present) &&
+		    more_of_request(replay, event, target, request, err))
 			return -1;
 	}
+	replay->unit_at_hand = unit;
+	*answered = present & (1u << DMA_PA | 1u << DMA_FAULT);
 	*n = i - begin;
 	return 0;
 }
@@ -242,8 +243,6 @@ static void tell_results(struct replay *replay, const struct event_batch *batch,
 		const struct event *event = &batch->events[begin + i];
 		const struct dma_result *result = &replay->results[i];
 
-		if (result->outcome == OUTCOME_OK && !event->present && !observer->every_result)
-			continue;
 		if (result->outcome != OUTCOME_OK || observer->every_result) {
 			replay->event = batch->first + begin + i;
 			replay->now_ns = event->time_ns;
@@ -287,14 +286,16 @@ static size_t verify_dma(struct replay *replay, struct iommu *iommu, uint64_t ev
 static int run_dmas(struct replay *replay, const struct event_batch *batch, size_t begin,
 		    size_t *done, struct err *err)
 {
-	uint32_t unit = 0;
 	struct iommu *iommu;
+	bool answered;
+	uint32_t unit;
 	size_t n;
 
-	if (make_run(replay, batch, begin, &n, &unit, err))
+	if (make_run(replay, batch, begin, &n, &answered, err))
 		return -1;
+	unit = replay->unit_at_hand;
 	iommu = replay->units[unit].iommu;
-	replay->unit_at_hand = unit;
+	iommu->refused = false;
 	replay->in_dma = iommu;
 	replay->first_dma = batch->first + begin;
 	if (replay->observer->before_dma) {
@@ -310,7 +311,8 @@ static int run_dmas(struct replay *replay, const struct event_batch *batch, size
 	replay->count.dma += *done;
 	replay->now_ns = replay->requests[*done - 1].time_ns;
 	replay->event = replay->first_dma + *done - 1;
-	tell_results(replay, batch, begin, *done);
+	if (answered || iommu->refused || replay->observer->every_result)
+		tell_results(replay, batch, begin, *done);
 	return take_interrupt(replay, unit, replay->now_ns, err);
 }
 

@@ -69,10 +69,13 @@ struct flush_queue {
 };
 
 /* What an agent number of the recording resolves to. */
+enum { UNIT_UNKNOWN = UINT32_MAX };
 struct agent_target {
-	bool known;
-	uint32_t device, handle, unit, pasid;
+	uint32_t unit; /* UNIT_UNKNOWN: not resolved yet */
+	uint32_t device, handle, pasid;
 };
+
+enum { DMA_RUN = 128 }; /* DMAs given to a model at once; they stay in the nearest cache */
 
 struct replay {
 	const struct machine *machine;
@@ -112,8 +115,8 @@ struct replay {
 	size_t n_doubts, max_doubts;
 	struct iommu *in_dma; /* translating now; its event names the request */
 	uint64_t first_dma;
-	struct dma_request requests[EVENT_BATCH];
-	struct dma_result results[EVENT_BATCH];
+	struct dma_request requests[DMA_RUN];
+	struct dma_result results[DMA_RUN];
 };
 
 /* An error that names the event at hand: "file:12: ...". */
@@ -126,7 +129,7 @@ int setup_attach(struct replay *replay, const struct event *event, struct err *e
 int setup_detach(struct replay *replay, const struct event *event, struct err *err);
 struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
 struct domain *setup_domain(struct replay *replay, const struct event *event, struct err *err);
-const struct agent_target *setup_agent(struct replay *replay, uint32_t agent, struct err *err);
+int setup_agent(struct replay *replay, uint32_t agent, struct err *err);
 
 /* words.c: every table word that software writes goes through here. */
 int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,

@@ -264,24 +264,24 @@ struct domain *setup_domain(struct replay *replay, const struct event *event, st
 	return NULL;
 }
 
-const struct agent_target *setup_agent(struct replay *replay, uint32_t agent, struct err *err)
+int setup_agent(struct replay *replay, uint32_t agent, struct err *err)
 {
 	struct agent who = names_agent_of(replay->names, agent);
+	uint32_t known = replay->n_agents;
 	const struct device *device;
 
-	if (grow((void **)&replay->agents, &replay->n_agents, agent, sizeof *replay->agents)) {
-		err_no_memory(err, "agents");
-		return NULL;
-	}
+	if (grow((void **)&replay->agents, &replay->n_agents, agent, sizeof *replay->agents))
+		return err_no_memory(err, "agents");
+	for (; known < replay->n_agents; known++)
+		replay->agents[known].unit = UNIT_UNKNOWN;
 	device = who.device < replay->n_devices ? replay->devices[who.device] : NULL;
-	if (!device) {
-		replay_error(replay, ERR_INPUT, err,
-			     "its device was never declared; a `device` event must come first");
-		return NULL;
-	}
+	if (!device)
+		return replay_error(
+			replay, ERR_INPUT, err,
+			"its device was never declared; a `device` event must come first");
 	replay->agents[agent] =
-		(struct agent_target){ true, who.device, device->handle, device->unit, who.pasid };
-	return &replay->agents[agent];
+		(struct agent_target){ device->unit, who.device, device->handle, who.pasid };
+	return 0;
 }
 
 /* Writes the words that attach or detach, in the driver's order. */

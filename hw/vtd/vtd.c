@@ -79,7 +79,6 @@ static int vtd_create(const void *config, uint64_t seed, struct tables *tables,
 	vtd->tables = tables;
 	vtd->memory = tables->memory;
 	vtd->rng = seed * 2 + 1;
-	vtd->nobody.slow = true;
 	vtd_ss_reserved((unsigned)vtd->config.haw, vtd->config.snoop_control, vtd->config.pages_2m,
 			vtd->config.pages_1g, vtd->reserved);
 	vtd->contexts = calloc(vtd->config.context_entries, sizeof *vtd->contexts);

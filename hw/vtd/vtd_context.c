@@ -103,11 +103,11 @@ static void decode_context(const struct vtd *vtd, struct vtd_context *context)
 		address_bits = (unsigned)vtd->config.mgaw;
 	context->top = (uint8_t)(width + 1);
 	context->last = low_mask(address_bits);
-	context->slow = context->translation_type == TT_PASS_THROUGH;
-	if (context->slow) {
+	if (context->translation_type == TT_PASS_THROUGH) {
 		context->last = low_mask((unsigned)vtd->config.haw);
 		return;
 	}
+	context->plain = context->last + 1;
 	context->root = bits_at(context->low, 51, 12);
 	context->frame = memory_exists(vtd->memory, context->root)
 				 ? memory_frame(vtd->memory, context->root)
@@ -163,7 +163,7 @@ void vtd_context_proven(struct vtd *vtd, struct vtd_context *context)
 
 	vtd_context_copy(context, &copy);
 	context->check = false;
-	context->slow = context->translation_type == TT_PASS_THROUGH;
+	context->plain = context->translation_type == TT_PASS_THROUGH ? 0 : context->last + 1;
 	vtd->observer->copy_closes(vtd->observer->self, &copy);
 }
 
@@ -177,7 +177,7 @@ void vtd_context_mark(struct vtd *vtd, uint16_t first, uint16_t last)
 		    !MARK(MARK_CONTEXT))
 			continue;
 		context->check = true;
-		context->slow = true;
+		context->plain = 0;
 		context->changed = vtd->iommu.event;
 		vtd_context_copy(context, &copy);
 		vtd->observer->copy_opens(vtd->observer->self, &copy);

@@ -58,7 +58,7 @@ void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at
 	vtd->observer->copy_closes(vtd->observer->self, &copy);
 }
 
-static void evicted(struct vtd *vtd, const struct tlb *tlb, struct tlb_evicted *gone)
+void vtd_copy_evicted(struct vtd *vtd, const struct tlb *tlb, struct tlb_evicted *gone)
 {
 	vtd_copy_closes(vtd, tlb,
 			&(struct tlb_at){ &gone->key, &gone->data, &gone->copy, &gone->changed });
@@ -96,8 +96,8 @@ static bool note_overlap(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 }
 
 /* R5: a fill sets the bit on itself and on every copy of another size that it overlaps. */
-static bool find_overlaps(struct vtd *vtd, const struct dma_request *request, uint32_t did,
-			  const struct pt_walk *walk, uint32_t space)
+bool vtd_fill_overlaps(struct vtd *vtd, const struct dma_request *request, uint32_t did,
+		       const struct pt_walk *walk, uint32_t space)
 {
 	iova_t first = request->iova & ~low_mask(walk->page_lg2);
 	struct fill_overlap overlap = {
@@ -120,57 +120,6 @@ static bool find_overlaps(struct vtd *vtd, const struct dma_request *request, ui
 
 	tlb_visit(vtd->iotlb, &scope, note_overlap, &overlap);
 	return overlap.any;
-}
-
-/* Puts a copy in and tells of what went for it, and of the copy where it may be stale. */
-static inline __attribute__((always_inline)) void fill(struct vtd *vtd, struct tlb *tlb,
-						       const struct dma_request *request,
-						       uint32_t did, uint64_t data,
-						       struct tlb_copy *copy, uint64_t changed)
-{
-	struct tlb_evicted gone;
-	struct tlb_at at;
-
-	if (vtd->tags[did].conflicted && MARK(MARK_TAG_FILL))
-		copy->reasons |= CHECK_TAG;
-	at = tlb_fill(tlb, did, request->iova, data | (copy->reasons ? TLB_CHECK : 0), copy,
-		      changed, &gone);
-	vtd->count.evictions += gone.data != 0;
-	if (__builtin_expect((gone.data & TLB_CHECK) != 0, 0))
-		evicted(vtd, tlb, &gone);
-	if (__builtin_expect(copy->reasons != 0, 0))
-		vtd_copy_opens(vtd, tlb, &at);
-}
-
-void vtd_fill_iotlb(struct vtd *vtd, const struct dma_request *request,
-		    const struct vtd_context *context, const struct pt_walk *walk, unsigned reasons,
-		    uint64_t changed)
-{
-	struct tlb *tlb = vtd->iotlb;
-	struct tlb_copy copy = { .filled = vtd->iommu.event,
-				 .space = context->space,
-				 .reasons = (uint8_t)reasons,
-				 .page_lg2 = walk->page_lg2 };
-
-	if ((tlb->n_live > 1 || (tlb->n_live && tlb->live_lg2[0] != walk->page_lg2)) &&
-	    find_overlaps(vtd, request, context->did, walk, context->space) &&
-	    MARK(MARK_OVERLAP_FILL))
-		copy.reasons |= CHECK_OVERLAP;
-	fill(vtd, tlb, request, context->did, walk->pa | walk->perm | walk->flags, &copy, changed);
-}
-
-void vtd_fill_pointer(struct vtd *vtd, const struct dma_request *request,
-		      const struct vtd_context *context, const struct pt_walk *walk, unsigned level,
-		      unsigned reasons, uint64_t changed)
-{
-	struct tlb_copy copy = { .filled = vtd->iommu.event,
-				 .space = context->space,
-				 .reasons = (uint8_t)reasons,
-				 .table = walk->tables[level],
-				 .page_lg2 = (uint8_t)(12 + 9 * (level + 1)) };
-
-	fill(vtd, vtd->walk[level], request, context->did,
-	     walk->tables[level]->pa | walk->perms[level], &copy, changed);
 }
 
 struct marking {

@@ -23,25 +23,28 @@ enum {
 
 /* A context entry as decoded; also the form in which the context cache holds it. */
 struct vtd_context {
-	uint64_t low, high;
-	uint32_t device; /* handle */
-	uint16_t sid, did;
-	uint8_t fault; /* reason that any request gets, 0: usable */
-	uint8_t translation_type;
-	uint8_t top; /* level of the top table */
-	bool fpd;
-	bool slow;  /* not the plain case: hits are not served by the loop */
-	bool check; /* may differ from the tables (R1) */
-	bool valid;
-	iova_t last; /* highest input address */
+	/* what every request reads comes first */
+	iova_t plain; /* the loop serves input addresses below; 0: none of this context */
+	iova_t last;  /* highest input address */
 	pa_t root;
 	struct frame *frame; /* of the top table; NULL: cannot be read */
+	uint64_t used;
 	uint32_t space;
-	uint64_t used, filled, changed, serial;
+	uint16_t sid, did;
+	uint8_t fault; /* reason that any request gets, 0: usable */
+	uint8_t top;   /* level of the top table */
+	bool fpd;
+	bool check; /* may differ from the tables (R1) */
+	bool valid;
+	uint8_t translation_type;
+	uint32_t device; /* handle */
+
+	uint64_t low, high;
+	uint64_t filled, changed, serial;
 };
 
 struct vtd_device {
-	struct vtd_context *context; /* its slot, or the stand-in that is always slow */
+	struct vtd_context *context; /* its slot, or the stand-in, which is never plain */
 	uint16_t sid;
 };
 
@@ -137,12 +140,9 @@ void vtd_copy_of(const struct vtd *vtd, const struct tlb *tlb, const struct tlb_
 		 struct cached_copy *copy);
 void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at);
 void vtd_copy_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at);
-void vtd_fill_iotlb(struct vtd *vtd, const struct dma_request *request,
-		    const struct vtd_context *context, const struct pt_walk *walk, unsigned reasons,
-		    uint64_t changed);
-void vtd_fill_pointer(struct vtd *vtd, const struct dma_request *request,
-		      const struct vtd_context *context, const struct pt_walk *walk, unsigned level,
-		      unsigned reasons, uint64_t changed);
+void vtd_copy_evicted(struct vtd *vtd, const struct tlb *tlb, struct tlb_evicted *gone);
+bool vtd_fill_overlaps(struct vtd *vtd, const struct dma_request *request, uint32_t did,
+		       const struct pt_walk *walk, uint32_t space);
 void vtd_mark(struct vtd *vtd, const struct table_change *change);
 void vtd_mark_tag(struct vtd *vtd, uint32_t did);
 uint64_t vtd_tag_copies(struct vtd *vtd, uint32_t did);

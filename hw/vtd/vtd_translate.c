@@ -5,43 +5,42 @@
  * misses whose walk meets none. Everything else (checks, page crossings, pass-through, the
  * interrupt range) goes through serve_page().
  */
-#include "hw/vtd/vtd_private.h"
+#include "hw/vtd/vtd_fill.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* ---- one page ------------------------------------------------------------------------- */
 
-/* Where the walk begins: the lowest table that a walk cache points to, else the top. */
-static void walk_start(struct vtd *vtd, const struct dma_request *request,
-		       const struct vtd_context *context, struct pt_root *root,
-		       struct vtd_path *path)
+/*
+ * Where the walk begins: the lowest table that a walk cache points to, else the top. Returns the
+ * walk cache, NULL for the top; *hit is where in it, *check the pointer's check bit.
+ */
+static inline __attribute__((always_inline)) const struct tlb *
+walk_start(struct vtd *vtd, const struct vtd_context *context, iova_t iova, struct pt_root *root,
+	   struct tlb_hit *hit, bool *check)
 {
-	struct tlb_hit hit;
-
 	*root = (struct pt_root){ .table = context->root,
 				  .frame = context->frame,
 				  .level = context->top,
 				  .perm = TLB_PERM,
 				  .reserved = vtd->reserved };
+	*check = false;
 	for (unsigned level = 0; level < context->top; level++) {
 		const struct tlb *tlb = vtd->walk[level];
-		uint64_t data = tlb ? tlb_lookup(tlb, context->did, request->iova, &hit) : 0;
+		uint64_t data = tlb ? tlb_lookup(tlb, context->did, iova, hit) : 0;
 
 		if (!data)
 			continue;
 		root->table = bits_at(data, 51, 12);
-		root->frame = tlb->copies[hit.set * tlb->ways + hit.way].table;
+		root->frame = tlb->copies[hit->at].table;
 		root->level = (uint8_t)level;
 		root->perm = data & TLB_PERM;
 		vtd->count.walk_hits[level]++;
-		if (unlikely(data & TLB_CHECK)) {
-			path->tlb = tlb;
-			path->any = true;
-			path->at = tlb_at_way(tlb, hit.set, hit.way);
-		}
-		return;
+		*check = data & TLB_CHECK;
+		return tlb;
 	}
+	return NULL;
 }
 
 /* R3: a copy made from a checked source carries the bit where it differs from truth. */
@@ -62,10 +61,11 @@ static bool pointer_inherits(const struct pt_walk *walk, unsigned level,
 	       truth->context.space != context->space || truth->context.did != context->did;
 }
 
-static void fill_after(struct vtd *vtd, const struct dma_request *request,
-		       struct vtd_context *context, const struct pt_walk *walk,
-		       const struct dma_result *result, const struct vtd_answer *truth,
-		       uint64_t changed)
+/* truth: NULL when no source of the walk carries a check bit. */
+static inline __attribute__((always_inline)) void
+fill_after(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
+	   const struct pt_walk *walk, const struct dma_result *result,
+	   const struct vtd_answer *truth, uint64_t changed)
 {
 	unsigned lowest = walk->status == PT_UNREADABLE ? walk->level + 1u : walk->level;
 
@@ -86,27 +86,44 @@ static void fill_after(struct vtd *vtd, const struct dma_request *request,
 	}
 }
 
-static void miss(struct vtd *vtd, const struct dma_request *request, struct vtd_context *context,
-		 bool cached_context, struct dma_result *result)
+static __attribute__((noinline)) void
+after_checked_walk(struct vtd *vtd, const struct dma_request *request, const struct vtd_path *path,
+		   const struct pt_walk *walk, struct dma_result *result)
 {
-	struct vtd_path path = { .context = context, .cached_context = cached_context };
+	uint64_t changed = path->any ? *path->at.changed : path->context->changed;
 	struct vtd_answer truth;
+
+	vtd_compare(vtd, request, path, result, walk, &truth);
+	fill_after(vtd, request, path->context, walk, result, &truth, changed);
+}
+
+static inline __attribute__((always_inline)) void
+miss(struct vtd *vtd, const struct dma_request *request, struct vtd_context *context,
+     bool cached_context, struct dma_result *result)
+{
+	const struct tlb *tlb;
+	struct tlb_hit hit;
 	struct pt_root root;
 	struct pt_walk walk;
-	uint64_t changed = NO_EVENT;
 	bool check;
 
 	vtd->count.iotlb_misses++;
-	walk_start(vtd, request, context, &root, &path);
+	tlb = walk_start(vtd, context, request->iova, &root, &hit, &check);
 	vtd_ss_walk(vtd->memory, &root, request->iova, &walk);
 	vtd->count.walk_reads += walk.start - walk.level + 1u;
 	vtd_walk_result(vtd, request, &walk, context->top, result);
-	check = path.any || context->check;
-	if (unlikely(check)) {
-		changed = path.any ? *path.at.changed : context->changed;
-		vtd_compare(vtd, request, &path, result, &walk, &truth);
+	if (unlikely(check || context->check)) {
+		struct vtd_path path = { .context = context, .cached_context = cached_context };
+
+		if (check) {
+			path.tlb = tlb;
+			path.any = true;
+			path.at = tlb_at_index(tlb, hit.at);
+		}
+		after_checked_walk(vtd, request, &path, &walk, result);
+	} else {
+		fill_after(vtd, request, context, &walk, result, NULL, NO_EVENT);
 	}
-	fill_after(vtd, request, context, &walk, result, check ? &truth : NULL, changed);
 }
 
 static void hit_result(const struct vtd *vtd, const struct dma_request *request, uint64_t data,
@@ -154,7 +171,7 @@ static void checked_hit(struct vtd *vtd, const struct dma_request *request,
 				 .cached_context = cached_context,
 				 .tlb = vtd->iotlb,
 				 .any = true,
-				 .at = tlb_at_way(vtd->iotlb, hit->set, hit->way) };
+				 .at = tlb_at_index(vtd->iotlb, hit->at) };
 	struct vtd_answer truth;
 
 	if (path.at.copy->reasons & CHECK_OVERLAP)
@@ -178,8 +195,8 @@ static bool interrupt_message(const struct dma_request *request, struct dma_resu
 	return true;
 }
 
-static void serve_page(struct vtd *vtd, const struct dma_request *request,
-		       struct dma_result *result)
+static __attribute__((noinline)) void serve_page(struct vtd *vtd, const struct dma_request *request,
+						 struct dma_result *result)
 {
 	struct vtd_context scratch, *context;
 	struct tlb_hit hit;
@@ -245,9 +262,8 @@ static size_t untranslated(struct vtd *vtd, const struct dma_request *requests,
 	return n;
 }
 
-size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
-			    const struct dma_request *requests, struct dma_result *results,
-			    size_t n)
+size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
+		     struct dma_result *results, size_t n)
 {
 	struct vtd *vtd = vtd_of(iommu);
 	const struct tlb *iotlb = vtd->iotlb;
@@ -263,9 +279,9 @@ size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
 		iova_t iova = request->iova;
 		struct tlb_hit hit;
 
-		if (likely(!context->slow && request->type == DMA_UNTRANSLATED &&
-			   iova <= context->last && (iova & 0xfff) + request->len <= 4096 &&
-			   iova >> 20 != 0xfee && request->len)) {
+		if (likely(iova < context->plain && request->type == DMA_UNTRANSLATED &&
+			   request->len - 1u < 4096u - (uint32_t)(iova & 0xfff) &&
+			   iova >> 20 != 0xfee)) {
 			uint64_t data = tlb_lookup(iotlb, context->did, iova, &hit);
 
 			if (likely(data && !(data & TLB_CHECK) && !(request->access & ~data))) {
@@ -273,7 +289,7 @@ size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
 				hits++;
 				results[i] = (struct dma_result){
 					.pa = bits_at(data, 51, 12) |
-					      (iova & low_mask(hit.page_lg2)),
+					      (iova & ((1ull << hit.page_lg2) - 1)),
 					.perm = data & TLB_PERM,
 					.flags = data & TLB_SNOOP,
 					.page_lg2 = (uint8_t)hit.page_lg2,
@@ -287,6 +303,7 @@ size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
 				misses++;
 				miss(vtd, request, context, true, &results[i]);
 				if (unlikely(results[i].outcome == OUTCOME_FAULT)) {
+					vtd->iommu.refused = true;
 					vtd_fault(vtd, request, context->sid, context->fpd,
 						  results[i].fault);
 					if (vtd->attention) {
@@ -299,6 +316,7 @@ size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
 		}
 		vtd->iommu.event = first_event + i;
 		serve(vtd, request, &results[i]);
+		vtd->iommu.refused |= results[i].outcome != OUTCOME_OK;
 		if (unlikely(vtd->attention)) {
 			i++;
 			break;
@@ -311,7 +329,7 @@ size_t vtd_translate(struct iommu *iommu, uint64_t first_event,
 }
 
 void vtd_truth_result(struct iommu *iommu, const struct dma_request *request,
-			     struct dma_result *result)
+		      struct dma_result *result)
 {
 	struct vtd *vtd = vtd_of(iommu);
 	struct vtd_answer answer;
