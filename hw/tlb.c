@@ -212,8 +212,7 @@ static uint64_t oldest(const struct tlb *tlb, uint64_t set)
 
 uint64_t tlb_victim_rare(struct tlb *tlb, uint64_t set)
 {
-	uint64_t way =
-		ordered(tlb) ? tlb->order[set] >> tlb->back & 15 : oldest(tlb, set);
+	uint64_t way = ordered(tlb) ? tlb->order[set] >> tlb->back & 15 : oldest(tlb, set);
 
 	if (tlb->replacement == TLB_RANDOM && tlb->entries[set * tlb->stride + way].key != NO_KEY) {
 		tlb->rng = tlb->rng * 6364136223846793005ull + 1442695040888963407ull;

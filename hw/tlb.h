@@ -78,7 +78,8 @@ struct tlb {
 	uint8_t *prints;	   /* per set: prints_stride bytes */
 	uint64_t *order; /* per set, up to 16 ways; else per entry: the stamp of its last use */
 	struct tlb_copy *copies; /* beside entries */
-	uint64_t *changed; /* beside entries: event that made it differ, while its check bit is set */
+	uint64_t *
+		changed; /* beside entries: event that made it differ, while its check bit is set */
 	uint64_t sets, ways, stride; /* stride: beyond 16 ways up to a multiple of 16 */
 	uint64_t set_mask;	     /* sets - 1 when a power of two, else 0 */
 	uint64_t order_mask;	     /* the nibbles of an order word that are used */
@@ -150,9 +151,10 @@ static inline uint32_t tlb_match16(const uint8_t *prints, uint8_t print)
 }
 
 /* The way of the set that holds the key, or UINT64_MAX, of 16. */
-static inline __attribute__((always_inline)) uint64_t
-tlb_find16(const struct tlb *tlb, const struct tlb_entry *entries, const uint8_t *prints,
-	   uint64_t key)
+static inline __attribute__((always_inline)) uint64_t tlb_find16(const struct tlb *tlb,
+								 const struct tlb_entry *entries,
+								 const uint8_t *prints,
+								 uint64_t key)
 {
 	uint32_t found = tlb_match16(prints, tlb_print(key)) & tlb->way_mask;
 
@@ -200,22 +202,33 @@ struct tlb_hit {
  */
 uint64_t tlb_lookup_rare(const struct tlb *tlb, uint64_t tag, iova_t iova, struct tlb_hit *hit);
 static inline __attribute__((always_inline)) uint64_t
-tlb_lookup(const struct tlb *tlb, uint64_t tag, iova_t iova, struct tlb_hit *hit)
+tlb_lookup_size(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned lg2, struct tlb_hit *hit)
+{
+	uint64_t set = iova >> lg2 & tlb->set_mask, first = set * tlb->ways;
+	uint64_t way = tlb_find16(tlb, tlb->entries + first, tlb->prints + set * 16,
+				  tlb_key(tlb, tag, iova, lg2));
+
+	if (way == UINT64_MAX)
+		return 0;
+	if ((tlb->order[set] & 15) != way)
+		tlb->order[set] = tlb_order_to_front(tlb->order[set], way);
+	*hit = (struct tlb_hit){ first + way, lg2 };
+	return tlb->entries[first + way].data;
+}
+
+/* usual: the page size that most copies have, known when this is compiled. */
+static inline __attribute__((always_inline)) uint64_t
+tlb_lookup(const struct tlb *tlb, unsigned usual, uint64_t tag, iova_t iova, struct tlb_hit *hit)
 {
 	if (__builtin_expect(!tlb->plain, 0))
 		return tlb_lookup_rare(tlb, tag, iova, hit);
 	for (unsigned i = 0; i < tlb->n_live; i++) {
 		unsigned lg2 = tlb->live_lg2[i];
-		uint64_t set = iova >> lg2 & tlb->set_mask, first = set * tlb->ways;
-		uint64_t way = tlb_find16(tlb, tlb->entries + first, tlb->prints + set * 16,
-					  tlb_key(tlb, tag, iova, lg2));
+		uint64_t data = lg2 == usual ? tlb_lookup_size(tlb, tag, iova, usual, hit)
+					     : tlb_lookup_size(tlb, tag, iova, lg2, hit);
 
-		if (way == UINT64_MAX)
-			continue;
-		if ((tlb->order[set] & 15) != way)
-			tlb->order[set] = tlb_order_to_front(tlb->order[set], way);
-		*hit = (struct tlb_hit){ first + way, lg2 };
-		return tlb->entries[first + way].data;
+		if (data)
+			return data;
 	}
 	return 0;
 }
@@ -285,8 +298,7 @@ tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data, const struct
 {
 	uint64_t key = tlb_key(tlb, tag, iova, copy->page_lg2);
 	uint8_t *print;
-	struct tlb_at at =
-		tlb_at_index(tlb, tlb_victim(tlb, iova, copy->page_lg2, &print));
+	struct tlb_at at = tlb_at_index(tlb, tlb_victim(tlb, iova, copy->page_lg2, &print));
 
 	evicted->data = *at.data;
 	if (__builtin_expect((*at.data & TLB_CHECK) != 0, 0)) {

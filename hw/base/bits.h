@@ -15,6 +15,12 @@ static inline uint64_t low_mask(unsigned count)
 	return count >= 64 ? UINT64_MAX : (1ull << count) - 1;
 }
 
+/* The offset bits of a page of 2^lg2 bytes; lg2 below 64. */
+static inline uint64_t page_mask(unsigned lg2)
+{
+	return (1ull << lg2) - 1;
+}
+
 /* Bits [high:low] of word, moved down to bit 0. */
 static inline uint64_t bits(uint64_t word, unsigned high, unsigned low)
 {

@@ -63,55 +63,66 @@ struct pt_walk {
 	uint8_t perms[PT_LEVELS];	 /* granted above each of them */
 };
 
+/* Reads one entry of the table *frame at that level. Returns the level of the table that it points
+ * to, then in *frame; negative: the walk ends here. */
+static inline __attribute__((always_inline)) int
+pt_step(const struct pt_format *format, const struct memory *memory, const struct pt_root *root,
+	iova_t iova, unsigned level, struct frame **frame, unsigned *perm, struct pt_walk *walk)
+{
+	unsigned shift = format->granule_lg2 + format->index_bits * level;
+	unsigned index = (unsigned)(iova >> shift) & (unsigned)page_mask(format->index_bits);
+	struct pt_entry entry;
+
+	walk->level = (uint8_t)level;
+	if (!*frame) {
+		walk->status = PT_UNREADABLE;
+		return -1;
+	}
+	walk->tables[level] = *frame;
+	walk->perms[level] = (uint8_t)*perm;
+	walk->raw = frame_word(*frame, index);
+	walk->word = (*frame)->pa + index * 8;
+	entry = format->decode(walk->raw, level);
+	if (entry.kind == PT_ABSENT) {
+		walk->perm = 0;
+		walk->status = PT_NOT_PRESENT;
+		return -1;
+	}
+	if (entry.kind == PT_MALFORMED ||
+	    (walk->raw & root->reserved[entry.kind == PT_LEAF][level])) {
+		walk->status = PT_RESERVED;
+		return -1;
+	}
+	*perm &= entry.perm;
+	if (entry.kind == PT_LEAF) {
+		walk->status = PT_OK;
+		walk->perm = (uint8_t)*perm;
+		walk->page_lg2 = entry.page_lg2;
+		walk->flags = entry.flags;
+		walk->pa = entry.addr;
+		return -1;
+	}
+	*frame = memory_exists(memory, entry.addr) ? memory_frame(memory, entry.addr) : NULL;
+	if (!*frame)
+		walk->word = entry.addr;
+	return entry.level;
+}
+
 static inline __attribute__((always_inline)) void pt_walk(const struct pt_format *format,
 							  const struct memory *memory,
 							  const struct pt_root *root, iova_t iova,
 							  struct pt_walk *walk)
 {
 	struct frame *frame = root->frame;
-	unsigned level = root->level, perm = root->perm;
+	unsigned perm = root->perm;
+	int level = root->level;
 
-	walk->start = (uint8_t)level;
+	walk->start = root->level;
 	walk->word = root->table;
-	for (;;) {
-		unsigned shift = format->granule_lg2 + format->index_bits * level;
-		unsigned index = (unsigned)(iova >> shift) & (unsigned)low_mask(format->index_bits);
-		struct pt_entry entry;
-
-		walk->level = (uint8_t)level;
-		if (!frame) {
-			walk->status = PT_UNREADABLE;
-			return;
-		}
-		walk->tables[level] = frame;
-		walk->perms[level] = (uint8_t)perm;
-		walk->raw = frame_word(frame, index);
-		walk->word = frame->pa + index * 8;
-		entry = format->decode(walk->raw, level);
-		if (entry.kind == PT_ABSENT) {
-			walk->perm = 0;
-			walk->status = PT_NOT_PRESENT;
-			return;
-		}
-		if (entry.kind == PT_MALFORMED ||
-		    (walk->raw & root->reserved[entry.kind == PT_LEAF][level])) {
-			walk->status = PT_RESERVED;
-			return;
-		}
-		perm &= entry.perm;
-		if (entry.kind == PT_LEAF) {
-			walk->status = PT_OK;
-			walk->perm = (uint8_t)perm;
-			walk->page_lg2 = entry.page_lg2;
-			walk->flags = entry.flags;
-			walk->pa = entry.addr;
-			return;
-		}
-		level = entry.level;
-		frame = memory_exists(memory, entry.addr) ? memory_frame(memory, entry.addr) : NULL;
-		if (!frame)
-			walk->word = entry.addr;
-	}
+	while (level > 0)
+		level = pt_step(format, memory, root, iova, (unsigned)level, &frame, &perm, walk);
+	if (level == 0) /* where most walks end, made with a constant level */
+		pt_step(format, memory, root, iova, 0, &frame, &perm, walk);
 }
 
 #endif

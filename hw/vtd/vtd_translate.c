@@ -28,7 +28,7 @@ walk_start(struct vtd *vtd, const struct vtd_context *context, iova_t iova, stru
 	*check = false;
 	for (unsigned level = 0; level < context->top; level++) {
 		const struct tlb *tlb = vtd->walk[level];
-		uint64_t data = tlb ? tlb_lookup(tlb, context->did, iova, hit) : 0;
+		uint64_t data = tlb ? tlb_lookup(tlb, 21, context->did, iova, hit) : 0;
 
 		if (!data)
 			continue;
@@ -41,6 +41,22 @@ walk_start(struct vtd *vtd, const struct vtd_context *context, iova_t iova, stru
 		return tlb;
 	}
 	return NULL;
+}
+
+/* The usual end of a walk; every other in vtd_walk_result(). */
+static inline void walk_result(const struct vtd *vtd, const struct dma_request *request,
+			       const struct pt_walk *walk, unsigned top, struct dma_result *result)
+{
+	pa_t pa = walk->pa | (request->iova & page_mask(walk->page_lg2));
+
+	if (likely(walk->status == PT_OK && !(request->access & ~walk->perm) && walk->perm &&
+		   pa >> 20 != 0xfee))
+		*result = (struct dma_result){ .pa = pa,
+					       .perm = walk->perm,
+					       .flags = walk->flags,
+					       .page_lg2 = walk->page_lg2 };
+	else
+		vtd_walk_result(vtd, request, walk, top, result);
 }
 
 /* R3: a copy made from a checked source carries the bit where it differs from truth. */
@@ -111,7 +127,7 @@ miss(struct vtd *vtd, const struct dma_request *request, struct vtd_context *con
 	tlb = walk_start(vtd, context, request->iova, &root, &hit, &check);
 	vtd_ss_walk(vtd->memory, &root, request->iova, &walk);
 	vtd->count.walk_reads += walk.start - walk.level + 1u;
-	vtd_walk_result(vtd, request, &walk, context->top, result);
+	walk_result(vtd, request, &walk, context->top, result);
 	if (unlikely(check || context->check)) {
 		struct vtd_path path = { .context = context, .cached_context = cached_context };
 
@@ -214,7 +230,7 @@ static __attribute__((noinline)) void serve_page(struct vtd *vtd, const struct d
 		if (context->check)
 			vtd_compare(vtd, request, &path, result, NULL, &truth);
 	} else {
-		data = tlb_lookup(vtd->iotlb, context->did, request->iova, &hit);
+		data = tlb_lookup(vtd->iotlb, 12, context->did, request->iova, &hit);
 		if (!data) {
 			miss(vtd, request, context, cached, result);
 		} else if ((data & TLB_CHECK) || context->check) {
@@ -282,14 +298,14 @@ size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma
 		if (likely(iova < context->plain && request->type == DMA_UNTRANSLATED &&
 			   request->len - 1u < 4096u - (uint32_t)(iova & 0xfff) &&
 			   iova >> 20 != 0xfee)) {
-			uint64_t data = tlb_lookup(iotlb, context->did, iova, &hit);
+			uint64_t data = tlb_lookup(iotlb, 12, context->did, iova, &hit);
 
 			if (likely(data && !(data & TLB_CHECK) && !(request->access & ~data))) {
 				context->used = ++vtd->context_clock;
 				hits++;
 				results[i] = (struct dma_result){
 					.pa = bits_at(data, 51, 12) |
-					      (iova & ((1ull << hit.page_lg2) - 1)),
+					      (iova & page_mask(hit.page_lg2)),
 					.perm = data & TLB_PERM,
 					.flags = data & TLB_SNOOP,
 					.page_lg2 = (uint8_t)hit.page_lg2,
