@@ -135,7 +135,8 @@ minimal:
 
 TIDY_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -I.
 tidy:
-	clang-tidy --quiet --warnings-as-errors='*' $(LIB_SRC) $(CMD_SRC) -- $(TIDY_FLAGS)
+	printf '%s\n' $(LIB_SRC) $(CMD_SRC) | xargs -P "$$(nproc)" -I{} \
+		clang-tidy --quiet --warnings-as-errors='*' {} -- $(TIDY_FLAGS)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --error-exitcode=1 -I. $(LIB_SRC) $(CMD_SRC)
 

@@ -145,8 +145,8 @@ static void print_conclusion(const struct facts *facts, FILE *out)
 		fprintf(out, "Nothing closed this window: %s. %s\n", facts->subtype, facts->detail);
 	else
 		fprintf(out, "%s%s\n", facts->kind, *facts->detail ? "" : ".");
-	if (*facts->detail && strcmp(facts->kind, "flush-missing") &&
-	    strcmp(facts->kind, "table-uaf"))
+	if (*facts->detail && strcmp(facts->kind, "flush-missing") != 0 &&
+	    strcmp(facts->kind, "table-uaf") != 0)
 		fprintf(out, "%s\n", facts->detail);
 }
 

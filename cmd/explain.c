@@ -44,7 +44,7 @@ int cmd_explain(int argc, char **argv)
 
 	if (!options_parse(&help, argc, argv, &operands, &status))
 		return status;
-	if (strcmp(operands.texts[1], "worst")) {
+	if (strcmp(operands.texts[1], "worst") != 0) {
 		errno = 0;
 		finding = strtoull(operands.texts[1], &end, 10);
 		if (errno || *end || end == operands.texts[1] || !finding)

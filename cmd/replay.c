@@ -92,26 +92,27 @@ static void print_json(const struct run_options *options, const struct run_summa
 	json_finish(&json);
 }
 
-static int replay(struct machine *machine, struct run_options *options, bool json)
+static int replay(struct machine *machine, const struct run_options *asked, bool json)
 {
+	struct run_options options = *asked;
 	struct progress progress = { 0 };
 	struct run_summary summary;
 	struct err err = { 0 };
 	int failed;
 
-	if (command_input(options->recording, &err))
+	if (command_input(options.recording, &err))
 		return command_failed("replay", &err);
 	progress_start(&progress, "events");
-	options->progress = show_progress;
-	options->progress_ctx = &progress;
-	failed = run_recording(machine, options, &summary, &err);
+	options.progress = show_progress;
+	options.progress_ctx = &progress;
+	failed = run_recording(machine, &options, &summary, &err);
 	progress_clear(&progress);
 	if (failed)
 		return command_failed("replay", &err);
 	if (json)
-		print_json(options, &summary);
+		print_json(&options, &summary);
 	else
-		print_text(options, &summary);
+		print_text(&options, &summary);
 	return command_done("replay", STATUS_FINE);
 }
 

@@ -239,7 +239,7 @@ static int store_table(struct tables *tables, struct frame *frame, unsigned inde
 			open = false;
 		}
 		if (!open) {
-			change = (struct table_change){ .word = frame->pa + (index + i) * 8,
+			change = (struct table_change){ .word = frame->pa + (index + i) * 8ull,
 							.old = old,
 							.now = value };
 			first = entry;
@@ -262,12 +262,11 @@ int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, 
 	tables->stores += count;
 	if (!frame)
 		return err_no_memory(err, "a table frame");
-	if (!frame->node.role)
+	/* Words outside of tables, and leaves where nothing was, change no translation. */
+	if (!frame->node.role ||
+	    (frame->nonzero == 0 && frame->node.role->words_lg2 == 0 && count > 1 && base &&
+	     frame->node.role->view(&base, frame->node.level).kind == ENTRY_LEAF))
 		answer = frame_set_run(frame, index, count, base, step);
-	else if (frame->nonzero == 0 && frame->node.role->words_lg2 == 0 && count > 1 && base &&
-		 frame->node.role->view(&base, frame->node.level).kind == ENTRY_LEAF)
-		answer = frame_set_run(frame, index, count, base,
-				       step); /* absent before: no update */
 	else
 		answer = store_table(tables, frame, index, count, base, step);
 	return answer ? err_no_memory(err, "a table frame") : 0;

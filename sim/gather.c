@@ -16,7 +16,7 @@ int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct
 		gather->end = end > gather->end ? end : gather->end;
 		return 0;
 	}
-	if (list->n == list->max) {
+	if (!list->items || list->n == list->max) {
 		size_t max = list->max ? list->max * 2 : 4;
 		struct gather *items = realloc(list->items, max * sizeof *items);
 

@@ -40,14 +40,14 @@ static struct pt_entry entry_at(const struct writer *w, pa_t table, iova_t iova,
 {
 	uint64_t raw = 0;
 
-	memory_read(w->replay->memory, table + index_of(w->format, iova, level) * 8, &raw);
+	memory_read(w->replay->memory, table + index_of(w->format, iova, level) * 8ull, &raw);
 	return w->format->decode(raw, level);
 }
 
 static int store(const struct writer *w, pa_t table, iova_t iova, unsigned level, unsigned count,
 		 uint64_t base, uint64_t step)
 {
-	return words_store(w->replay, table + index_of(w->format, iova, level) * 8, count, base,
+	return words_store(w->replay, table + index_of(w->format, iova, level) * 8ull, count, base,
 			   step, w->err);
 }
 
@@ -258,7 +258,7 @@ bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_
 		uint64_t raw = 0;
 		struct pt_entry entry;
 
-		memory_read(replay->memory, table + index_of(format, iova, level) * 8, &raw);
+		memory_read(replay->memory, table + index_of(format, iova, level) * 8ull, &raw);
 		entry = format->decode(raw, level);
 		if (entry.kind == PT_LEAF) {
 			*first = iova & ~low_mask(span_lg2(format, level));

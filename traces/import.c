@@ -365,11 +365,8 @@ static int copy_path(const char *path, char **out, struct err *err)
 {
 	if (!path)
 		return 0;
-	*out = malloc(strlen(path) + 1);
-	if (!*out)
-		return err_no_memory(err, "path");
-	strcpy(*out, path);
-	return 0;
+	*out = strdup(path);
+	return *out ? 0 : err_no_memory(err, "path");
 }
 
 static int prepare(struct import_source *import, struct err *err)

@@ -6,6 +6,7 @@
  */
 #include "traces/import_parts.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum {
@@ -138,7 +139,7 @@ int commands_pair(const struct command_list *guest, const char *guest_path,
 		  const struct command_list *host, const char *host_path, bool ticks, size_t *first,
 		  struct err *err)
 {
-	size_t *border = malloc((guest->n + 1) * sizeof *border);
+	size_t *border = calloc(guest->n + 1, sizeof *border);
 	struct tie *ties = malloc((guest->n + 1) * sizeof *ties);
 	struct places places = { .n = 0 };
 	int status;
@@ -201,7 +202,7 @@ static size_t bucket_minima(const struct point *points, size_t n, double slope,
 static double robust_slope(const struct point *minima, size_t n, double otherwise)
 {
 	static const size_t most = (size_t)BUCKETS * (BUCKETS - 1) / 2;
-	double slopes[BUCKETS * (BUCKETS - 1) / 2];
+	double slopes[BUCKETS * (BUCKETS - 1) / 2] = { 0 };
 	size_t count = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -244,7 +245,7 @@ static double hull_slope(const struct point *points, size_t n, struct point *hul
 static size_t drop_outliers(const struct point *points, size_t n, double slope,
 			    const struct point *minima, size_t minima_n, struct point *kept)
 {
-	double heights[BUCKETS], edge;
+	double heights[BUCKETS] = { 0 }, edge;
 	size_t count = 0;
 
 	for (size_t b = 0; b < minima_n; b++)
@@ -253,6 +254,8 @@ static size_t drop_outliers(const struct point *points, size_t n, double slope,
 	for (size_t i = 0; i < n; i++)
 		if (points[i].host - slope * points[i].guest >= edge)
 			kept[count++] = points[i];
+	if (!count) /* times so far apart that no sum of them is a number */
+		kept[count++] = points[0];
 	return count;
 }
 
@@ -332,9 +335,10 @@ static void fit(struct point *points, size_t n, struct point *work, double *resi
 int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *info,
 	      struct err *err)
 {
-	struct point *points = malloc(n * sizeof *points), *work = malloc(n * sizeof *work);
-	double *residuals = malloc(n * sizeof *residuals);
+	struct point *points = calloc(n, sizeof *points), *work = calloc(n, sizeof *work);
+	double *residuals = calloc(n, sizeof *residuals);
 
+	assert(n > 0);
 	if (!points || !work || !residuals) {
 		free(points);
 		free(work);

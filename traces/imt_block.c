@@ -122,7 +122,8 @@ static int read_columns(struct imt_decoder *decoder, const unsigned char *payloa
 	unsigned char *to;
 
 	for (unsigned i = 0; i < n_columns; i++) {
-		uint32_t plain = get32(payload + IMT_DATA_HEADER + i * IMT_COLUMN_ENTRY + 4);
+		uint32_t plain =
+			get32(payload + IMT_DATA_HEADER + (size_t)i * IMT_COLUMN_ENTRY + 4);
 
 		if (plain > limit)
 			return wrong(what, "a column larger than its records allow");
@@ -141,7 +142,8 @@ static int read_columns(struct imt_decoder *decoder, const unsigned char *payloa
 	memset(decoder->columns, 0, sizeof decoder->columns);
 	to = decoder->plain;
 	for (unsigned i = 0; i < n_columns; i++) {
-		const unsigned char *entry = payload + IMT_DATA_HEADER + i * IMT_COLUMN_ENTRY;
+		const unsigned char *entry =
+			payload + IMT_DATA_HEADER + (size_t)i * IMT_COLUMN_ENTRY;
 		uint32_t plain = get32(entry + 4), stored = get32(entry + 8);
 
 		if (entry[0] == 0 || entry[0] >= COLUMN_IDS || entry[1] > 1 ||

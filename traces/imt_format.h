@@ -8,7 +8,7 @@
 
 #include "traces/imt.h"
 
-#define IMT_MAGIC "\x89IMT\r\n\x1a\n"
+static const unsigned char imt_magic[8] = { 0x89, 'I', 'M', 'T', '\r', '\n', 0x1a, '\n' };
 #define IMT_BLOCK_MARK 0x494d549e1d0c4bb1ull
 #define IMT_TRAILER_MARK 0x45544d49u /* "IMTE" */
 
@@ -102,7 +102,7 @@ static inline void put64(unsigned char *p, uint64_t value)
 
 static inline uint64_t zigzag(uint64_t delta)
 {
-	return delta << 1 ^ (uint64_t)((int64_t)delta >> 63);
+	return delta << 1 ^ (0 - (delta >> 63));
 }
 
 static inline uint64_t unzigzag(uint64_t value)

@@ -403,7 +403,7 @@ static void read_last_dictionary(struct imt_source *source)
 		if (block.type == IMT_DICT && (block.flags & IMT_BLOCK_COMPLETE) &&
 		    !read_payload(source, &block, what))
 			read_dictionary(source, &block, what);
-		source->offset += block.bytes / 8 * 8;
+		source->offset += (uint64_t)(block.bytes / 8) * 8;
 	}
 	source->offset = IMT_HEADER;
 	source->sequence = 0;
@@ -419,7 +419,7 @@ static int check_file_header(struct imt_source *source, struct err *err)
 		return err_set(err, ERR_DAMAGED,
 			       "%s: %" PRIu64 " bytes; a native recording begins with 64",
 			       source->path, source->size);
-	if (memcmp(raw, IMT_MAGIC, 8))
+	if (memcmp(raw, imt_magic, sizeof imt_magic) != 0)
 		return err_set(err, ERR_DAMAGED,
 			       "%s: bytes 0 to 7 are not those of a native recording",
 			       source->path);

@@ -71,7 +71,8 @@ static int reserve(struct bytes *bytes, size_t more)
 
 static void append(struct bytes *bytes, const void *data, size_t n)
 {
-	memcpy(bytes->data + bytes->n, data, n);
+	if (bytes->data)
+		memcpy(bytes->data + bytes->n, data, n);
 	bytes->n += n;
 }
 
@@ -619,7 +620,7 @@ static int write_start(struct imt_sink *sink, const char *meta, struct err *err)
 		free(payload.data);
 		return err_set(err, ERR_LIMIT, "META of %zu bytes; at most 1 MiB", payload.n);
 	}
-	memcpy(header, IMT_MAGIC, 8);
+	memcpy(header, imt_magic, sizeof imt_magic);
 	put16(header + 8, IMT_MAJOR);
 	put16(header + 10, IMT_MINOR);
 	put32(header + 12, IMT_HEADER);
@@ -627,7 +628,7 @@ static int write_start(struct imt_sink *sink, const char *meta, struct err *err)
 	put32(header + 32, 1);
 	put32(header + 36, sink->block_records);
 	for (uint32_t i = 0; i < 4; i++)
-		put32(header + 40 + 4 * i, crc32c(i, payload.data, payload.n));
+		put32(header + 40 + 4ul * i, crc32c(i, payload.data, payload.n));
 	put32(header + 60, crc32c(0, header, 60));
 	answer = write_bytes(sink, header, sizeof header, err) ||
 		 write_block(sink, IMT_META, 0, &payload, 0, 0, 0, err);

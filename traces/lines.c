@@ -59,12 +59,10 @@ int lines_open(const char *path, struct lines **out, struct err *err)
 	struct lines *lines = calloc(1, sizeof *lines);
 	struct stat status;
 
-	if (!lines || !(lines->path = malloc(strlen(path) + 1)) ||
-	    !(lines->buffer = malloc(BUFFER_BYTES))) {
+	if (!lines || !(lines->path = strdup(path)) || !(lines->buffer = malloc(BUFFER_BYTES))) {
 		err_no_memory(err, "line reader");
 		goto fail;
 	}
-	strcpy(lines->path, path);
 	lines->file = fopen(path, "rb");
 	if (!lines->file || fstat(fileno(lines->file), &status) != 0) {
 		err_set(err, ERR_IO, "%s: %s", path, strerror(errno));

@@ -53,11 +53,12 @@ int recording_open(const char *path, bool salvage, struct event_source **out, st
 	if (!file)
 		return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
 	n = fread(bytes, 1, sizeof bytes, file);
-	if (n >= 4 && !memcmp(bytes, magic, 4)) {
+	if (n >= 4 && memcmp(bytes, magic, 4) == 0) {
 		fclose(file);
 		return imt_source_open(path, &options, out, err);
 	}
-	if (!ends_with(path, ".events") && (n < 17 || memcmp(bytes, "# iommusim events", 17))) {
+	if (!ends_with(path, ".events") &&
+	    (n < 17 || memcmp(bytes, "# iommusim events", 17) != 0)) {
 		fclose(file);
 		return refuse_kind(path, bytes, n, err);
 	}

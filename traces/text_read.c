@@ -351,7 +351,7 @@ static int parse_string(struct parser *p, uint64_t *value)
 
 	if (*p->at != '"')
 		return refuse(p, p->at, "expected a string in double quotes");
-	text = to = malloc(strlen(p->at) + 1);
+	text = to = strdup(p->at); /* never longer than what is left of the line */
 	if (!text)
 		return err_no_memory(p->err, "a string");
 	for (p->at++; *p->at && *p->at != '"'; p->at++) {
@@ -738,7 +738,7 @@ static int parse_verb(struct parser *p)
 {
 	const struct event_kind_row *row = &event_kinds[p->event.kind];
 	struct word word;
-	uint64_t verb;
+	uint64_t verb = 0;
 
 	if (!row->verbs)
 		return 0;

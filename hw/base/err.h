@@ -27,11 +27,25 @@ struct err {
 	char text[768];
 };
 
-/* Fills *err (NULL is allowed) and returns -1, so that callers write "return err_set(...)". */
-int err_set(struct err *err, enum err_code code, const char *format, ...)
+/* Fills *err; NULL is allowed. */
+void err_fill(struct err *err, enum err_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * err_set(err, code, format, ...): fills and is -1, so that callers write "return err_set(...)".
+ * An inline answer lets compilers and analysers see that the caller fails.
+ */
+static inline int err_answer(int filled)
+{
+	(void)filled;
+	return -1;
+}
+#define err_set(...) err_answer((err_fill(__VA_ARGS__), 0))
+
 /* err_set(ERR_NO_MEMORY) with the name of what was being made. */
-int err_no_memory(struct err *err, const char *what);
+static inline int err_no_memory(struct err *err, const char *what)
+{
+	return err_set(err, ERR_NO_MEMORY, "out of memory for %s", what);
+}
 
 #endif

@@ -47,16 +47,18 @@ walk_start(struct vtd *vtd, const struct vtd_context *context, iova_t iova, stru
 static inline void walk_result(const struct vtd *vtd, const struct dma_request *request,
 			       const struct pt_walk *walk, unsigned top, struct dma_result *result)
 {
-	pa_t pa = walk->pa | (request->iova & page_mask(walk->page_lg2));
+	if (likely(walk->status == PT_OK && !(request->access & ~walk->perm) && walk->perm)) {
+		pa_t pa = walk->pa | (request->iova & page_mask(walk->page_lg2));
 
-	if (likely(walk->status == PT_OK && !(request->access & ~walk->perm) && walk->perm &&
-		   pa >> 20 != 0xfee))
-		*result = (struct dma_result){ .pa = pa,
-					       .perm = walk->perm,
-					       .flags = walk->flags,
-					       .page_lg2 = walk->page_lg2 };
-	else
-		vtd_walk_result(vtd, request, walk, top, result);
+		if (likely(pa >> 20 != 0xfee)) {
+			*result = (struct dma_result){ .pa = pa,
+						       .perm = walk->perm,
+						       .flags = walk->flags,
+						       .page_lg2 = walk->page_lg2 };
+			return;
+		}
+	}
+	vtd_walk_result(vtd, request, walk, top, result);
 }
 
 /* R3: a copy made from a checked source carries the bit where it differs from truth. */
@@ -93,7 +95,7 @@ fill_after(struct vtd *vtd, const struct dma_request *request, const struct vtd_
 					 differs && MARK(MARK_INHERIT_POINTER) ? CHECK_SOURCE : 0,
 					 differs ? changed : NO_EVENT);
 	}
-	if (result->outcome == OUTCOME_OK) {
+	if (walk->status == PT_OK && result->outcome == OUTCOME_OK) {
 		bool differs = truth && leaf_inherits(walk, context, truth);
 
 		vtd_fill_iotlb(vtd, request, context, walk,
