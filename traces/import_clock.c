@@ -335,10 +335,13 @@ static void fit(struct point *points, size_t n, struct point *work, double *resi
 int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *info,
 	      struct err *err)
 {
-	struct point *points = calloc(n, sizeof *points), *work = calloc(n, sizeof *work);
-	double *residuals = calloc(n, sizeof *residuals);
+	struct point *points, *work;
+	double *residuals;
 
 	assert(n > 0);
+	points = calloc(n, sizeof *points);
+	work = calloc(n, sizeof *work);
+	residuals = calloc(n, sizeof *residuals);
 	if (!points || !work || !residuals) {
 		free(points);
 		free(work);
