@@ -1,10 +1,10 @@
 /* Writing the native container: a block of events at a time, in bounded memory. */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <zstd.h>
 
 #include "traces/imt_format.h"
+#include "traces/output.h"
 
 enum { SLOTS_PER_BLOCK = 1 << 18 };
 
@@ -25,8 +25,7 @@ struct shape_map {
 
 struct imt_sink {
 	struct event_sink head;
-	FILE *file;
-	char *path, *part; /* NULL: a pipe */
+	struct output output;
 	int level;
 	uint32_t block_records;
 	uint64_t offset, sequence, records, blocks;
@@ -86,9 +85,8 @@ static void append_number(struct bytes *bytes, uint64_t value, size_t width)
 
 static int write_bytes(struct imt_sink *sink, const void *data, size_t n, struct err *err)
 {
-	if (fwrite(data, 1, n, sink->file) != n)
-		return err_set(err, ERR_IO, "%s: %s", sink->part ? sink->part : "standard output",
-			       strerror(errno));
+	if (fwrite(data, 1, n, sink->output.file) != n)
+		return err_set(err, ERR_IO, "%s: %s", output_name(&sink->output), strerror(errno));
 	sink->offset += n;
 	return 0;
 }
@@ -518,8 +516,6 @@ static void destroy(struct imt_sink *sink)
 	free(sink->agents);
 	free(sink->predicted);
 	free(sink->index);
-	free(sink->path);
-	free(sink->part);
 	ZSTD_freeCCtx(sink->zstd);
 	free(sink);
 }
@@ -528,10 +524,7 @@ static void imt_abandon(struct event_sink *head)
 {
 	struct imt_sink *sink = (struct imt_sink *)head;
 
-	if (sink->part) {
-		fclose(sink->file);
-		remove(sink->part);
-	}
+	output_discard(&sink->output);
 	destroy(sink);
 }
 
@@ -564,21 +557,11 @@ static int imt_finish(struct event_sink *head, const struct names *names, struct
 	int answer = write_data(sink, names, err) || write_dictionary(sink, names, true, err) ||
 		     write_end(sink, err);
 
-	if (fflush(sink->file) && !answer)
-		answer = err_set(err, ERR_IO, "%s: %s", sink->part ? sink->part : "standard output",
-				 strerror(errno));
 	if (answer) {
 		imt_abandon(head);
 		return -1;
 	}
-	if (sink->part) {
-		fsync(fileno(sink->file));
-		fclose(sink->file);
-		if (rename(sink->part, sink->path)) {
-			answer = err_set(err, ERR_IO, "%s: %s", sink->path, strerror(errno));
-			remove(sink->part);
-		}
-	}
+	answer = output_commit(&sink->output, err);
 	destroy(sink);
 	return answer;
 }
@@ -624,7 +607,7 @@ static int write_start(struct imt_sink *sink, const char *meta, struct err *err)
 	put16(header + 8, IMT_MAJOR);
 	put16(header + 10, IMT_MINOR);
 	put32(header + 12, IMT_HEADER);
-	put64(header + 16, sink->part ? 0 : IMT_FLAG_STREAM);
+	put64(header + 16, output_is_stream(&sink->output) ? IMT_FLAG_STREAM : 0);
 	put32(header + 32, 1);
 	put32(header + 36, sink->block_records);
 	for (uint32_t i = 0; i < 4; i++)
@@ -634,29 +617,6 @@ static int write_start(struct imt_sink *sink, const char *meta, struct err *err)
 		 write_block(sink, IMT_META, 0, &payload, 0, 0, 0, err);
 	free(payload.data);
 	return answer ? -1 : 0;
-}
-
-static int open_output(struct imt_sink *sink, const char *path, struct err *err)
-{
-	size_t size = strlen(path) + 6;
-
-	if (!strcmp(path, "-")) {
-		sink->file = stdout;
-		return 0;
-	}
-	sink->path = strdup(path);
-	sink->part = malloc(size);
-	if (!sink->path || !sink->part)
-		return err_no_memory(err, "a native writer");
-	snprintf(sink->part, size, "%s.part", path);
-	sink->file = fopen(sink->part, "wb");
-	if (!sink->file) {
-		err_set(err, ERR_IO, "%s: %s", sink->part, strerror(errno));
-		free(sink->part);
-		sink->part = NULL;
-		return -1;
-	}
-	return 0;
 }
 
 int imt_sink_open(const char *path, const struct imt_options *options, struct event_sink **out,
@@ -682,7 +642,7 @@ int imt_sink_open(const char *path, const struct imt_options *options, struct ev
 		destroy(sink);
 		return err_no_memory(err, "a native writer");
 	}
-	if (open_output(sink, path, err)) {
+	if (output_open(&sink->output, path, err)) {
 		destroy(sink);
 		return -1;
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "traces/imt.h"
+#include "traces/output.h"
 #include "traces/text.h"
 
 static bool ends_with(const char *text, const char *end)
@@ -71,20 +72,12 @@ int recording_open(const char *path, bool salvage, struct event_source **out, st
 	return 0;
 }
 
-/* A text file under its final name only once it is whole. */
+/* The text form in a file of its own. */
 struct file_sink {
 	struct event_sink head;
 	struct event_sink *text;
-	FILE *file;
-	char *path, *part;
+	struct output output;
 };
-
-static void file_close(struct file_sink *sink)
-{
-	free(sink->path);
-	free(sink->part);
-	free(sink);
-}
 
 static int file_put(struct event_sink *head, const struct names *names,
 		    const struct event_batch *batch, struct err *err)
@@ -99,9 +92,8 @@ static void file_abandon(struct event_sink *head)
 	struct file_sink *sink = (struct file_sink *)head;
 
 	sink->text->abandon(sink->text);
-	fclose(sink->file);
-	remove(sink->part);
-	file_close(sink);
+	output_discard(&sink->output);
+	free(sink);
 }
 
 static int file_finish(struct event_sink *head, const struct names *names, struct err *err)
@@ -109,42 +101,32 @@ static int file_finish(struct event_sink *head, const struct names *names, struc
 	struct file_sink *sink = (struct file_sink *)head;
 	int answer = sink->text->finish(sink->text, names, err);
 
-	if (fclose(sink->file) && !answer)
-		answer = err_set(err, ERR_IO, "%s: %s", sink->part, strerror(errno));
-	if (!answer && rename(sink->part, sink->path))
-		answer = err_set(err, ERR_IO, "%s: %s", sink->path, strerror(errno));
 	if (answer)
-		remove(sink->part);
-	file_close(sink);
+		output_discard(&sink->output);
+	else
+		answer = output_commit(&sink->output, err);
+	free(sink);
 	return answer;
 }
 
 static int file_open(const char *path, struct event_sink **out, struct err *err)
 {
 	struct file_sink *sink = calloc(1, sizeof *sink);
-	size_t size = strlen(path) + 6;
 
 	if (!sink)
 		return err_no_memory(err, "an output file");
 	sink->head = (struct event_sink){ file_put, file_finish, file_abandon };
-	sink->path = strdup(path);
-	sink->part = malloc(size);
-	if (sink->path && sink->part) {
-		snprintf(sink->part, size, "%s.part", path);
-		sink->file = fopen(sink->part, "wb");
-		if (sink->file && text_sink_open(sink->file, &sink->text, err) == 0) {
-			*out = &sink->head;
-			return 0;
-		}
-		if (!sink->file)
-			err_set(err, ERR_IO, "%s: %s", sink->part, strerror(errno));
-		else
-			fclose(sink->file);
-	} else {
-		err_no_memory(err, "an output file");
+	if (output_open(&sink->output, path, err)) {
+		free(sink);
+		return -1;
 	}
-	file_close(sink);
-	return -1;
+	if (text_sink_open(sink->output.file, &sink->text, err)) {
+		output_discard(&sink->output);
+		free(sink);
+		return -1;
+	}
+	*out = &sink->head;
+	return 0;
 }
 
 int recording_create(const char *path, const char *meta, struct event_sink **out, struct err *err)
@@ -153,8 +135,6 @@ int recording_create(const char *path, const char *meta, struct event_sink **out
 				       .block_records = IMT_BLOCK_RECORDS,
 				       .meta = meta };
 
-	if (!strcmp(path, "-"))
-		return text_sink_open(stdout, out, err);
 	if (ends_with(path, ".imt"))
 		return imt_sink_open(path, &options, out, err);
 	return file_open(path, out, err);
