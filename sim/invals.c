@@ -27,26 +27,46 @@ static int new_pending(struct replay *replay, uint32_t *number, struct err *err)
 	return new_pending(replay, number, err);
 }
 
-/* X and D at this instant. */
+/* X: copies in scope vanish. */
+static void execute(struct replay *replay, struct inval_op *op)
+{
+	struct iommu *iommu = replay->units[op->unit].iommu;
+	struct inval_report report;
+	struct err refused;
+
+	op->done_ns = replay->now_ns; /* at the earliest */
+	replay->unit_at_hand = op->unit;
+	if (op->failed)
+		return;
+	if (iommu->model->execute(iommu, replay->event, &op->command, &report, &refused))
+		op->failed = true; /* the hardware's answer, not ours: nothing was invalidated */
+	else
+		replay->observer->inval_executed(replay->observer->self, op, &report);
+}
+
+/* X at this instant, and D, or the wait for DMAs in flight if it drains. */
+int inval_execute(struct replay *replay, uint32_t number, struct err *err)
+{
+	struct inval_op *op = &replay->pending[number].op;
+	uint64_t landed = replay->units[op->unit].landed_ns;
+
+	execute(replay, op);
+	if (!op->scope.drain || op->failed || landed <= replay->now_ns)
+		return inval_complete(replay, number, err);
+	if (clock_schedule(&replay->clock, landed, ACTION_INVAL_DRAINED, number))
+		return err_no_memory(err, "the clock");
+	return 0;
+}
+
+/* D at this instant. */
 int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 {
 	struct pending_inval pending = replay->pending[number];
 	struct inval_op *op = &pending.op;
-	struct iommu *iommu = replay->units[op->unit].iommu;
-	struct inval_report report;
 
 	replay->pending[number].used = false;
 	op->done_ns = replay->now_ns;
 	replay->unit_at_hand = op->unit;
-	if (!op->failed) {
-		struct err refused = { 0 };
-
-		if (iommu->model->execute(iommu, replay->event, &op->command, &report, &refused))
-			op->failed =
-				true; /* the hardware's answer, not ours: nothing was invalidated */
-		else
-			replay->observer->inval_executed(replay->observer->self, op, &report);
-	}
 	replay->observer->inval_done(replay->observer->self, op);
 	writer_free_tables(replay, pending.free);
 	if (pending.returns)
@@ -87,7 +107,7 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	replay->observer->inval_issued(replay->observer->self, &pending->op);
 	if (latency == UINT64_MAX)
 		return 0;
-	if (clock_schedule(&replay->clock, replay->now_ns + latency, ACTION_INVAL_DONE, *number))
+	if (clock_schedule(&replay->clock, replay->now_ns + latency, ACTION_INVAL_EXECUTE, *number))
 		return err_no_memory(err, "the clock");
 	return 0;
 }
@@ -248,6 +268,7 @@ int inval_done_event(struct replay *replay, const struct event *event, struct er
 			continue;
 		pending->op.failed = failed;
 		pending->op.done_event = replay->event;
+		execute(replay, &pending->op);
 		if (inval_complete(replay, i, err))
 			return -1;
 	}

@@ -117,7 +117,9 @@ static int run_action(struct replay *replay, const struct action *action, struct
 
 	replay->now_ns = action->time_ns;
 	switch (action->kind) {
-	case ACTION_INVAL_DONE:
+	case ACTION_INVAL_EXECUTE:
+		return inval_execute(replay, action->subject, err);
+	case ACTION_INVAL_DRAINED:
 		return inval_complete(replay, action->subject, err);
 	case ACTION_FQ_TIMER:
 		return fq_timer(replay, action->subject, err);
@@ -282,6 +284,16 @@ static size_t verify_dma(struct replay *replay, struct iommu *iommu, uint64_t ev
 	return 1;
 }
 
+/* A draining invalidation waits for what was translated before it executes (rules R7). */
+static void note_landing(struct replay *replay, size_t n)
+{
+	while (n && replay->results[n - 1].outcome != OUTCOME_OK)
+		n--;
+	if (n)
+		replay->units[replay->unit_at_hand].landed_ns =
+			replay->requests[n - 1].time_ns + replay->machine->run.flight;
+}
+
 /* A run of DMAs; *done says how many events it took. */
 static int run_dmas(struct replay *replay, const struct event_batch *batch, size_t begin,
 		    size_t *done, struct err *err)
@@ -311,6 +323,8 @@ static int run_dmas(struct replay *replay, const struct event_batch *batch, size
 	replay->count.dma += *done;
 	replay->now_ns = replay->requests[*done - 1].time_ns;
 	replay->event = replay->first_dma + *done - 1;
+	if (replay->machine->run.flight)
+		note_landing(replay, *done);
 	if (answered || iommu->refused || replay->observer->every_result)
 		tell_results(replay, batch, begin, *done);
 	return take_interrupt(replay, unit, replay->now_ns, err);

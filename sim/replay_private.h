@@ -7,7 +7,8 @@
 /* ---- clock.c: the model's own events --------------------------------------------------- */
 
 enum action_kind {
-	ACTION_INVAL_DONE,    /* an issued invalidation executes and completes */
+	ACTION_INVAL_EXECUTE, /* an issued invalidation executes, and completes or drains */
+	ACTION_INVAL_DRAINED, /* the DMAs that it waited for have reached memory: it completes */
 	ACTION_FQ_TIMER,      /* linux-lazy: timer of a domain's flush queue */
 	ACTION_FAULT_HANDLER, /* the fault interrupt has reached its handler */
 };
@@ -199,6 +200,7 @@ int inval_command(struct replay *replay, const struct event *event, struct err *
 int inval_issue(struct replay *replay, const struct domain *domain,
 		const struct invalidation *scope, uint64_t latency, uint32_t *number,
 		struct err *err);
+int inval_execute(struct replay *replay, uint32_t number, struct err *err);
 int inval_complete(struct replay *replay, uint32_t number, struct err *err);
 
 /* flush_queue.c */

@@ -46,6 +46,7 @@ struct device {
 struct unit {
 	uint32_t number; /* in names, or NAME_NONE: the implicit one */
 	struct iommu *iommu;
+	uint64_t landed_ns; /* when the last DMA translated so far reaches memory; 0: none known */
 };
 
 enum removal_cause { REMOVED_BY_UNMAP, REMOVED_BY_MAP, REMOVED_BY_PROTECT, REMOVED_BY_WRITE };
