@@ -24,14 +24,18 @@ static void on_issued(void *self, const struct inval_op *op)
 static void on_executed(void *self, const struct inval_op *op, const struct inval_report *report)
 {
 	struct detector *detector = self;
+	/* What it was for may be among the events lost since the flush before. */
+	bool uncertain = lost_since(detector, detector->last_flush);
 	struct story story;
 
 	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
 		return;
+	detector->last_flush = op->event;
 	if (!report->stale && !windows_outstanding(detector, op)) {
-		count_finding(detector, FINDING_FLUSH_EXCESS, 0);
+		count_finding(detector, FINDING_FLUSH_EXCESS, 0, uncertain);
 		if (worst_takes(&detector->worst[FINDING_FLUSH_EXCESS], report->removed)) {
 			story_begin(&story, FINDING_FLUSH_EXCESS, 0, op->event, op->time_ns);
+			story.finding.uncertain = uncertain;
 			story.finding.count = report->removed;
 			if (op->scope.what == INVAL_RANGE) {
 				story.finding.iova = op->scope.first;
@@ -46,11 +50,12 @@ static void on_executed(void *self, const struct inval_op *op, const struct inva
 	}
 	if (!report->agreed)
 		return;
-	count_finding(detector, FINDING_COLLATERAL, 0);
+	count_finding(detector, FINDING_COLLATERAL, 0, uncertain);
 	histogram_add(&detector->collateral, report->agreed, 1);
 	if (!worst_takes(&detector->worst[FINDING_COLLATERAL], report->agreed))
 		return;
 	story_begin(&story, FINDING_COLLATERAL, 0, op->event, op->time_ns);
+	story.finding.uncertain = uncertain;
 	story.finding.count = report->agreed;
 	name_domain(detector, story.finding.domain, op->domain);
 	story_step(&story, "flushed", op->event, op->time_ns, "%u of %u translations still agreed",
@@ -70,9 +75,9 @@ static void on_lost(void *self, uint64_t event, uint64_t time_ns)
 {
 	struct detector *detector = self;
 
-	(void)event;
 	(void)time_ns;
 	detector->saw_lost = true;
+	detector->last_lost = event;
 }
 
 static void on_copy_opens(void *self, const struct cached_copy *copy)
@@ -164,6 +169,11 @@ int detector_error(const struct detector *detector, struct err *err)
 	return -1;
 }
 
+uint64_t detector_uncertain(const struct detector *detector, enum finding_kind kind)
+{
+	return detector->uncertain[kind];
+}
+
 uint64_t detector_count(const struct detector *detector, enum finding_kind kind)
 {
 	uint64_t n = 0;
@@ -200,6 +210,10 @@ static int put_finding_counters(struct detector *detector, struct err *err)
 				return -1;
 			subtype = subtype && subtype[length] ? subtype + length + 1 : NULL;
 		}
+		snprintf(name, sizeof name, "uncertain.%s", finding_kinds[kind].name);
+		if (detector->uncertain[kind] &&
+		    put_counter(detector, name, detector->uncertain[kind], "", err))
+			return -1;
 	}
 	return 0;
 }
@@ -295,8 +309,8 @@ static int put_notes(struct detector *detector, struct err *err)
 	if (detector->saw_lost &&
 	    put_note(
 		    detector, err,
-		    "the recording lost events; what they changed is not known, and findings after "
-		    "the loss are not marked apart yet"))
+		    "the recording lost events; findings that rest on what stood before a loss are "
+		    "uncertain and counted apart"))
 		return -1;
 	if (count->tables_freed && !detector->saw_walk_cache &&
 	    put_note(detector, err,

@@ -29,5 +29,7 @@ int detector_error(const struct detector *detector, struct err *err);
 int detector_finish(struct detector *detector, struct err *err);
 
 uint64_t detector_count(const struct detector *detector, enum finding_kind kind);
+/* Those that rest on lost events or on the order of two clocks: not in the count. */
+uint64_t detector_uncertain(const struct detector *detector, enum finding_kind kind);
 
 #endif

@@ -10,6 +10,7 @@ enum { WORST = 100, STORY = 10, NO_WINDOW = UINT32_MAX };
 /* A finding with its evidence, while it is built. */
 struct story {
 	struct finding finding;
+	uint64_t since; /* the oldest event that it rests on: what was lost after it may matter */
 	struct evidence steps[STORY];
 	uint32_t n;
 };
@@ -115,6 +116,7 @@ struct detector {
 	struct err why;
 
 	uint64_t counts[FINDING_KINDS][8];
+	uint64_t uncertain[FINDING_KINDS]; /* apart from counts */
 	struct worst worst[FINDING_KINDS];
 
 	struct domain_windows *domains;
@@ -142,6 +144,8 @@ struct detector {
 	struct flight *flights;
 	uint32_t n_flights, max_flights;
 	bool saw_lost, saw_walk_cache;
+	uint64_t last_lost;  /* event: the latest `lost` */
+	uint64_t last_flush; /* event of the latest invalidation that executed */
 };
 
 /* story.c */
@@ -155,7 +159,12 @@ void worst_put(struct detector *detector, struct worst *worst, const struct stor
 	       uint64_t value);
 void worst_tell(struct detector *detector, struct worst *worst);
 void detector_fails(struct detector *detector, const char *what);
-void count_finding(struct detector *detector, enum finding_kind kind, uint32_t subtype);
+/* Whether events were lost after that one, so that what it left may have changed (rules R10). */
+bool lost_since(const struct detector *detector, uint64_t event);
+void story_since(struct story *story, uint64_t event); /* NO_EVENT: says nothing */
+/* Uncertain ones are counted apart. */
+void count_finding(struct detector *detector, enum finding_kind kind, uint32_t subtype,
+		   bool uncertain);
 const char *owner_name(const struct detector *detector, uint32_t owner);
 void name_domain(const struct detector *detector, char text[64], uint32_t domain);
 void name_device(const struct detector *detector, char text[64], uint32_t device);

@@ -112,7 +112,7 @@ static void masked(struct detector *detector, const struct fault_report *report,
 	const char *name = detector->machine->model->fault_name(report->code);
 	struct story story;
 
-	count_finding(detector, FINDING_MASKED, why);
+	count_finding(detector, FINDING_MASKED, why, false);
 	if (!worst_takes(&detector->worst[FINDING_MASKED], 0))
 		return;
 	story_begin(&story, FINDING_MASKED, why, report->event, report->request->time_ns);
@@ -309,6 +309,7 @@ static void tell_gap(struct detector *detector, const struct gap *gap, uint64_t 
 	story.finding.iova = gap->iova;
 	story.finding.lag_ns = time_ns - gap->time_ns;
 	snprintf(story.finding.detail, sizeof story.finding.detail, "%s", name ? name : "");
+	story_since(&story, gap->removed_event);
 	story_step(&story, "removed", gap->removed_event, FINDING_NONE, "%s", "being replaced");
 	story_step(&story, "faulted", gap->event, gap->time_ns, "%s", "");
 	story_step(&story, "mapped", event, time_ns, "%s", "would have served it");
@@ -379,6 +380,7 @@ void episodes_in_flight(struct detector *detector, const struct inval_op *op)
 		story.finding.pa = dma->pa;
 		story.finding.write = dma->write;
 		story.finding.lag_ns = dma->time_ns + flight - op->done_ns;
+		story_since(&story, window->event);
 		story_step(&story, "translated", dma->event, dma->time_ns, "%s", "");
 		story_step(&story, "unmapped", window->event, window->time_ns, "%s", "");
 		story_step(&story, "flushed", op->event, op->done_ns, "%s", "without draining");
@@ -408,6 +410,7 @@ static void still_maps(void *ctx, const struct domain *domain, const struct imap
 		freeing->any = true;
 		finding->iova = mapping->first;
 		finding->pa = mapping->value[LEDGER_PA];
+		story_since(&freeing->story, mapping->value[LEDGER_EVENT]);
 		story_step(&freeing->story, "mapped", mapping->value[LEDGER_EVENT], FINDING_NONE,
 			   "0x%llx to 0x%llx", (unsigned long long)mapping->first,
 			   (unsigned long long)mapping->value[LEDGER_PA]);

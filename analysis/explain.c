@@ -8,7 +8,7 @@
 /* What the sentence at the end needs of a finding. */
 struct facts {
 	uint64_t run, id, lag_ns, hw_ns, bytes, count, iova, pa, truth_pa;
-	bool write;
+	bool write, uncertain;
 	char kind[32], subtype[32], device[64], domain[64], owner[64], owner_now[64], structure[32],
 		detail[160];
 };
@@ -33,7 +33,8 @@ static int find(struct store *store, uint64_t run, uint64_t finding, struct fact
 	static const char sql[] =
 		"SELECT finding, kind, subtype, device, domain, owner, owner_now, structure, "
 		"detail, lag_ns, hw_ns,"
-		" bytes, count, iova, pa, truth_pa, write FROM findings WHERE run = ?1 AND (?2 = 0 "
+		" bytes, count, iova, pa, truth_pa, write, uncertain FROM findings WHERE run = ?1 "
+		"AND (?2 = 0 "
 		"OR finding = ?2)"
 		" ORDER BY CASE WHEN kind = 'table-uaf' AND subtype = 'used' THEN 0 WHEN kind = "
 		"'stale-use' THEN 1"
@@ -73,6 +74,7 @@ static int find(struct store *store, uint64_t run, uint64_t finding, struct fact
 	facts->pa = number_at(s, 14);
 	facts->truth_pa = number_at(s, 15);
 	facts->write = sqlite3_column_int(s, 16);
+	facts->uncertain = sqlite3_column_int(s, 17);
 	sqlite3_finalize(s);
 	return 0;
 }
@@ -188,5 +190,9 @@ int explain_print(struct store *store, uint64_t run, uint64_t finding, FILE *out
 		return -1;
 	fputc('\n', out);
 	print_conclusion(&facts, out);
+	if (facts.uncertain)
+		fputs("This is uncertain: events were lost between the steps above, or two of them "
+		      "come from different clocks and lie closer than those can tell.\n",
+		      out);
 	return 0;
 }

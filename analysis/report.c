@@ -67,7 +67,7 @@ static void print_answers(sqlite3_stmt *s, FILE *out)
 	fprintf(out,
 		"\nwhat the recorded hardware answered\n"
 		"  %12s  compared\n  %12s  agree (%.4f %%)\n  %12s  differ\n"
-		"  %12s  undecided within the clocks\n  %12s  more taken as start state\n",
+		"  %12s  undecided (clocks or losses)\n  %12s  more taken as start state\n",
 		text_at(s, 0), text_at(s, 1), 100 * sqlite3_column_double(s, 1) / compared,
 		text_at(s, 2), text_at(s, 3), text_at(s, 4));
 }

@@ -175,17 +175,25 @@ static void take_down(struct run *run)
 int run_recording(struct machine *machine, const struct run_options *options,
 		  struct run_summary *summary, struct err *err)
 {
-	struct run run = { .machine = machine, .options = options };
+	struct machine clocks = *machine;
+	struct run run = { .machine = &clocks, .options = options };
 	int answer = -1;
 
 	*summary = (struct run_summary){ 0 };
-	if (recording_open(options->recording, options->salvage, &run.source, err) ||
-	    begin_store(&run, &summary->run, err) || build(&run, err) || feed(&run, summary, err))
+	if (recording_open(options->recording, options->salvage, &run.source, err))
+		return -1;
+	if (!clocks.run
+		     .uncertainty) /* a description that says nothing leaves it to the recording */
+		clocks.run.uncertainty = run.source->uncertainty_ns;
+	if (begin_store(&run, &summary->run, err) || build(&run, err) || feed(&run, summary, err))
 		goto out;
 	if (run.verifier && verifier_result(run.verifier, &summary->verified, err))
 		goto out;
-	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
+	for (unsigned kind = 0; kind < FINDING_KINDS; kind++) {
 		summary->findings[kind] = detector_count(run.detector, (enum finding_kind)kind);
+		summary->uncertain[kind] =
+			detector_uncertain(run.detector, (enum finding_kind)kind);
+	}
 	summary->replay = *replay_counters(run.replay);
 	if (put_texts(&run, err) ||
 	    (run.store && store_commit(run.store, summary->events, summary->last_ns, err)))

@@ -18,7 +18,7 @@ struct run_options {
 struct run_summary {
 	uint64_t run; /* number in the store, 0 without one */
 	uint64_t events, last_ns, verified;
-	uint64_t findings[FINDING_KINDS];
+	uint64_t findings[FINDING_KINDS], uncertain[FINDING_KINDS]; /* apart */
 	struct replay_counters replay;
 };
 

@@ -18,6 +18,7 @@ void story_begin(struct story *story, enum finding_kind kind, uint32_t subtype, 
 		 uint64_t time_ns)
 {
 	memset(story, 0, sizeof *story);
+	story->since = event;
 	story->finding = (struct finding){ .kind = kind,
 					   .subtype = subtype,
 					   .event = event,
@@ -55,14 +56,31 @@ static void hand_over(struct detector *detector, struct story *story)
 		detector->failed = true;
 }
 
-void count_finding(struct detector *detector, enum finding_kind kind, uint32_t subtype)
+bool lost_since(const struct detector *detector, uint64_t event)
 {
-	detector->counts[kind][subtype]++;
+	return detector->saw_lost && detector->last_lost > event;
+}
+
+void story_since(struct story *story, uint64_t event)
+{
+	if (event < story->since)
+		story->since = event;
+}
+
+void count_finding(struct detector *detector, enum finding_kind kind, uint32_t subtype,
+		   bool uncertain)
+{
+	if (uncertain)
+		detector->uncertain[kind]++;
+	else
+		detector->counts[kind][subtype]++;
 }
 
 void story_tell(struct detector *detector, struct story *story)
 {
-	count_finding(detector, story->finding.kind, story->finding.subtype);
+	story->finding.uncertain |= lost_since(detector, story->since);
+	count_finding(detector, story->finding.kind, story->finding.subtype,
+		      story->finding.uncertain);
 	hand_over(detector, story);
 }
 

@@ -126,8 +126,13 @@ static void stale_use(struct detector *detector, const struct checked_use *use)
 	story.finding.pa = use->served.pa;
 	story.finding.truth_pa = use->truth.outcome == OUTCOME_OK ? use->truth.pa : FINDING_NONE;
 	window = tell_window(&story, detector, use, &owner, &update);
+	story_since(&story, update);
 	if (window) {
 		story.finding.lag_ns = use->request->time_ns - window->time_ns;
+		/* R10: closer than two clocks can tell, the update may have come after the use. */
+		story.finding.uncertain =
+			story.finding.lag_ns <= detector->machine->run.uncertainty &&
+			detector->machine->run.uncertainty;
 		histogram_add(&detector->lag, story.finding.lag_ns, 1);
 		snprintf(story.finding.structure, sizeof story.finding.structure, "%s",
 			 structure_of(detector, use->copy));
@@ -165,6 +170,7 @@ static void stale_refusal(struct detector *detector, const struct checked_use *u
 	tell_request(&story, detector, use->request, use->copy->space);
 	story.finding.truth_pa = use->truth.pa;
 	snprintf(story.finding.detail, sizeof story.finding.detail, "%s", name ? name : "fault");
+	story_since(&story, use->copy->changed);
 	tell_copy(&story, detector, use->copy);
 	tell_walk(&story, use);
 	story_step(&story, "refused", use->event, use->request->time_ns,
@@ -176,12 +182,14 @@ static void stale_refusal(struct detector *detector, const struct checked_use *u
 static void benign(struct detector *detector, const struct checked_use *use)
 {
 	uint64_t value = use->copy->changed != NO_EVENT ? use->event - use->copy->changed : 0;
+	bool uncertain = lost_since(detector, use->copy->changed);
 	struct story story;
 
-	count_finding(detector, FINDING_BENIGN_STALE, 0);
+	count_finding(detector, FINDING_BENIGN_STALE, 0, uncertain);
 	if (!worst_takes(&detector->worst[FINDING_BENIGN_STALE], value))
 		return;
 	story_begin(&story, FINDING_BENIGN_STALE, 0, use->event, use->request->time_ns);
+	story.finding.uncertain = uncertain;
 	tell_request(&story, detector, use->request, use->copy->space);
 	story.finding.pa = use->served.pa;
 	tell_copy(&story, detector, use->copy);
@@ -200,6 +208,8 @@ static void multi_hit(struct detector *detector, enum multi_hit_at at, uint64_t 
 	tell_request(&story, detector, request, one->space);
 	story.finding.pa = one->pa;
 	story.finding.truth_pa = other->pa;
+	story_since(&story, one->filled);
+	story_since(&story, other->filled);
 	tell_copy(&story, detector, other);
 	if (at == MULTI_HIT_REQUEST)
 		tell_copy(&story, detector, one);
@@ -221,6 +231,7 @@ static void freed_table(struct detector *detector, const struct checked_use *use
 	story.finding.pa = use->table_word;
 	story.finding.truth_pa = use->truth.outcome == OUTCOME_OK ? use->truth.pa : FINDING_NONE;
 	tell_copy(&story, detector, use->copy);
+	story_since(&story, use->table_freed);
 	story_step(&story, "freed", use->table_freed, FINDING_NONE, "table page 0x%llx",
 		   (unsigned long long)(use->table_word & ~0xfffull));
 	tell_walk(&story, use);

@@ -194,16 +194,18 @@ static void tell_exposure(struct detector *detector, const struct window *window
 			  const struct closed_run *run)
 {
 	uint64_t lag = run->end_ns - window->time_ns, bytes = run->last - run->first + 1;
+	bool uncertain = lost_since(detector, window->event);
 	struct story story;
 
 	histogram_add(&detector->software, lag, 1);
 	histogram_add(&detector->hardware, window->hw_total, 1);
 	detector->byte_ns += (unsigned __int128)bytes * lag;
 	detector->exposed_bytes += bytes;
-	count_finding(detector, FINDING_EXPOSURE, run->how);
+	count_finding(detector, FINDING_EXPOSURE, run->how, uncertain);
 	if (!worst_takes(&detector->worst[FINDING_EXPOSURE], lag))
 		return;
 	story_begin(&story, FINDING_EXPOSURE, run->how, window->event, window->time_ns);
+	story.finding.uncertain = uncertain;
 	tell_times(window, run, &story.finding);
 	tell_origin(detector, window, run, &story);
 	if (window->uses)

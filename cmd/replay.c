@@ -35,7 +35,7 @@ static void print_answers(const struct replay_counters *count)
 	if (!count->answers)
 		return;
 	printf("\nrecorded answers compared %" PRIu64 ": %" PRIu64 " agree (%.4f %%), %" PRIu64
-	       " differ, %" PRIu64 " undecided within the clocks, %" PRIu64
+	       " differ, %" PRIu64 " undecided (clocks or losses), %" PRIu64
 	       " more taken as start state\n",
 	       count->answers, count->agree, 100.0 * (double)count->agree / (double)count->answers,
 	       count->differ, count->undecided, count->adopted);
@@ -51,10 +51,15 @@ static void print_text(const struct run_options *options, const struct run_summa
 {
 	printf("%" PRIu64 " events, %" PRIu64 " DMAs, %.6f s of recording\n\n", summary->events,
 	       summary->replay.dma, (double)summary->last_ns / 1e9);
-	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
-		if (summary->findings[kind])
+	for (unsigned kind = 0; kind < FINDING_KINDS; kind++) {
+		if (summary->findings[kind] || summary->uncertain[kind])
 			printf("%12" PRIu64 "  %-14s %s\n", summary->findings[kind],
 			       finding_kinds[kind].name, finding_kinds[kind].condition);
+		if (summary->uncertain[kind])
+			printf("%12" PRIu64 "  %-14s uncertain: lost events, or closer than the "
+			       "clocks can tell\n",
+			       summary->uncertain[kind], "");
+	}
 	print_answers(&summary->replay);
 	if (options->verify)
 		printf("\nverified: %" PRIu64 " requests compared with truth, no difference\n",
@@ -78,6 +83,10 @@ static void print_json(const struct run_options *options, const struct run_summa
 	json_object(&json, "findings");
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
 		json_number(&json, finding_kinds[kind].name, summary->findings[kind]);
+	json_end(&json);
+	json_object(&json, "uncertain");
+	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
+		json_number(&json, finding_kinds[kind].name, summary->uncertain[kind]);
 	json_end(&json);
 	json_object(&json, "answers");
 	json_number(&json, "compared", summary->replay.answers);

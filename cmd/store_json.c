@@ -1,7 +1,10 @@
 #include "cmd/store_json.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
 
+#include "analysis/report.h"
 #include "cmd/json.h"
 
 /* Numbers stay numbers; NULL columns are left out. */
@@ -40,6 +43,25 @@ static int put_table(struct json *json, struct store *store, const char *name, c
 		       : err_set(err, ERR_STORE, "%s", sqlite3_errmsg(store_database(store)));
 }
 
+/* The story of one finding as people read it. */
+static int put_story(struct json *json, struct store *store, uint64_t run, uint64_t finding,
+		     struct err *err)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+	int answer;
+
+	if (!memory)
+		return err_no_memory(err, "a story");
+	answer = explain_print(store, run, finding, memory, err);
+	fclose(memory);
+	if (!answer)
+		json_text(json, "story", text);
+	free(text);
+	return answer;
+}
+
 int store_json(struct store *store, uint64_t run, uint64_t finding, struct err *err)
 {
 	struct json json;
@@ -64,7 +86,9 @@ int store_json(struct store *store, uint64_t run, uint64_t finding, struct err *
 			   "?1 AND (?2 = 0 OR"
 			   " e.finding = ?2) ORDER BY e.finding, e.step",
 			   run, finding, err);
-	if (!answer && !finding)
+	if (!answer && finding)
+		answer = put_story(&json, store, run, finding, err);
+	else if (!answer)
 		answer = put_table(&json, store, "counters",
 				   "SELECT name, value FROM counters WHERE run = ? AND value <> 0 "
 				   "ORDER BY name",

@@ -79,13 +79,16 @@ static void differ(struct replay *replay, uint64_t event)
 	replay->count.differ++;
 }
 
-/* An update of that page so close in time that the order of two clocks is not known. */
+/* An update of that page so close in time that the order of two clocks is not known, or events
+ * lost since its last one (rules R10). */
 static bool in_doubt(const struct replay *replay, const struct domain *domain,
 		     const struct dma_request *request)
 {
 	const struct imap_entry *entry =
 		domain && domain->touched ? imap_at(domain->touched, request->iova) : NULL;
 
+	if (replay->lost && (!entry || entry->value[0] <= replay->lost_ns))
+		return true;
 	return entry && replay->machine->run.uncertainty &&
 	       request->time_ns - entry->value[0] <= replay->machine->run.uncertainty;
 }

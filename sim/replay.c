@@ -385,6 +385,8 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	case EVENT_OWNER:
 		return owners_event(replay, event, err);
 	case EVENT_LOST:
+		replay->lost = true;
+		replay->lost_ns = replay->now_ns;
 		replay->observer->lost(replay->observer->self, replay->event, replay->now_ns);
 		return 0;
 	default:

@@ -111,7 +111,8 @@ struct replay {
 	bool policy_invals, native_commands;
 	uint32_t cpu; /* that the event at hand ran on */
 	struct replay_counters count;
-	bool has_answers;
+	bool has_answers, lost; /* lost: the recorder dropped events, last at lost_ns */
+	uint64_t lost_ns;
 	struct doubt *doubts;
 	size_t n_doubts, max_doubts;
 	struct iommu *in_dma; /* translating now; its event names the request */

@@ -30,7 +30,7 @@ const struct setting run_settings[] = {
 	{ "answers.adopt", SETTING_BOOL, AT(adopt), 0, 1, 1, NULL,
 	  "a page that the recording never mapped or unmapped takes its first recorded answer as start state", "" },
 	{ "answers.uncertainty", SETTING_NS, AT(uncertainty), 0, 1000000000, 0, NULL,
-	  "two clocks: a disagreement this close to an update of its page is undecided", "" },
+	  "two clocks: what rests on the order of two events this close is uncertain; 0: as the recording states", "" },
 	{ "linux.fq_entries", SETTING_COUNT, AT(fq_entries), 2, 1 << 20, 256, NULL,
 	  "flush queue ring; one entry stays empty", "Linux IOVA_FQ_SIZE" },
 	{ "linux.fq_timeout", SETTING_NS, AT(fq_timeout), 1, 1000000000000, 10000000, NULL,

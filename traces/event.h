@@ -293,6 +293,8 @@ struct event_source {
 	struct names *names;	/* owned by the source */
 	uint64_t bytes, offset; /* of the input, for progress; bytes 0: unknown */
 	const char *kind;	/* "text", "native", "generator", "import" */
+	/* Merged from two clocks: events of different ones this close are unordered (rules R10). */
+	uint64_t uncertainty_ns;
 };
 
 static inline int source_next(struct event_source *source, struct event_batch *batch,

@@ -175,6 +175,14 @@ bad:
 	return -1;
 }
 
+/* The number after a key of META; 0: it has none. */
+static uint64_t meta_number(const char *meta, const char *key)
+{
+	const char *at = strstr(meta, key);
+
+	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
 static int read_meta(struct imt_source *source, const struct imt_block *block, char what[160])
 {
 	char *meta;
@@ -194,6 +202,7 @@ static int read_meta(struct imt_source *source, const struct imt_block *block, c
 	meta[block->bytes] = 0;
 	source->meta = meta;
 	source->info.meta = meta;
+	source->head.uncertainty_ns = meta_number(meta, "clock.uncertainty_ns = ");
 	return 0;
 }
 
