@@ -166,22 +166,30 @@ static uint64_t shape_slots(uint64_t shape)
 	return (uint64_t)__builtin_popcount((unsigned)(shape >> 16 & 0xffff));
 }
 
-static uint32_t column_at(const struct column *column, uint32_t i)
+/* Position of the first marker from i on, or records. */
+static uint32_t next_marker(const struct column *of, uint32_t i, uint32_t records)
 {
-	return column->width == 1 ? column->data[i] : get16(column->data + 2ul * i);
+	const unsigned char *found;
+
+	if (of->width == 1) {
+		found = memchr(of->data + i, 255, records - i);
+		return found ? (uint32_t)(found - of->data) : records;
+	}
+	while (i < records && get16(of->data + 2ul * i) != 65535)
+		i++;
+	return i;
 }
 
-/* Exceptions stand in rising order of position, one for every marker. */
-static bool exceptions_fit(const struct column *of, uint32_t marker,
-			   const struct column *exceptions, uint32_t entry_bytes, uint32_t records)
+/* Exceptions stand in rising order of position, one for every marker (255 or 65535). */
+static bool exceptions_fit(const struct column *of, const struct column *exceptions,
+			   uint32_t entry_bytes, uint32_t records)
 {
 	uint32_t n = exceptions->bytes / entry_bytes, seen = 0;
 
 	if (exceptions->bytes % entry_bytes)
 		return false;
-	for (uint32_t i = 0; i < records; i++) {
-		if (column_at(of, i) != marker)
-			continue;
+	for (uint32_t i = next_marker(of, 0, records); i < records;
+	     i = next_marker(of, i + 1, records)) {
 		if (seen == n || get32(exceptions->data + (size_t)seen * entry_bytes) != i)
 			return false;
 		seen++;
@@ -189,29 +197,59 @@ static bool exceptions_fit(const struct column *of, uint32_t marker,
 	return seen == n;
 }
 
+/* Bytes that the values of the four codes in a byte take. */
+static uint8_t four_codes(unsigned codes)
+{
+	uint8_t total = 0;
+
+	for (unsigned i = 0; i < 4; i++)
+		total = (uint8_t)(total + code_bytes[codes >> i * 2 & 3]);
+	return total;
+}
+
 /* The lengths that a column of 2-bit codes gives must add up to its values. */
 static bool codes_fit(const struct column *codes, const struct column *values, uint64_t count)
 {
+	uint8_t four[256];
 	uint64_t total = 0;
 
 	if (codes->bytes != (count + 3) / 4)
 		return false;
-	for (uint64_t i = 0; i < count; i++)
+	for (unsigned i = 0; i < 256; i++)
+		four[i] = four_codes(i);
+	for (uint64_t i = 0; i < count / 4; i++)
+		total += four[codes->data[i]];
+	for (uint64_t i = count & ~3ull; i < count; i++)
 		total += code_bytes[codes->data[i / 4] >> i % 4 * 2 & 3];
 	return total == values->bytes;
+}
+
+/* The largest number of a column. */
+static uint32_t column_max(const struct column *column, uint32_t records)
+{
+	uint16_t most = 0;
+
+	if (column->width == 1)
+		for (uint32_t i = 0; i < records; i++)
+			most = column->data[i] > most ? column->data[i] : most;
+	else
+		for (uint32_t i = 0; i < records; i++)
+			most = get16(column->data + 2ul * i) > most
+				       ? (uint16_t)get16(column->data + 2ul * i)
+				       : most;
+	return most;
 }
 
 static int validate_shapes(const struct imt_decoder *decoder, char what[160])
 {
 	const struct column *shape = &decoder->columns[COLUMN_SHAPE];
 	const struct column *exceptions = &decoder->columns[COLUMN_SHAPE_EXCEPTION];
-	uint32_t marker = shape->width == 1 ? 255 : 65535;
-	uint64_t slots = 0;
+	uint64_t slots = 0, slots_of[256], beyond = 1ull << 40;
 
 	if ((shape->width != 1 && shape->width != 2) ||
 	    shape->bytes != (uint64_t)decoder->records * shape->width)
 		return wrong(what, "shapes that do not match its records");
-	if (!exceptions_fit(shape, marker, exceptions, IMT_SHAPE_EXCEPTION, decoder->records))
+	if (!exceptions_fit(shape, exceptions, IMT_SHAPE_EXCEPTION, decoder->records))
 		return wrong(what, "shape exceptions out of place");
 	for (uint32_t i = 0; i < exceptions->bytes; i += IMT_SHAPE_EXCEPTION) {
 		uint64_t value = get64(exceptions->data + i + 4);
@@ -220,15 +258,23 @@ static int validate_shapes(const struct imt_decoder *decoder, char what[160])
 			return wrong(what, "a record of unknown kind");
 		slots += shape_slots(value);
 	}
-	for (uint32_t i = 0; i < decoder->records; i++) {
-		uint32_t number = column_at(shape, i);
+	if (shape->width == 1) {
+		for (uint32_t i = 0; i < 255; i++)
+			slots_of[i] = i < decoder->n_shapes ? decoder->shape_slots[i] : beyond;
+		slots_of[255] = 0;
+		for (uint32_t i = 0; i < decoder->records; i++)
+			slots += slots_of[shape->data[i]];
+	} else {
+		for (uint32_t i = 0; i < decoder->records; i++) {
+			uint32_t number = get16(shape->data + 2ul * i);
 
-		if (number == marker)
-			continue;
-		if (number >= decoder->n_shapes)
-			return wrong(what, "a shape beyond its table");
-		slots += decoder->shape_slots[number];
+			slots += number == 65535	      ? 0
+				 : number < decoder->n_shapes ? decoder->shape_slots[number]
+							      : beyond;
+		}
 	}
+	if (slots >= beyond)
+		return wrong(what, "a shape beyond its table");
 	return slots == decoder->n_slots
 		       ? 0
 		       : wrong(what, "a number of values that its records do not need");
@@ -243,13 +289,12 @@ static int validate(const struct imt_decoder *decoder, char what[160])
 	if ((c[COLUMN_AGENT].width != 1 && c[COLUMN_AGENT].width != 2) ||
 	    c[COLUMN_AGENT].bytes != (uint64_t)decoder->records * c[COLUMN_AGENT].width)
 		return wrong(what, "agents that do not match its records");
-	for (uint32_t i = 0; i < decoder->records; i++)
-		if (column_at(&c[COLUMN_AGENT], i) >= decoder->n_agents)
-			return wrong(what, "an agent beyond its table");
+	if (column_max(&c[COLUMN_AGENT], decoder->records) >= decoder->n_agents)
+		return wrong(what, "an agent beyond its table");
 	if ((c[COLUMN_TIME].width != 1 && c[COLUMN_TIME].width != 2) ||
 	    c[COLUMN_TIME].bytes != (uint64_t)decoder->records * c[COLUMN_TIME].width ||
-	    !exceptions_fit(&c[COLUMN_TIME], c[COLUMN_TIME].width == 1 ? 255 : 65535,
-			    &c[COLUMN_TIME_EXCEPTION], IMT_TIME_EXCEPTION, decoder->records))
+	    !exceptions_fit(&c[COLUMN_TIME], &c[COLUMN_TIME_EXCEPTION], IMT_TIME_EXCEPTION,
+			    decoder->records))
 		return wrong(what, "times that do not match its records");
 	if (!codes_fit(&c[COLUMN_ADDR_CODE], &c[COLUMN_ADDR], decoder->records))
 		return wrong(what, "addresses that do not match their lengths");
