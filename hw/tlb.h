@@ -204,14 +204,15 @@ uint64_t tlb_lookup_rare(const struct tlb *tlb, uint64_t tag, iova_t iova, struc
 static inline __attribute__((always_inline)) uint64_t
 tlb_lookup_size(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned lg2, struct tlb_hit *hit)
 {
-	uint64_t set = iova >> lg2 & tlb->set_mask, first = set * tlb->ways;
-	uint64_t way = tlb_find16(tlb, tlb->entries + first, tlb->prints + set * 16,
-				  tlb_key(tlb, tag, iova, lg2));
+	uint64_t set = iova >> lg2 & tlb->set_mask, key = tlb_key(tlb, tag, iova, lg2);
+	uint64_t order = tlb->order[set], way = order & 15, first = set * tlb->ways;
 
-	if (way == UINT64_MAX)
-		return 0;
-	if ((tlb->order[set] & 15) != way)
-		tlb->order[set] = tlb_order_to_front(tlb->order[set], way);
+	if (tlb->entries[first + way].key != key) { /* not the one used last */
+		way = tlb_find16(tlb, tlb->entries + first, tlb->prints + set * 16, key);
+		if (way == UINT64_MAX)
+			return 0;
+		tlb->order[set] = tlb_order_to_front(order, way);
+	}
 	*hit = (struct tlb_hit){ first + way, lg2 };
 	return tlb->entries[first + way].data;
 }

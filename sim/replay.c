@@ -199,15 +199,17 @@ static int make_run(struct replay *replay, const struct event_batch *batch, size
 	size_t end = batch->n - begin < most ? batch->n : begin + most;
 	struct dma_request *request = replay->requests;
 	uint32_t unit = UNIT_UNKNOWN;
-	uint64_t limit = UINT64_MAX;
+	uint64_t limit;
 	unsigned present = 0;
 
-	clock_next(&replay->clock, &limit);
+	if (clock_next(&replay->clock, &limit))
+		while (end > begin + 1 && batch->events[end - 1].time_ns > limit)
+			end--;
 	for (i = begin; i < end; i++, request++) {
 		const struct event *event = &batch->events[i];
 		const struct agent_target *target;
 
-		if (event->kind != EVENT_DMA || event->time_ns > limit)
+		if (event->kind != EVENT_DMA)
 			break;
 		if (unlikely(event->agent >= replay->n_agents ||
 			     replay->agents[event->agent].unit == UNIT_UNKNOWN) &&
