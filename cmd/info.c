@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/answerable.h"
 #include "cmd/command.h"
 #include "cmd/json.h"
 #include "cmd/options.h"
@@ -27,7 +28,8 @@ enum { TABLES = sizeof name_tables / sizeof name_tables[0] };
 /* What one pass over the events counts. */
 struct totals {
 	uint64_t events, first_ns, last_ns;
-	uint64_t kinds[EVENT_KINDS], classes[CLASSES];
+	struct recording_facts facts;
+	uint64_t classes[CLASSES];
 	uint64_t dma_bytes[4]; /* by enum dma_verb */
 	uint64_t lost_events;  /* known number of events lost */
 	uint64_t lost_unknown; /* gaps that do not say how many */
@@ -36,8 +38,9 @@ struct totals {
 
 static const char details[] =
 	"Reads the recording once and prints its form, time span, number of events of each kind,\n"
-	"what was lost, and the devices, domains and IOMMUs it names; of a native recording also\n"
-	"the description stored in it.\n";
+	"what was lost, the devices, domains and IOMMUs it names, and which findings it can show:\n"
+	"fully, as a lower bound, or not at all, with what is missing and how to record it. Of a\n"
+	"native recording also the description stored in it.\n";
 
 static const char examples[] = "iommusim info run.imt\n"
 			       "iommusim info --json run.imt\n"
@@ -46,7 +49,7 @@ static const char examples[] = "iommusim info run.imt\n"
 static void count_event(struct totals *totals, const struct event_batch *batch,
 			const struct event *event)
 {
-	totals->kinds[event->kind]++;
+	facts_count(&totals->facts, batch, event);
 	totals->classes[event_class(event)]++;
 	totals->clamped += (event->flags & EVENT_FLAG_CLAMPED) != 0;
 	if (event->kind == EVENT_DMA)
@@ -107,15 +110,42 @@ static void print_names(const struct names *names, bool all)
 
 static void print_losses(const struct totals *totals)
 {
-	if (totals->kinds[EVENT_LOST] == 0) {
+	if (totals->facts.kinds[EVENT_LOST] == 0) {
 		puts("losses       none noted");
 		return;
 	}
-	printf("losses       %" PRIu64 " gaps", totals->kinds[EVENT_LOST]);
+	printf("losses       %" PRIu64 " gaps", totals->facts.kinds[EVENT_LOST]);
 	if (totals->lost_unknown)
 		printf(" (%" PRIu64 " of unknown size)", totals->lost_unknown);
 	printf(", %s%" PRIu64 " events\n", totals->lost_unknown ? "at least " : "",
 	       totals->lost_events);
+}
+
+/* Findings in groups of the same answer and reason, in the order of their first. */
+static void print_answerable(const struct recording_facts *facts)
+{
+	bool told[FINDING_KINDS] = { false };
+
+	puts("\nwhat it can show");
+	for (unsigned kind = 0; kind < FINDING_KINDS; kind++) {
+		enum recording_fact missing, other;
+		enum answerable answer = answerable(facts, (enum finding_kind)kind, &missing);
+
+		if (told[kind])
+			continue;
+		printf("  %-12s", answerable_names[answer]);
+		for (unsigned k = kind; k < FINDING_KINDS; k++) {
+			if (answerable(facts, (enum finding_kind)k, &other) != answer ||
+			    other != missing)
+				continue;
+			told[k] = true;
+			printf(" %s", finding_kinds[k].name);
+		}
+		putchar('\n');
+		if (missing != FACTS)
+			printf("               %s\n               to record it: %s\n",
+			       fact_missing(missing), fact_recorded_by(missing));
+	}
 }
 
 static void print_text(const struct event_source *source, const struct totals *totals,
@@ -147,9 +177,10 @@ static void print_text(const struct event_source *source, const struct totals *t
 		printf("moved times  %" PRIu64 "\n", totals->clamped);
 	puts("\nkind              events  meaning");
 	for (unsigned kind = 0; kind < EVENT_KINDS; kind++)
-		if (totals->kinds[kind])
+		if (totals->facts.kinds[kind])
 			printf("%-12s %11" PRIu64 "  %s\n", event_kinds[kind].word,
-			       totals->kinds[kind], event_kinds[kind].meaning);
+			       totals->facts.kinds[kind], event_kinds[kind].meaning);
+	print_answerable(&totals->facts);
 	if (native && native->meta && *native->meta) {
 		puts("\ndescription");
 		print_meta(native->meta);
@@ -192,6 +223,24 @@ static void json_native(struct json *json, const struct imt_info *native)
 	json_end(json);
 }
 
+static void json_answerable(struct json *json, const struct recording_facts *facts)
+{
+	json_object(json, "findings");
+	for (unsigned kind = 0; kind < FINDING_KINDS; kind++) {
+		enum recording_fact missing;
+		enum answerable answer = answerable(facts, (enum finding_kind)kind, &missing);
+
+		json_object(json, finding_kinds[kind].name);
+		json_text(json, "answer", answerable_names[answer]);
+		if (missing != FACTS) {
+			json_text(json, "missing", fact_missing(missing));
+			json_text(json, "recorded_by", fact_recorded_by(missing));
+		}
+		json_end(json);
+	}
+	json_end(json);
+}
+
 static void print_json(const struct event_source *source, const struct totals *totals,
 		       const struct imt_info *native)
 {
@@ -205,15 +254,15 @@ static void print_json(const struct event_source *source, const struct totals *t
 	json_number(&json, "first_ns", totals->first_ns);
 	json_number(&json, "last_ns", totals->last_ns);
 	json_object(&json, "lost");
-	json_number(&json, "gaps", totals->kinds[EVENT_LOST]);
+	json_number(&json, "gaps", totals->facts.kinds[EVENT_LOST]);
 	json_number(&json, "events", totals->lost_events);
 	json_number(&json, "gaps_of_unknown_size", totals->lost_unknown);
 	json_end(&json);
 	json_number(&json, "moved_times", totals->clamped);
 	json_object(&json, "kinds");
 	for (unsigned kind = 0; kind < EVENT_KINDS; kind++)
-		if (totals->kinds[kind])
-			json_number(&json, event_kinds[kind].word, totals->kinds[kind]);
+		if (totals->facts.kinds[kind])
+			json_number(&json, event_kinds[kind].word, totals->facts.kinds[kind]);
 	json_end(&json);
 	json_object(&json, "classes");
 	for (unsigned i = 0; i < CLASSES; i++)
@@ -224,6 +273,7 @@ static void print_json(const struct event_source *source, const struct totals *t
 		json_number(&json, verbs[i], totals->dma_bytes[i]);
 	json_end(&json);
 	json_names(&json, source->names);
+	json_answerable(&json, &totals->facts);
 	if (native)
 		json_native(&json, native);
 	json_end(&json);
