@@ -33,8 +33,11 @@ UNIT_BIN  := $(if $(UNIT_SRC),$(BUILD)/unit-tests)
 BENCH_BIN := $(if $(BENCH_SRC),$(BUILD)/bench)
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
-C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) -I. $(CPPFLAGS) $(CFLAGS)
-LIBS    := -lzstd -lsqlite3 -lyaml -lm -lpthread
+# The trace libraries' headers include each other without their folders; -isystem: not our warnings.
+TRACE_CMD := libtracecmd libtraceevent
+INCLUDES  := -I. $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(TRACE_CMD)))
+C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) $(CPPFLAGS) $(CFLAGS)
+LIBS    := -lzstd -lsqlite3 -lyaml -ltracecmd -ltraceevent -lm -lpthread
 
 .DELETE_ON_ERROR:
 .PHONY: all setup demo test check asan tidy format format-check bench golden fuzz include-check \
@@ -117,7 +120,7 @@ bench: $(BIN) $(BENCH_BIN)
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(BUILD),$(or $(BENCH_BIN),\
 		@echo 'bench: tests/bench/ holds no benchmark' >&2; exit 2))
 
-FUZZ_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) -I. -O1 -g -fsanitize=fuzzer,address,undefined
+FUZZ_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) -O1 -g -fsanitize=fuzzer,address,undefined
 fuzz: $(FUZZ_SRC:tests/fuzz/%.c=fuzz-run-%)
 build-fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(ALL_HDR)
 	@mkdir -p $(@D)
@@ -134,7 +137,7 @@ minimal:
 
 # ---- care for the sources ---------------------------------------------------------------
 
-TIDY_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -I.
+TIDY_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(INCLUDES)
 tidy:
 	printf '%s\n' $(LIB_SRC) $(CMD_SRC) | xargs -P "$$(nproc)" -I{} \
 		clang-tidy --quiet --warnings-as-errors='*' {} -- $(TIDY_FLAGS)

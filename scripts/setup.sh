@@ -7,7 +7,8 @@
 # Does nothing, and needs no network, when nothing is missing. Asks no questions.
 set -eu
 
-packages='gcc libc6-dev make libzstd-dev libsqlite3-dev libyaml-dev libcriterion-dev'
+packages='gcc libc6-dev make libzstd-dev libsqlite3-dev libyaml-dev
+	libtracecmd-dev libtracefs-dev libtraceevent-dev pkg-config libcriterion-dev'
 tools='clang clang-format clang-tidy cppcheck debootstrap'
 
 case "${1-}" in
