@@ -98,7 +98,7 @@ check: $(BIN) $(UNIT_BIN)
 	@tests/run.sh $(BUILD)
 
 # Criterion passes a test that leaks, so the sanitizers' own reports decide.
-SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE := -O1 -g -DSANITIZED -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 asan:
 	rm -rf build-asan/reports
 	mkdir -p build-asan/reports
@@ -120,7 +120,8 @@ bench: $(BIN) $(BENCH_BIN)
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(BUILD),$(or $(BENCH_BIN),\
 		@echo 'bench: tests/bench/ holds no benchmark' >&2; exit 2))
 
-FUZZ_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) -O1 -g -fsanitize=fuzzer,address,undefined
+FUZZ_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) -O1 -g -DSANITIZED \
+	-fsanitize=fuzzer,address,undefined
 fuzz: $(FUZZ_SRC:tests/fuzz/%.c=fuzz-run-%)
 build-fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(ALL_HDR)
 	@mkdir -p $(@D)

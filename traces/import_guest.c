@@ -40,7 +40,7 @@ static int open_tracedat(struct guest *guest, struct packed *file, const char *h
 /* Opens the file in the form it has, or is said to have. */
 static int open_form(struct guest *guest, const char *path, enum import_from from, struct err *err)
 {
-	char head[32];
+	char head[32] = { 0 };
 	size_t length = 0, got = 0;
 	struct packed *file;
 	int status = -1;

@@ -6,6 +6,8 @@
 #ifndef IOMMUSIM_TRACES_IMPORT_PARTS_H
 #define IOMMUSIM_TRACES_IMPORT_PARTS_H
 
+#include <stdio.h>
+
 #include "traces/import.h"
 #include "traces/lines.h"
 #include "traces/packed.h"
@@ -133,6 +135,19 @@ bool tracedat_ticks(const struct tracedat *tracedat);
 const struct import_side *tracedat_side(const struct tracedat *tracedat);
 uint64_t tracedat_bytes(const struct tracedat *tracedat); /* of the decoded events */
 uint64_t tracedat_offset(const struct tracedat *tracedat);
+
+enum { TRACEDAT_STUCK_SECONDS = 120 /* without getting on, the library is in a loop */ };
+
+struct tracedat_outcome {
+	struct import_side side;
+	struct err err; /* its code: whether decoding failed */
+	bool ticks;
+	uint64_t overwritten; /* events that the ring buffer had no room to keep */
+};
+
+/* import_tracedat_decode.c: writes guest records, and puts off the alarm while it gets on. */
+void tracedat_decode(const char *path, bool strict, int fd, FILE *records,
+		     struct tracedat_outcome *outcome);
 
 /* ---- host: import_qemu.c ------------------------------------------------------------- */
 

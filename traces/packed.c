@@ -52,11 +52,10 @@ int packed_open(const char *path, struct packed **out, struct err *err)
 	struct packed *packed = calloc(1, sizeof *packed);
 	struct stat status;
 
-	if (!packed || !(packed->path = malloc(strlen(path) + 1))) {
+	if (!packed || !(packed->path = strdup(path))) {
 		err_no_memory(err, "file reader");
 		goto fail;
 	}
-	strcpy(packed->path, path);
 	packed->file = fopen(path, "rb");
 	if (!packed->file || fstat(fileno(packed->file), &status) != 0) {
 		err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
