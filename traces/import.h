@@ -2,15 +2,17 @@
  * Importing recordings made by other programs as one stream of neutral events.
  *
  * Guest side: ftrace text (tracefs `trace`, `trace-cmd report`, `perf script`) or a trace.dat of
- * trace-cmd, with the events iommu:map, iommu:unmap, intel_iommu:qi_submit and trace marker lines; dma:* events (kernel
- * 6.12 and later) tell which device a mapping is for. Host side: QEMU's log of vtd_* trace
- * events, with TID@SECONDS.MICROSECONDS: or ISO time before them. Either may be missing; with
- * both, their clocks are put together by the invalidation commands that stand in both.
+ * trace-cmd, with the events iommu:map, iommu:unmap, intel_iommu:qi_submit and trace marker
+ * lines; dma:* events (kernel 6.12 and later) tell which device a mapping is for. Host side:
+ * QEMU's log of vtd_* trace events, with TID@SECONDS.MICROSECONDS: or ISO time before them.
+ * Either may be missing; with both, their clocks are put together by the invalidation commands
+ * that stand in both.
  *
  * Both files are read three times (scan, sort out domains, stream), so they must be regular
- * files; zstd-compressed ones are unpacked on the way. Memory: 4 bytes a map or unmap event,
- * 32 bytes an invalidation command, and what is mapped at one time. docs/import.md tells what
- * is recorded, what is derived and what is inferred.
+ * files; zstd-compressed ones are unpacked on the way. A trace.dat is decoded once, into a
+ * temporary file of about 150 bytes an event. Memory: 4 bytes a map or unmap event, 32 bytes an
+ * invalidation command, and what is mapped at one time. docs/import.md tells what is recorded,
+ * what is derived and what is inferred.
  */
 #ifndef IOMMUSIM_TRACES_IMPORT_H
 #define IOMMUSIM_TRACES_IMPORT_H

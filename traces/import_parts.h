@@ -19,7 +19,7 @@ void side_skip(struct import_side *side, const char *name, size_t length);
 /* Counts a line that cannot be read, keeping where and why of the first; -1 if strict. */
 int side_bad(struct import_side *side, bool strict, const char *path, const struct line *line,
 	     const char *expected, struct err *err);
-/* The same of a record that is no line; where is all there is to say. */
+/* The same of a record that is no line; `why` says where, too. */
 int side_bad_record(struct import_side *side, bool strict, const char *path, const char *why,
 		    struct err *err);
 void side_sort(struct import_side *side);
@@ -124,7 +124,7 @@ struct tracedat;
 
 /*
  * Decodes the file once, through libtracecmd in a process of its own, into a temporary file of
- * about 160 bytes an event. `file` may be closed afterwards. -1 naming the file and what to do,
+ * about 150 bytes an event. `file` may be closed afterwards. -1 naming the file and what to do,
  * when it is cut or so damaged that the library gives up or breaks down.
  */
 int tracedat_open(struct packed *file, bool strict, struct tracedat **out, struct err *err);
