@@ -34,8 +34,9 @@ BENCH_BIN := $(if $(BENCH_SRC),$(BUILD)/bench)
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
 # The trace libraries' headers include each other without their folders; -isystem: not our warnings.
+# Quiet, because `make setup` comes here before pkg-config is installed.
 TRACE_CMD := libtracecmd libtraceevent
-INCLUDES  := -I. $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(TRACE_CMD)))
+INCLUDES  := -I. $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(TRACE_CMD) 2>/dev/null))
 C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) $(CPPFLAGS) $(CFLAGS)
 LIBS    := -lzstd -lsqlite3 -lyaml -ltracecmd -ltraceevent -lm -lpthread
 
