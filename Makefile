@@ -33,8 +33,12 @@ UNIT_BIN  := $(if $(UNIT_SRC),$(BUILD)/unit-tests)
 BENCH_BIN := $(if $(BENCH_SRC),$(BUILD)/bench)
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
-C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) -I. $(CPPFLAGS) $(CFLAGS)
-LIBS    := -lzstd -lsqlite3 -lyaml -lm -lpthread
+# The trace libraries' headers include each other without their folders; -isystem: not our warnings.
+# Quiet, because `make setup` comes here before pkg-config is installed.
+TRACE_CMD := libtracecmd libtraceevent
+INCLUDES  := -I. $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(TRACE_CMD) 2>/dev/null))
+C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) $(CPPFLAGS) $(CFLAGS)
+LIBS    := -lzstd -lsqlite3 -lyaml -ltracecmd -ltraceevent -lm -lpthread
 
 .DELETE_ON_ERROR:
 .PHONY: all setup demo test check asan tidy format format-check bench golden fuzz include-check \
@@ -95,7 +99,7 @@ check: $(BIN) $(UNIT_BIN)
 	@tests/run.sh $(BUILD)
 
 # Criterion passes a test that leaks, so the sanitizers' own reports decide.
-SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE := -O1 -g -DSANITIZED -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 asan:
 	rm -rf build-asan/reports
 	mkdir -p build-asan/reports
@@ -117,7 +121,8 @@ bench: $(BIN) $(BENCH_BIN)
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(BUILD),$(or $(BENCH_BIN),\
 		@echo 'bench: tests/bench/ holds no benchmark' >&2; exit 2))
 
-FUZZ_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) -I. -O1 -g -fsanitize=fuzzer,address,undefined
+FUZZ_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) -O1 -g -DSANITIZED \
+	-fsanitize=fuzzer,address,undefined
 fuzz: $(FUZZ_SRC:tests/fuzz/%.c=fuzz-run-%)
 build-fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(ALL_HDR)
 	@mkdir -p $(@D)
@@ -134,7 +139,7 @@ minimal:
 
 # ---- care for the sources ---------------------------------------------------------------
 
-TIDY_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -I.
+TIDY_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(INCLUDES)
 tidy:
 	printf '%s\n' $(LIB_SRC) $(CMD_SRC) | xargs -P "$$(nproc)" -I{} \
 		clang-tidy --quiet --warnings-as-errors='*' {} -- $(TIDY_FLAGS)

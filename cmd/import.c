@@ -12,9 +12,10 @@
 enum { SKIPS_SHOWN = 6 }; /* names of events of no use, in the summary for people */
 
 static const char details[] =
-	"The guest side is ftrace text (tracefs `trace`, `trace-cmd report`) with iommu:map,\n"
-	"iommu:unmap and intel_iommu:qi_submit; the host side is QEMU's log of vtd_* trace "
-	"events.\n"
+	"The guest side is ftrace text (tracefs `trace`, `trace-cmd report`) or trace-cmd's "
+	"trace.dat\n"
+	"with iommu:map, iommu:unmap and intel_iommu:qi_submit; the host side is QEMU's log of\n"
+	"vtd_* trace events.\n"
 	"One side is enough; with both, their clocks are put together by the invalidation "
 	"commands\n"
 	"that stand in both. Files compressed with zstd are unpacked on the way.\n"
@@ -26,6 +27,7 @@ static const char examples[] =
 	"iommusim import --guest trace.txt --host qemu.log -o run.imt\n"
 	"iommusim import --guest trace.txt.zst --host qemu.log.zst -o run.imt --strict\n"
 	"iommusim import --host qemu.log --json -o run.imt >summary.json\n"
+	"iommusim import --guest trace.dat --host qemu.log -o run.imt\n"
 	"iommusim import --guest trace.txt | less\n";
 
 /* ---- summary as text -------------------------------------------------------------------- */
@@ -34,8 +36,8 @@ static void print_side(const char *name, const struct import_side *side)
 {
 	uint64_t others = side->skipped_other;
 
-	fprintf(stderr, "%-8s %" PRIu64 " lines: %" PRIu64 " used, %" PRIu64 " unreadable", name,
-		side->lines, side->used, side->bad);
+	fprintf(stderr, "%-8s %" PRIu64 " %s: %" PRIu64 " used, %" PRIu64 " unreadable", name,
+		side->lines, side->records ? "records" : "lines", side->used, side->bad);
 	if (side->too_long)
 		fprintf(stderr, ", %" PRIu64 " too long", side->too_long);
 	if (side->backward)
@@ -249,12 +251,15 @@ int cmd_import(int argc, char **argv)
 {
 	struct import_options options = { 0 };
 	const char *output = "-";
+	unsigned from = IMPORT_DETECT;
 	bool as_json = false;
 	const struct option_row rows[] = {
 		{ 'g', "guest", OPTION_TEXT, &options.guest, "FILE",
-		  "ftrace text of the guest kernel" },
+		  "ftrace text of the guest kernel, or a trace.dat of trace-cmd" },
 		{ 'H', "host", OPTION_TEXT, &options.host, "FILE",
 		  "QEMU's log of vtd_* trace events" },
+		{ 0, "from", OPTION_CHOICE, &from, "detect|ftrace|trace-dat",
+		  "form of the guest's file (default: detect)" },
 		{ 'o', "output", OPTION_TEXT, &output, "FILE",
 		  "write to FILE; *.imt is native, anything else text (default: standard output)" },
 		{ 0, "guest-hz", OPTION_REAL, &options.guest_hz, "HZ",
@@ -281,6 +286,7 @@ int cmd_import(int argc, char **argv)
 
 	if (!options_parse(&help, argc, argv, &operands, &status))
 		return status;
+	options.guest_from = (enum import_from)from;
 	if (!options.guest && !options.host)
 		return options_wrong(&help,
 				     "nothing to import: give --guest FILE, --host FILE or both");

@@ -7,7 +7,9 @@
 # Does nothing, and needs no network, when nothing is missing. Asks no questions.
 set -eu
 
-packages='gcc libc6-dev make libzstd-dev libsqlite3-dev libyaml-dev libcriterion-dev'
+packages='gcc libc6-dev make pkg-config libzstd-dev libsqlite3-dev libyaml-dev'
+# libtracecmd's header needs that of libtracefs, which its package does not ask for.
+packages="$packages libtracecmd-dev libtracefs-dev libtraceevent-dev libcriterion-dev"
 tools='clang clang-format clang-tidy cppcheck debootstrap'
 
 case "${1-}" in

@@ -14,7 +14,8 @@ struct import_source {
 	char *guest, *host;	    /* own copies of the paths */
 	struct import_options options;
 	struct import_info info;
-	struct lines *guest_lines, *host_lines;
+	struct guest *guest_reader;
+	struct lines *host_lines;
 	struct scan_result *scan;
 	struct merge *merge;
 	struct emitter *emitter;
@@ -277,7 +278,7 @@ static void make_meta(struct import_source *import)
 {
 	meta(import, "source.kind = import\n");
 	if (import->options.guest)
-		meta(import, "source.0 = ftrace text of a Linux guest\n");
+		meta(import, "source.0 = %s of a Linux guest\n", guest_form(import->guest_reader));
 	if (import->options.host)
 		meta(import, "source.1 = QEMU log, VT-d\n");
 	meta_clock(import);
@@ -320,7 +321,7 @@ static int import_next(struct event_source *source, struct event_batch *batch, s
 				return -1;
 		}
 	}
-	source->offset = (import->guest ? lines_offset(import->guest_lines) : 0) +
+	source->offset = (import->guest ? guest_offset(import->guest_reader) : 0) +
 			 (import->host ? lines_offset(import->host_lines) : 0);
 	if (emitter_waiting(import->emitter) == 0) {
 		merge_counts(import->merge, &import->info);
@@ -351,7 +352,7 @@ static void import_close(struct event_source *source)
 	if (import->scan)
 		scan_free(import->scan);
 	free(import->scan);
-	lines_close(import->guest_lines);
+	guest_close(import->guest_reader);
 	lines_close(import->host_lines);
 	names_destroy(source->names);
 	free(import->guest);
@@ -376,13 +377,14 @@ static int prepare(struct import_source *import, struct err *err)
 	struct merge_plan walks;
 	struct emit_plan emit = { .scan = import->scan, .info = info };
 
-	if ((import->guest && lines_open(import->guest, &import->guest_lines, err)) ||
+	if ((import->guest && guest_open(import->guest, import->options.guest_from,
+					 import->options.strict, &import->guest_reader, err)) ||
 	    (import->host && lines_open(import->host, &import->host_lines, err)) ||
-	    scan_files(import->options.strict, import->guest_lines, import->host_lines,
-		       import->scan, info, err) ||
+	    scan_files(&import->options, import->guest_reader, import->host_lines, import->scan,
+		       info, err) ||
 	    find_clock(&import->options, import->scan, info, &plan.first_pair, err))
 		return -1;
-	plan.guest = import->guest_lines;
+	plan.guest = import->guest_reader;
 	plan.host = import->host_lines;
 	plan.clock = info->clock;
 	plan.uncertainty_ns = info->uncertainty_ns;
@@ -404,7 +406,7 @@ static int prepare(struct import_source *import, struct err *err)
 	emit.has_host = import->options.host;
 	emit.unknown_domain = info->maps[HOW_NONE] + info->unmaps[HOW_NONE] > 0;
 	make_meta(import);
-	import->source.bytes = (import->guest ? lines_bytes(import->guest_lines) : 0) +
+	import->source.bytes = (import->guest ? guest_bytes(import->guest_reader) : 0) +
 			       (import->host ? lines_bytes(import->host_lines) : 0);
 	if (names_create(&import->source.names))
 		return err_no_memory(err, "names");

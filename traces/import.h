@@ -1,25 +1,31 @@
 /*
  * Importing recordings made by other programs as one stream of neutral events.
  *
- * Guest side: ftrace text (tracefs `trace`, `trace-cmd report`, `perf script`) with the events
- * iommu:map, iommu:unmap, intel_iommu:qi_submit and trace marker lines; dma:* events (kernel
- * 6.12 and later) tell which device a mapping is for. Host side: QEMU's log of vtd_* trace
- * events, with TID@SECONDS.MICROSECONDS: or ISO time before them. Either may be missing; with
- * both, their clocks are put together by the invalidation commands that stand in both.
+ * Guest side: ftrace text (tracefs `trace`, `trace-cmd report`, `perf script`) or a trace.dat of
+ * trace-cmd, with the events iommu:map, iommu:unmap, intel_iommu:qi_submit and trace marker
+ * lines; dma:* events (kernel 6.12 and later) tell which device a mapping is for. Host side:
+ * QEMU's log of vtd_* trace events, with TID@SECONDS.MICROSECONDS: or ISO time before them.
+ * Either may be missing; with both, their clocks are put together by the invalidation commands
+ * that stand in both.
  *
  * Both files are read three times (scan, sort out domains, stream), so they must be regular
- * files; zstd-compressed ones are unpacked on the way. Memory: 4 bytes a map or unmap event,
- * 32 bytes an invalidation command, and what is mapped at one time. docs/import.md tells what
- * is recorded, what is derived and what is inferred.
+ * files; zstd-compressed ones are unpacked on the way. A trace.dat is decoded once, into a
+ * temporary file of about 150 bytes an event. Memory: 4 bytes a map or unmap event, 32 bytes an
+ * invalidation command, and what is mapped at one time. docs/import.md tells what is recorded,
+ * what is derived and what is inferred.
  */
 #ifndef IOMMUSIM_TRACES_IMPORT_H
 #define IOMMUSIM_TRACES_IMPORT_H
 
 #include "traces/event.h"
 
+/* The form of the guest's file. */
+enum import_from { IMPORT_DETECT, IMPORT_FTRACE, IMPORT_TRACEDAT };
+
 struct import_options {
-	const char *guest; /* ftrace text, or NULL */
-	const char *host;  /* QEMU log, or NULL */
+	const char *guest; /* ftrace text or trace.dat, or NULL */
+	enum import_from guest_from;
+	const char *host; /* QEMU log, or NULL */
 	/* Ticks per second of a guest clock that prints bare integers (x86-tsc); 0: unknown,
 	 * which only an import with both sides can do without. */
 	double guest_hz;
@@ -35,6 +41,7 @@ struct import_skip {
 
 /* One of the two files. */
 struct import_side {
+	bool records;	   /* binary: "lines" are records */
 	uint64_t lines;	   /* of the file */
 	uint64_t used;	   /* lines that became part of an event, or a hint */
 	uint64_t bad;	   /* lines that could not be read; first_bad says where and why */

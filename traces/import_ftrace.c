@@ -12,10 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-	TASK_COLUMNS = 16, /* the name's field, unless somebody trimmed the lines */
-	HINT_RANGES = 128, /* a dma_map_sg event lists no more */
-};
+enum { TASK_COLUMNS = 16 /* the name's field, unless somebody trimmed the lines */ };
 
 struct ftrace {
 	struct lines *lines;
@@ -230,52 +227,21 @@ static bool parse_map(struct scan *scan, struct guest_record *record)
 		return false;
 	if (!has_end)
 		record->end = record->iova + size;
-	/* The end may be 2^64, which is 0; a size of nothing is no mapping. */
-	return size != 0 && record->end - record->iova == size &&
-	       (record->end > record->iova || record->end == 0);
-}
-
-/* What a name of the text form may hold, but ':'. */
-static bool name_character(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       c == '_' || c == '.' || c == '-';
+	return guest_mapping_holds(record, size);
 }
 
 /* "iotlb_inv dmar0: 0x900f2 0xffffd000 0x0 0x0" */
 static bool parse_qi_submit(struct scan *scan, struct guest_record *record)
 {
-	const char *unit;
-	size_t length;
-
 	while (scan->at < scan->end && *scan->at != ' ')
 		scan->at++;
 	scan_blanks(scan);
-	unit = scan->at;
-	while (scan->at < scan->end && *scan->at != ':' && name_character(*scan->at))
-		scan->at++;
-	length = (size_t)(scan->at - unit);
-	if (length == 0 || length >= sizeof record->unit)
+	if (!guest_scan_unit(scan, record))
 		return false;
-	memcpy(record->unit, unit, length);
-	record->unit[length] = '\0';
 	return scan_literal_hex(scan, ": 0x", &record->words[0]) &&
 	       scan_literal_hex(scan, " 0x", &record->words[1]) &&
 	       scan_literal_hex(scan, " 0x", &record->words[2]) &&
 	       scan_literal_hex(scan, " 0x", &record->words[3]) && scan_at_end(scan);
-}
-
-/* "0000:01:00.0 " of PCI segment 0; other devices are not what a host log speaks of. */
-static bool parse_bdf(struct scan *scan, uint32_t *sid)
-{
-	uint64_t segment, bus, slot, function;
-
-	if (!scan_hex(scan, &segment) || segment != 0 || !scan_literal_hex(scan, ":", &bus) ||
-	    bus > 0xff || !scan_literal_hex(scan, ":", &slot) || slot > 0x1f ||
-	    !scan_literal_hex(scan, ".", &function) || function > 7)
-		return false;
-	*sid = (uint32_t)(bus << 8 | slot << 3 | function);
-	return true;
 }
 
 /* Moves behind the next occurrence of key. */
@@ -292,22 +258,14 @@ static bool seek(struct scan *scan, const char *key)
 	return false;
 }
 
-static void set_range(struct guest_record *record, uint64_t start, uint64_t bytes)
-{
-	record->iova = start & ~0xfffull;
-	record->end = (start + bytes + 0xfff) & ~0xfffull;
-}
-
 /* "... dma_addr=ffffd000 size=4096 ...": hexadecimal without 0x, then decimal. */
 static bool parse_one_range(struct scan *scan, struct guest_record *record)
 {
 	uint64_t start, bytes;
 
-	if (!seek(scan, " dma_addr=") || !scan_hex(scan, &start) ||
-	    !scan_literal_decimal(scan, " size=", &bytes) || bytes == 0 || start + bytes < start)
-		return false;
-	set_range(record, start, bytes);
-	return true;
+	return seek(scan, " dma_addr=") && scan_hex(scan, &start) &&
+	       scan_literal_decimal(scan, " size=", &bytes) &&
+	       guest_set_range(record, start, bytes);
 }
 
 /* "... dma_addrs={0xfff3f8c0,...} sizes={0x200,...} ..." */
@@ -331,49 +289,34 @@ static bool parse_scatter(struct ftrace *ftrace, struct scan *scan, struct guest
 	if (!parse_list(scan, " dma_addrs={", ftrace->range_start, &starts) ||
 	    !parse_list(scan, " sizes={", ftrace->range_bytes, &sizes) || starts != sizes)
 		return false;
-	set_range(record, ftrace->range_start[0], ftrace->range_bytes[0]);
+	guest_set_range(record, ftrace->range_start[0], ftrace->range_bytes[0]);
 	ftrace->ranges = *record;
 	ftrace->range_next = 1;
 	ftrace->range_count = starts;
 	return true;
 }
 
-/*
- * dma:* of kernel 6.12 and later. The placement relative to map and unmap is the kernel's:
- * dma_unmap_sg and dma_free come before the unmap they cause, the others after their event.
- * A text of another form (probes of the same name) is no hint and no error.
- */
+/* A text of another form (probes of the same name) is no hint and no error. */
 static bool parse_hint(struct ftrace *ftrace, const struct prefix *prefix,
 		       struct guest_record *record)
 {
+	const struct hint_event *event =
+		guest_hint_event(prefix->event.at, (size_t)(prefix->event.end - prefix->event.at));
 	struct scan scan = prefix->payload;
 
-	if (!parse_bdf(&scan, &record->sid))
+	if (!event || !guest_scan_device(&scan, record))
 		return false;
 	record->kind = GUEST_HINT;
-	if (event_is(prefix, "dma_map_page") || event_is(prefix, "dma_map_phys") ||
-	    event_is(prefix, "dma_alloc")) {
-		record->hint = HINT_MAPPED;
+	record->hint = event->hint;
+	switch (event->ranges) {
+	case HINT_ONE_RANGE:
 		return parse_one_range(&scan, record);
-	}
-	if (event_is(prefix, "dma_map_sg")) {
-		record->hint = HINT_MAPPED;
+	case HINT_RANGE_LIST:
 		return parse_scatter(ftrace, &scan, record);
+	case HINT_NO_RANGE:
+		return true;
 	}
-	if (event_is(prefix, "dma_unmap_page") || event_is(prefix, "dma_unmap_phys")) {
-		record->hint = HINT_UNMAPPED;
-		return parse_one_range(&scan, record);
-	}
-	record->hint = HINT_WILL_UNMAP;
-	if (event_is(prefix, "dma_free"))
-		return parse_one_range(&scan, record);
-	record->iova = record->end = 0; /* physical addresses only */
-	return event_is(prefix, "dma_unmap_sg");
-}
-
-static bool is_hint(const struct prefix *prefix)
-{
-	return prefix->event.end - prefix->event.at > 4 && memcmp(prefix->event.at, "dma_", 4) == 0;
+	return false;
 }
 
 /* 1: the record is filled; 0: the line was counted; -1: error. */
@@ -405,7 +348,7 @@ static int parse_payload(struct ftrace *ftrace, const struct line *line,
 		record->length = scan_left(&scan);
 		if (record->length > MARK_MAX_BYTES)
 			expected = "a marker text of at most 4096 bytes";
-	} else if (!is_hint(prefix) || !parse_hint(ftrace, prefix, record)) {
+	} else if (!parse_hint(ftrace, prefix, record)) {
 		side_skip(&ftrace->side, prefix->event.at,
 			  (size_t)(prefix->event.end - prefix->event.at));
 		return 0;
@@ -503,7 +446,7 @@ static int parse_line(struct ftrace *ftrace, const struct line *line, struct gue
 	record->pid = prefix.pid;
 	got = parse_payload(ftrace, line, &prefix, record, err);
 	/* The driver's own wait descriptor: the host's wait says when it was done. */
-	return got == 1 && record->kind == GUEST_COMMAND && (record->words[0] & 0xf) == 5 ? 0 : got;
+	return got == 1 && guest_is_wait(record) ? 0 : got;
 }
 
 int ftrace_next(struct ftrace *ftrace, struct guest_record *record, struct err *err)
@@ -513,8 +456,8 @@ int ftrace_next(struct ftrace *ftrace, struct guest_record *record, struct err *
 
 	if (ftrace->range_next < ftrace->range_count) {
 		*record = ftrace->ranges;
-		set_range(record, ftrace->range_start[ftrace->range_next],
-			  ftrace->range_bytes[ftrace->range_next]);
+		guest_set_range(record, ftrace->range_start[ftrace->range_next],
+				ftrace->range_bytes[ftrace->range_next]);
 		ftrace->range_next++;
 		return 1;
 	}

@@ -25,7 +25,6 @@ struct ahead {
 
 struct merge {
 	struct merge_plan plan;
-	struct ftrace *guest;
 	struct qemu *host;
 	struct ahead *queue; /* ring of AHEAD */
 	size_t head, queued;
@@ -56,7 +55,7 @@ int merge_open(const struct merge_plan *plan, struct merge **out, struct err *er
 	merge->plan = *plan;
 	merge->guest_ended = !plan->guest;
 	merge->host_ended = !plan->host;
-	if ((plan->guest && ftrace_open(plan->guest, plan->options->strict, &merge->guest, err)) ||
+	if ((plan->guest && guest_rewind(plan->guest, err)) ||
 	    (plan->host && qemu_open(plan->host, &host, &merge->host, err))) {
 		merge_close(merge);
 		return -1;
@@ -72,7 +71,6 @@ void merge_close(struct merge *merge)
 	for (size_t i = 0; merge->queue && i < AHEAD; i++)
 		free(merge->queue[i].text);
 	free(merge->queue);
-	ftrace_close(merge->guest);
 	qemu_close(merge->host);
 	free(merge);
 }
@@ -119,7 +117,7 @@ static int queue_one(struct merge *merge, struct err *err)
 	free(ahead->text);
 	ahead->text = NULL;
 	do {
-		got = ftrace_next(merge->guest, &ahead->record, err);
+		got = guest_next(merge->plan.guest, &ahead->record, err);
 	} while (got == 1 && ahead->record.kind == GUEST_HINT);
 	if (got <= 0) {
 		merge->guest_ended = true;
@@ -241,7 +239,7 @@ static void take_host(struct merge *merge, struct merge_step *step)
 	*step = (struct merge_step){ .host = &merge->host_record,
 				     .time_ns = merge->last_ns,
 				     .clamped = merge->host_clamped,
-				     .guest_over = merge->guest && merge->queued == 0,
+				     .guest_over = merge->plan.guest && merge->queued == 0,
 				     .ordinal = merge->host_commands - 1 };
 }
 

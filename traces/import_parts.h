@@ -6,8 +6,11 @@
 #ifndef IOMMUSIM_TRACES_IMPORT_PARTS_H
 #define IOMMUSIM_TRACES_IMPORT_PARTS_H
 
+#include <stdio.h>
+
 #include "traces/import.h"
 #include "traces/lines.h"
+#include "traces/packed.h"
 
 /* ---- counting ------------------------------------------------------------------------ */
 
@@ -16,11 +19,14 @@ void side_skip(struct import_side *side, const char *name, size_t length);
 /* Counts a line that cannot be read, keeping where and why of the first; -1 if strict. */
 int side_bad(struct import_side *side, bool strict, const char *path, const struct line *line,
 	     const char *expected, struct err *err);
+/* The same of a record that is no line; `why` says where, too. */
+int side_bad_record(struct import_side *side, bool strict, const char *path, const char *why,
+		    struct err *err);
 void side_sort(struct import_side *side);
 /* The line as it may stand in a message: control characters as dots, cut to size. */
 void line_excerpt(const char *text, size_t length, char *out, size_t size);
 
-/* ---- guest: import_ftrace.c ---------------------------------------------------------- */
+/* ---- guest: import_guest.c ----------------------------------------------------------- */
 
 enum guest_kind {
 	GUEST_MAP,
@@ -53,16 +59,95 @@ struct guest_record {
 	bool untimed; /* lost, before the first event */
 };
 
+struct guest;
+
+/* path is a file; `from` says its form unless that is to be found out. */
+int guest_open(const char *path, enum import_from from, bool strict, struct guest **out,
+	       struct err *err);
+void guest_close(struct guest *guest); /* NULL is allowed */
+/* Before each reading, the first too; counts start again. */
+int guest_rewind(struct guest *guest, struct err *err);
+/* 1: a record; 0: the end; -1: error. */
+int guest_next(struct guest *guest, struct guest_record *record, struct err *err);
+/* Times are ticks, not ns; known after the first record. */
+bool guest_ticks(const struct guest *guest);
+const struct import_side *guest_side(struct guest *guest); /* brought up to date */
+const char *guest_form(const struct guest *guest);	   /* "ftrace text" */
+uint64_t guest_bytes(const struct guest *guest);
+uint64_t guest_offset(const struct guest *guest); /* of these, read so far */
+
+/* What a map or unmap of `size` bytes must hold: a range that is one. */
+bool guest_mapping_holds(const struct guest_record *record, uint64_t size);
+/* The driver's own wait descriptor, which is left out: the host's wait says when it was done. */
+bool guest_is_wait(const struct guest_record *record);
+/* An IOMMU's name, "dmar0". */
+bool guest_scan_unit(struct scan *scan, struct guest_record *record);
+/* "0000:01:00.0" of PCI segment 0; other devices are not what a host log speaks of. */
+bool guest_scan_device(struct scan *scan, struct guest_record *record);
+/* The pages of a dma:* event's range; false: it is none. */
+bool guest_set_range(struct guest_record *record, uint64_t start, uint64_t bytes);
+
+enum { HINT_RANGES = 128 /* a dma_map_sg event lists no more */ };
+
+/*
+ * dma:* of kernel 6.12 and later. The placement relative to map and unmap is the kernel's:
+ * dma_unmap_sg and dma_free come before the unmap they cause, the others after their event.
+ */
+struct hint_event {
+	const char *name;
+	enum hint_kind hint;
+	enum {
+		HINT_ONE_RANGE,
+		HINT_RANGE_LIST,
+		HINT_NO_RANGE /* physical addresses only */
+	} ranges;
+};
+
+const struct hint_event *guest_hint_event(const char *name, size_t length); /* NULL: none */
+
+/* ---- guest's text: import_ftrace.c --------------------------------------------------- */
+
 struct ftrace;
 
 /* Reads lines from their start; they stay the caller's and outlive the reader. */
 int ftrace_open(struct lines *lines, bool strict, struct ftrace **out, struct err *err);
-void ftrace_close(struct ftrace *ftrace);
-/* 1: a record; 0: the end; -1: error. */
+void ftrace_close(struct ftrace *ftrace); /* NULL is allowed */
 int ftrace_next(struct ftrace *ftrace, struct guest_record *record, struct err *err);
-/* Times are ticks (no decimal point); known after the first record. */
 bool ftrace_ticks(const struct ftrace *ftrace);
-const struct import_side *ftrace_side(struct ftrace *ftrace); /* brought up to date */
+const struct import_side *ftrace_side(struct ftrace *ftrace);
+
+/* ---- guest's trace.dat: import_tracedat.c -------------------------------------------- */
+
+#define TRACEDAT_MAGIC "\x17\x08\x44tracing"
+
+struct tracedat;
+
+/*
+ * Decodes the file once, through libtracecmd in a process of its own, into a temporary file of
+ * about 150 bytes an event. `file` may be closed afterwards. -1 naming the file and what to do,
+ * when it is cut or so damaged that the library gives up or breaks down.
+ */
+int tracedat_open(struct packed *file, bool strict, struct tracedat **out, struct err *err);
+void tracedat_close(struct tracedat *tracedat); /* NULL is allowed */
+int tracedat_rewind(struct tracedat *tracedat, struct err *err);
+int tracedat_next(struct tracedat *tracedat, struct guest_record *record, struct err *err);
+bool tracedat_ticks(const struct tracedat *tracedat);
+const struct import_side *tracedat_side(const struct tracedat *tracedat);
+uint64_t tracedat_bytes(const struct tracedat *tracedat); /* of the decoded events */
+uint64_t tracedat_offset(const struct tracedat *tracedat);
+
+enum { TRACEDAT_STUCK_SECONDS = 120 /* without getting on, the library is in a loop */ };
+
+struct tracedat_outcome {
+	struct import_side side;
+	struct err err; /* its code: whether decoding failed */
+	bool ticks;
+	uint64_t overwritten; /* events that the ring buffer had no room to keep */
+};
+
+/* import_tracedat_decode.c: writes guest records, and puts off the alarm while it gets on. */
+void tracedat_decode(const char *path, bool strict, int fd, FILE *records,
+		     struct tracedat_outcome *outcome);
 
 /* ---- host: import_qemu.c ------------------------------------------------------------- */
 
@@ -215,7 +300,8 @@ enum { MARK_MAX_BYTES = 4096 }; /* a page: what the kernel takes, and what names
 
 struct merge_plan {
 	const struct import_options *options;
-	struct lines *guest, *host; /* NULL: that side is missing */
+	struct guest *guest; /* NULL: that side is missing */
+	struct lines *host;
 	struct import_clock clock;
 	uint64_t uncertainty_ns;
 	size_t first_pair; /* guest command 0 is this one of the host's */
@@ -272,8 +358,8 @@ struct scan_result {
 };
 
 /* Reads the host, then the guest; fills info's counts of lines, answers and faults. */
-int scan_files(bool strict, struct lines *guest, struct lines *host, struct scan_result *result,
-	       struct import_info *info, struct err *err);
+int scan_files(const struct import_options *options, struct guest *guest, struct lines *host,
+	       struct scan_result *result, struct import_info *info, struct err *err);
 void scan_free(struct scan_result *result);
 
 /* ---- neutral events: import_emit.c --------------------------------------------------- */

@@ -112,16 +112,17 @@ static int see_host(struct scan_result *result, const struct host_record *record
 static int no_events(const char *path, const struct import_side *side, const char *what,
 		     struct err *err)
 {
+	const char *unit = side->records ? "record" : "line";
+
 	if (side->lines == 0)
-		return err_set(err, ERR_INPUT, "%s: no complete line; expected %s", path, what);
+		return err_set(err, ERR_INPUT, "%s: no complete %s; expected %s", path, unit, what);
 	if (side->bad > 0 && side->used == 0 && side->skipped_names == 0)
 		return err_set(err, ERR_INPUT, "%s: %s", path, side->first_bad);
-	return err_set(
-		err, ERR_INPUT,
-		"%s: none of %llu lines is an event to import; expected %s; the most frequent "
-		"name is \"%s\"",
-		path, (unsigned long long)side->lines, what,
-		side->skipped_names ? side->skipped[0].name : "(none)");
+	return err_set(err, ERR_INPUT,
+		       "%s: none of %llu %ss is an event to import; expected %s; the most frequent "
+		       "name is \"%s\"",
+		       path, (unsigned long long)side->lines, unit, what,
+		       side->skipped_names ? side->skipped[0].name : "(none)");
 }
 
 static int read_host(bool strict, struct lines *lines, struct scan_result *result,
@@ -213,54 +214,50 @@ static int see_guest(struct scan_result *result, const char *path,
 	return 0;
 }
 
-static int scan_guest(bool strict, struct lines *lines, struct scan_result *result,
+static int scan_guest(const char *path, struct guest *guest, struct scan_result *result,
 		      struct import_info *info, struct err *err)
 {
 	struct guest_record record;
 	struct claims *claims;
-	struct ftrace *ftrace;
 	uint64_t backward = 0;
 	int got;
 
-	if (claims_create(result->sid_to_did, &result->decisions, &claims, err))
+	if (guest_rewind(guest, err) ||
+	    claims_create(result->sid_to_did, &result->decisions, &claims, err))
 		return -1;
-	if (ftrace_open(lines, strict, &ftrace, err)) {
-		claims_destroy(claims);
-		return -1;
-	}
-	while ((got = ftrace_next(ftrace, &record, err)) == 1) {
+	while ((got = guest_next(guest, &record, err)) == 1) {
 		if (!record.untimed) {
 			backward += record.time < result->guest_latest;
 			if (record.time > result->guest_latest)
 				result->guest_latest = record.time;
 		}
-		got = see_guest(result, lines_path(lines), &record, err);
+		got = see_guest(result, path, &record, err);
 		if (got == 0)
 			got = claims_add(claims, &record, err);
 		if (got < 0)
 			break;
 	}
-	result->ticks = ftrace_ticks(ftrace);
-	info->guest = *ftrace_side(ftrace);
+	result->ticks = guest_ticks(guest);
+	info->guest = *guest_side(guest);
 	info->guest.backward = backward;
-	ftrace_close(ftrace);
 	claims_destroy(claims);
 	side_sort(&info->guest);
 	if (got == 0 && !result->guest_timed)
-		return no_events(lines_path(lines), &info->guest,
-				 "ftrace text with iommu:map, iommu:unmap or qi_submit", err);
+		return no_events(path, &info->guest,
+				 "an ftrace recording with iommu:map, iommu:unmap or qi_submit",
+				 err);
 	return got;
 }
 
-int scan_files(bool strict, struct lines *guest, struct lines *host, struct scan_result *result,
-	       struct import_info *info, struct err *err)
+int scan_files(const struct import_options *options, struct guest *guest, struct lines *host,
+	       struct scan_result *result, struct import_info *info, struct err *err)
 {
 	for (unsigned sid = 0; sid <= 0xffff; sid++)
 		result->sid_to_did[sid] = -1;
 	result->has_guest = guest;
-	if (host && scan_host(strict, host, result, info, err))
+	if (host && scan_host(options->strict, host, result, info, err))
 		return -1;
-	if (guest && scan_guest(strict, guest, result, info, err))
+	if (guest && scan_guest(options->guest, guest, result, info, err))
 		return -1;
 	info->guest_commands = result->guest_commands.n;
 	info->host_commands = result->host_commands.n;

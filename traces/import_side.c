@@ -62,6 +62,18 @@ int side_bad(struct import_side *side, bool strict, const char *path, const stru
 		       path, side->first_bad);
 }
 
+int side_bad_record(struct import_side *side, bool strict, const char *path, const char *why,
+		    struct err *err)
+{
+	if (side->bad++ > 0 && !strict)
+		return 0;
+	snprintf(side->first_bad, sizeof side->first_bad, "%s", why);
+	if (!strict)
+		return 0;
+	return err_set(err, ERR_INPUT, "%s: %s; import without --strict to leave it out", path,
+		       why);
+}
+
 static int by_count(const void *a, const void *b)
 {
 	const struct import_skip *left = a, *right = b;

@@ -14,4 +14,7 @@ expect_status 2 iommusim cat does-not-exist.imt
 expect_status 2 iommusim import
 expect_status 2 iommusim import --guest does-not-exist.txt
 expect_status 2 iommusim import --json --guest "$TOP/README.md"
+printf 'no trace.dat\n' >text
+expect_status 2 iommusim import --from trace-dat --guest text
+expect_status 2 iommusim import --from tracedat --guest text
 expect_status 2 iommusim generate
