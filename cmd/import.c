@@ -24,6 +24,7 @@ static const char details[] =
 	"and events that were lost are counted, and the status is 0; with --strict it is 2.\n";
 
 static const char examples[] =
+	"iommusim import trace.txt qemu.log -o run.imt\n"
 	"iommusim import --guest trace.txt --host qemu.log -o run.imt\n"
 	"iommusim import --guest trace.txt.zst --host qemu.log.zst -o run.imt --strict\n"
 	"iommusim import --host qemu.log --json -o run.imt >summary.json\n"
@@ -247,6 +248,26 @@ static int import(const struct import_options *options, const char *output, bool
 	return 0;
 }
 
+/* Puts a file on the side that its form belongs to; -1: *err says why not. */
+static int place(struct import_options *options, const char *path, enum import_from form,
+		 struct err *err)
+{
+	const char **side;
+
+	if (command_input(path, err) || (form == IMPORT_DETECT && import_detect(path, &form, err)))
+		return -1;
+	side = form == IMPORT_QEMU ? &options->host : &options->guest;
+	if (*side)
+		return err_set(err, ERR_USAGE,
+			       "%s and %s are both of the %s; one file of each side is imported at "
+			       "a time",
+			       *side, path, form == IMPORT_QEMU ? "host" : "guest");
+	*side = path;
+	if (form != IMPORT_QEMU)
+		options->guest_from = form;
+	return 0;
+}
+
 int cmd_import(int argc, char **argv)
 {
 	struct import_options options = { 0 };
@@ -258,8 +279,8 @@ int cmd_import(int argc, char **argv)
 		  "ftrace text of the guest kernel, or a trace.dat of trace-cmd" },
 		{ 'H', "host", OPTION_TEXT, &options.host, "FILE",
 		  "QEMU's log of vtd_* trace events" },
-		{ 0, "from", OPTION_CHOICE, &from, "detect|ftrace|trace-dat",
-		  "form of the guest's file (default: detect)" },
+		{ 0, "from", OPTION_CHOICE, &from, "detect|ftrace|trace-dat|qemu",
+		  "form of the first FILE, or of the guest's (default: detect)" },
 		{ 'o', "output", OPTION_TEXT, &output, "FILE",
 		  "write to FILE; *.imt is native, anything else text (default: standard output)" },
 		{ 0, "guest-hz", OPTION_REAL, &options.guest_hz, "HZ",
@@ -274,7 +295,8 @@ int cmd_import(int argc, char **argv)
 	};
 	const struct command_help help = {
 		.name = "import",
-		.operands = "",
+		.operands = "[FILE...]",
+		.max_operands = 2,
 		.summary = "Turn what a system recorded into a recording",
 		.details = details,
 		.examples = examples,
@@ -286,10 +308,14 @@ int cmd_import(int argc, char **argv)
 
 	if (!options_parse(&help, argc, argv, &operands, &status))
 		return status;
-	options.guest_from = (enum import_from)from;
+	if (options.guest)
+		options.guest_from = (enum import_from)from;
+	for (int i = 0; i < operands.n; i++)
+		if (place(&options, operands.texts[i],
+			  i || options.guest ? IMPORT_DETECT : (enum import_from)from, &err))
+			return command_failed("import", &err);
 	if (!options.guest && !options.host)
-		return options_wrong(&help,
-				     "nothing to import: give --guest FILE, --host FILE or both");
+		return options_wrong(&help, "nothing to import: give a FILE or two");
 	if (as_json && output[0] == '-' && output[1] == '\0')
 		return options_wrong(&help,
 				     "--json and the events cannot share standard output; give -o");

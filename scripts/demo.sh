@@ -19,7 +19,7 @@ mkdir -p "$folder"
 rm -f "$store"
 echo 'A Linux 6.1 guest that flushes its IOTLB lazily, recorded on both sides: the page-table'
 echo 'updates by ftrace in the guest, the DMA by the trace events of the emulated VT-d.'
-run "$iommusim" import --guest "$data.ftrace.txt.zst" --host "$data.qemu.log.zst" -o "$recording"
+run "$iommusim" import "$data.ftrace.txt.zst" "$data.qemu.log.zst" -o "$recording"
 run "$iommusim" replay --machine machines/qemu-7.2-vtd.yaml --store "$store" "$recording"
 run "$iommusim" report "$store"
 run "$iommusim" explain "$store" worst

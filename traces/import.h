@@ -19,8 +19,12 @@
 
 #include "traces/event.h"
 
-/* The form of the guest's file. */
-enum import_from { IMPORT_DETECT, IMPORT_FTRACE, IMPORT_TRACEDAT };
+/* The form of a file. */
+enum import_from { IMPORT_DETECT, IMPORT_FTRACE, IMPORT_TRACEDAT, IMPORT_QEMU };
+
+/* Tells the form of a file from its beginning; -1: it is none that is imported, and *err says what
+ * it is and what to do. */
+int import_detect(const char *path, enum import_from *form, struct err *err);
 
 struct import_options {
 	const char *guest; /* ftrace text or trace.dat, or NULL */
