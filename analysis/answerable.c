@@ -24,6 +24,7 @@ static const struct {
 	[FINDING_MASKED] = { F(ATTACH) | F(DMA), F(REGISTERS) | F(DIRECTIONS) },
 	[FINDING_OVER_UNMAP] = { F(UPDATES) | F(ATTACH), F(DMA) },
 	[FINDING_TAG_REUSE] = { F(INVALS) | F(ATTACH) | F(DMA), 0 },
+	[FINDING_DISAGREEMENT] = { F(UPDATES) | F(INVALS) | F(ATTACH) | F(DMA) | F(ANSWERS), 0 },
 };
 #undef F
 
@@ -55,6 +56,8 @@ static const struct {
 	[FACT_REGISTERS] = { "no register write: nobody clears fault records unless "
 			     "fault_handler=linux",
 			     "QEMU -trace 'vtd_reg_write'" },
+	[FACT_ANSWERS] = { "no DMA says what the hardware answered",
+			   "QEMU -trace 'vtd_dmar_*' -trace 'vtd_iotlb_*'" },
 	[FACT_NO_LOSS] = { "events were lost",
 			   "trace-cmd record -b with a larger buffer, fewer events" },
 };
@@ -63,9 +66,11 @@ void facts_count(struct recording_facts *facts, const struct event_batch *batch,
 		 const struct event *event)
 {
 	facts->kinds[event->kind]++;
-	if (event->kind == EVENT_DMA)
+	if (event->kind == EVENT_DMA) {
 		facts->any_direction += event_verb(event) == DMA_VERB_ANY;
-	else if (event->kind == EVENT_INVAL)
+		facts->answers += event_has(event, DMA_PA) || event_has(event, DMA_FAULT);
+	}
+	if (event->kind == EVENT_INVAL)
 		facts->with_id += event_has(event, INVAL_ID);
 	else if (event->kind == EVENT_CMD)
 		facts->with_id += event_has(event, CMD_ID);
@@ -98,6 +103,8 @@ bool facts_have(const struct recording_facts *facts, enum recording_fact fact)
 		return facts->table_pages && n[EVENT_FREE];
 	case FACT_REGISTERS:
 		return n[EVENT_REG];
+	case FACT_ANSWERS:
+		return facts->answers;
 	case FACT_NO_LOSS:
 		return !n[EVENT_LOST];
 	case FACTS:

@@ -25,6 +25,7 @@ enum recording_fact {
 	FACT_OWNERS,	  /* pages given out, with their owner */
 	FACT_TABLE_PAGES, /* table words, and table pages given back */
 	FACT_REGISTERS,	  /* software's writes to the IOMMU's registers */
+	FACT_ANSWERS,	  /* what the hardware answered to DMAs */
 	FACT_NO_LOSS,	  /* nothing was lost */
 	FACTS
 };
@@ -34,6 +35,7 @@ struct recording_facts {
 	uint64_t any_direction; /* DMAs without one */
 	uint64_t with_id;	/* invalidations whose completion can be told */
 	uint64_t table_pages;	/* alloc use=table */
+	uint64_t answers;	/* DMAs with pa= or fault= */
 };
 
 /* Counts one event; cheap. */

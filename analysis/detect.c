@@ -115,6 +115,7 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		.every_result = machine->run.flight != 0,
 		.handler_ran = episodes_handler,
 		.lost = on_lost,
+		.answer_differs = disagreements_differ,
 	};
 	detector->iommu_observer = (struct iommu_observer){
 		.self = detector,
@@ -238,6 +239,8 @@ static int put_replay_counters(struct detector *detector, struct err *err)
 		{ "table.words", count->words },
 		{ "answers.compared", count->answers },
 		{ "answers.agree", count->agree },
+		{ "answers.distinct", count->distinct },
+		{ "answers.distinct.agree", count->distinct_agree },
 		{ "answers.differ", count->differ },
 		{ "answers.undecided", count->undecided },
 		{ "answers.adopted", count->adopted },

@@ -193,6 +193,9 @@ void uses_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
 void uses_pointer_closes(struct detector *detector, const struct cached_copy *copy);
 void uses_finish(struct detector *detector);
 
+/* disagreements.c */
+void disagreements_differ(void *self, const struct disagreement *what);
+
 /* episodes.c */
 void episodes_fault(void *self, const struct fault_report *report);
 void episodes_acknowledged(void *self, bool overflow);

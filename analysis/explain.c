@@ -145,6 +145,10 @@ static void print_conclusion(const struct facts *facts, FILE *out)
 			facts->device, facts->structure, facts->iova, facts->truth_pa);
 	else if (!strcmp(facts->kind, "flush-missing"))
 		fprintf(out, "Nothing closed this window: %s. %s\n", facts->subtype, facts->detail);
+	else if (!strcmp(facts->kind, "disagreement"))
+		fputs("The recorded hardware answered otherwise than this model: the recording lacks "
+		      "an update, or its IOMMU departs from the machine description.\n",
+		      out);
 	else
 		fprintf(out, "%s%s\n", facts->kind, *facts->detail ? "" : ".");
 	if (*facts->detail && strcmp(facts->kind, "flush-missing") != 0 &&

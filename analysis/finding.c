@@ -53,6 +53,9 @@ const struct finding_kind_row finding_kinds[FINDING_KINDS] = {
 				"a domain id was given to other tables while copies of the old "
 				"remain",
 				NULL, true },
+	[FINDING_DISAGREEMENT] = { "disagreement", "recorded answer that the model does not give",
+				   "the recorded hardware answered otherwise than the model",
+				   "address|refused|allowed|reason", false },
 };
 
 /* 16 buckets to each power of two; values below 16 exactly. */

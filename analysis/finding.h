@@ -30,6 +30,7 @@ enum finding_kind {
 	FINDING_MASKED,
 	FINDING_OVER_UNMAP,
 	FINDING_TAG_REUSE,
+	FINDING_DISAGREEMENT, /* no finding of the machine: of the model against its recorder */
 	FINDING_KINDS
 };
 
@@ -53,6 +54,7 @@ enum missing_why {
 };
 enum exposure_end { EXPOSURE_CLOSED, EXPOSURE_RESTORED, EXPOSURE_OPEN, EXPOSURE_UNCOVERED };
 enum masked_why { MASKED_COLLAPSED, MASKED_FPD };
+enum differs_how { DIFFERS_ADDRESS, DIFFERS_REFUSED, DIFFERS_ALLOWED, DIFFERS_REASON };
 enum multi_hit_at { MULTI_HIT_REQUEST, MULTI_HIT_FILL };
 
 /* "The value is not known or does not apply." */

@@ -67,9 +67,10 @@ static void print_answers(sqlite3_stmt *s, FILE *out)
 	fprintf(out,
 		"\nwhat the recorded hardware answered\n"
 		"  %12s  compared\n  %12s  agree (%.4f %%)\n  %12s  differ\n"
+		"  %12s  distinct by device, page and mapping, %s agree\n"
 		"  %12s  undecided (clocks or losses)\n  %12s  more taken as start state\n",
 		text_at(s, 0), text_at(s, 1), 100 * sqlite3_column_double(s, 1) / compared,
-		text_at(s, 2), text_at(s, 3), text_at(s, 4));
+		text_at(s, 2), text_at(s, 5), text_at(s, 6), text_at(s, 3), text_at(s, 4));
 }
 
 static void print_stale(sqlite3_stmt *s, FILE *out)
@@ -180,7 +181,9 @@ int report_print(struct store *store, uint64_t run, FILE *out, struct err *err)
 		  "'answers.agree')),"
 		  " sum(value * (name = 'answers.differ')), sum(value * (name = "
 		  "'answers.undecided')),"
-		  " sum(value * (name = 'answers.adopted')) FROM counters WHERE run = ?",
+		  " sum(value * (name = 'answers.adopted')), sum(value * (name = "
+		  "'answers.distinct')), sum(value * (name = 'answers.distinct.agree'))"
+		  " FROM counters WHERE run = ?",
 		  print_answers },
 		{ "\nworst stale uses: number, grade, access, page, device, domain, lag, owner -> "
 		  "owner now\n",

@@ -39,11 +39,15 @@ static void print_answers(const struct replay_counters *count)
 	       " more taken as start state\n",
 	       count->answers, count->agree, 100.0 * (double)count->agree / (double)count->answers,
 	       count->differ, count->undecided, count->adopted);
+	printf("by device, page and mapping: %" PRIu64 ", %" PRIu64 " agree (%.4f %%)\n",
+	       count->distinct, count->distinct_agree,
+	       count->distinct ? 100.0 * (double)count->distinct_agree / (double)count->distinct
+			       : 100.0);
 	if (count->n_first_differ) {
 		printf("first events that differ:");
 		for (uint64_t i = 0; i < count->n_first_differ; i++)
 			printf(" %" PRIu64, count->first_differ[i]);
-		putchar('\n');
+		puts("; with --store, iommusim explain tells each one's walk");
 	}
 }
 
@@ -92,6 +96,8 @@ static void print_json(const struct run_options *options, const struct run_summa
 	json_number(&json, "compared", summary->replay.answers);
 	json_number(&json, "agree", summary->replay.agree);
 	json_number(&json, "differ", summary->replay.differ);
+	json_number(&json, "distinct", summary->replay.distinct);
+	json_number(&json, "distinct_agree", summary->replay.distinct_agree);
 	json_number(&json, "undecided", summary->replay.undecided);
 	json_number(&json, "adopted", summary->replay.adopted);
 	json_end(&json);

@@ -72,11 +72,35 @@ static bool agrees(const struct replay *replay, const struct event *event,
 					 model->fault_is_missing(result->fault));
 }
 
-static void differ(struct replay *replay, uint64_t event)
+static void differ(struct replay *replay, const struct disagreement *what)
 {
 	if (replay->count.n_first_differ < 16)
-		replay->count.first_differ[replay->count.n_first_differ++] = event;
+		replay->count.first_differ[replay->count.n_first_differ++] = what->event;
 	replay->count.differ++;
+	replay->observer->answer_differs(replay->observer->self, what);
+}
+
+/*
+ * Answers of one device for one page of one mapping count once, as agreeing while all of them do:
+ * an address used a thousand times must not outweigh all others.
+ */
+static void count_distinct(struct replay *replay, struct device *device, iova_t iova, bool same)
+{
+	iova_t page = iova & ~low_mask(12);
+	struct imap_entry *entry, fresh = { page, page | low_mask(12), { same } };
+
+	if (!device->answered && imap_create(NULL, &device->answered))
+		return;
+	entry = imap_at(device->answered, iova);
+	if (!entry) {
+		if (imap_insert(device->answered, &fresh))
+			return;
+		replay->count.distinct++;
+		replay->count.distinct_agree += same;
+	} else if (!same && entry->value[0]) {
+		entry->value[0] = false;
+		replay->count.distinct_agree--;
+	}
 }
 
 /* An update of that page so close in time that the order of two clocks is not known, or events
@@ -93,39 +117,63 @@ static bool in_doubt(const struct replay *replay, const struct domain *domain,
 	       request->time_ns - entry->value[0] <= replay->machine->run.uncertainty;
 }
 
+/* Waits for what the clocks allow to have come first; false: no memory to wait with. */
+static bool wait_with(struct replay *replay, const struct disagreement *what)
+{
+	if (replay->n_doubts == replay->max_doubts) {
+		size_t max = replay->max_doubts ? replay->max_doubts * 2 : 64;
+		struct disagreement *doubts = realloc(replay->doubts, max * sizeof *doubts);
+
+		if (!doubts)
+			return false;
+		replay->doubts = doubts;
+		replay->max_doubts = max;
+	}
+	replay->doubts[replay->n_doubts++] = *what;
+	return true;
+}
+
 void answers_compare(struct replay *replay, const struct event *event,
 		     const struct dma_request *request, const struct dma_result *result,
 		     const struct agent_target *target)
 {
 	const struct domain *domain = domain_of(replay, target);
-	uint64_t number = replay->batch->first + (uint64_t)(event - replay->batch->events);
+	bool same = agrees(replay, event, request, result);
+	struct disagreement what;
 
 	replay->count.answers++;
-	if (agrees(replay, event, request, result)) {
-		replay->count.agree++;
-		return;
-	}
-	if (in_doubt(replay, domain, request)) {
+	if (!same && in_doubt(replay, domain, request)) {
 		replay->count.undecided++;
 		return;
 	}
-	if (!domain || !replay->machine->run.uncertainty) {
-		differ(replay, number);
+	count_distinct(replay, replay->devices[target->device], request->iova, same);
+	if (same) {
+		replay->count.agree++;
 		return;
 	}
-	if (replay->n_doubts == replay->max_doubts) {
-		size_t max = replay->max_doubts ? replay->max_doubts * 2 : 64;
-		struct doubt *doubts = realloc(replay->doubts, max * sizeof *doubts);
+	what = (struct disagreement){
+		.event = replay->batch->first + (uint64_t)(event - replay->batch->events),
+		.domain = domain ? domain->number : NAME_NONE,
+		.device = target->device,
+		.request = *request,
+		.result = *result,
+		.pa = event_has(event, DMA_PA) ? event_value(replay->batch, event, DMA_PA) : NO_PA,
+		.fault = event_has(event, DMA_FAULT)
+				 ? (uint16_t)event_value(replay->batch, event, DMA_FAULT)
+				 : 0,
+	};
+	if (!domain || !replay->machine->run.uncertainty || !wait_with(replay, &what))
+		differ(replay, &what);
+}
 
-		if (!doubts) {
-			differ(replay, number);
-			return;
-		}
-		replay->doubts = doubts;
-		replay->max_doubts = max;
-	}
-	replay->doubts[replay->n_doubts++] =
-		(struct doubt){ domain->number, request->iova, request->time_ns, number };
+/* What is known of the pages of a mapping ends with it. */
+static void forget_distinct(struct replay *replay, const struct domain *domain, iova_t first,
+			    iova_t last)
+{
+	for (uint32_t i = 0; i < replay->n_devices; i++)
+		if (replay->devices[i] && replay->devices[i]->domain == domain->number &&
+		    replay->devices[i]->answered)
+			imap_cut(replay->devices[i]->answered, first, last, NULL, NULL);
 }
 
 /* An update of [first, last] explains disagreements there that are close enough. */
@@ -134,22 +182,23 @@ void answers_touched(struct replay *replay, const struct domain *domain, iova_t 
 	size_t kept = 0;
 
 	for (size_t i = 0; i < replay->n_doubts; i++) {
-		struct doubt doubt = replay->doubts[i];
+		struct disagreement *doubt = &replay->doubts[i];
 
-		if (replay->now_ns - doubt.time_ns > replay->machine->run.uncertainty)
-			differ(replay, doubt.event);
-		else if (doubt.domain == domain->number && doubt.iova >= first &&
-			 doubt.iova <= last)
+		if (replay->now_ns - doubt->request.time_ns > replay->machine->run.uncertainty)
+			differ(replay, doubt);
+		else if (doubt->domain == domain->number && doubt->request.iova >= first &&
+			 doubt->request.iova <= last)
 			replay->count.undecided++;
 		else
-			replay->doubts[kept++] = doubt;
+			replay->doubts[kept++] = *doubt;
 	}
 	replay->n_doubts = kept;
+	forget_distinct(replay, domain, first, last);
 }
 
 void answers_finish(struct replay *replay)
 {
 	for (size_t i = 0; i < replay->n_doubts; i++)
-		differ(replay, replay->doubts[i].event);
+		differ(replay, &replay->doubts[i]);
 	replay->n_doubts = 0;
 }

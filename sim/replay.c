@@ -84,8 +84,11 @@ void replay_destroy(struct replay *replay)
 			fq_destroy(replay, replay->queues[i]);
 		destroy_domain(replay->domains[i]);
 	}
-	for (uint32_t i = 0; i < replay->n_devices; i++)
+	for (uint32_t i = 0; i < replay->n_devices; i++) {
+		if (replay->devices[i])
+			imap_destroy(replay->devices[i]->answered);
 		free(replay->devices[i]);
+	}
 	for (uint32_t i = 0; i < replay->n_handle_lists; i++)
 		free(replay->handles[i]);
 	for (uint32_t i = 0; i < replay->n_units; i++)
@@ -507,6 +510,11 @@ const struct names *replay_names(const struct replay *replay)
 const struct imap_entry *replay_owner(const struct replay *replay, pa_t pa)
 {
 	return imap_at(replay->owners, pa);
+}
+
+bool replay_word(const struct replay *replay, pa_t pa, uint64_t *word)
+{
+	return memory_read(replay->memory, pa, word);
 }
 
 bool replay_is_policy_table(const struct replay *replay, pa_t pa)

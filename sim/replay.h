@@ -13,6 +13,16 @@
 
 struct replay;
 
+/* A recorded answer that the model does not give (rules R10). */
+struct disagreement {
+	uint64_t event;
+	uint32_t domain, device; /* numbers; NAME_NONE: none */
+	struct dma_request request;
+	struct dma_result result; /* the model's */
+	pa_t pa;		  /* recorded, or NO_PA: then it faulted */
+	uint16_t fault;
+};
+
 struct replay_observer {
 	void *self;
 	/* Before the words are written: a piece of the ledger is removed or narrowed. */
@@ -47,13 +57,16 @@ struct replay_observer {
 	/* The fault handler ran: all records read and cleared. */
 	void (*handler_ran)(void *self, uint32_t unit, uint64_t time_ns);
 	void (*lost)(void *self, uint64_t event, uint64_t time_ns);
+	/* The recorded hardware answered otherwise than the model, and no doubt is left. */
+	void (*answer_differs)(void *self, const struct disagreement *what);
 };
 
 struct replay_counters {
 	uint64_t events, dma, maps, unmaps, invals, dropped_invals, words, tables_made,
 		tables_freed, flushes, refused_maps;
 	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
-	uint64_t first_differ[16], n_first_differ;	     /* events of the first disagreements */
+	uint64_t distinct, distinct_agree;	   /* of those, by device, page and mapping */
+	uint64_t first_differ[16], n_first_differ; /* events of the first disagreements */
 };
 
 /* observer->self and the iommu observer's self are the detector; both outlive the replay. */
@@ -86,6 +99,8 @@ const struct names *replay_names(const struct replay *replay);
 /* Who owns the page now: NULL when no event said. */
 const struct imap_entry *replay_owner(const struct replay *replay, pa_t pa);
 bool replay_is_policy_table(const struct replay *replay, pa_t pa);
+/* A word of the world's memory; false: there is no memory at that address. */
+bool replay_word(const struct replay *replay, pa_t pa, uint64_t *word);
 /* Calls visit for every mapping of any domain that covers some of [first, last] (physical). */
 void replay_mappings_of(struct replay *replay, pa_t first, pa_t last,
 			void (*visit)(void *ctx, const struct domain *domain,

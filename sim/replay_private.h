@@ -113,7 +113,7 @@ struct replay {
 	struct replay_counters count;
 	bool has_answers, lost; /* lost: the recorder dropped events, last at lost_ns */
 	uint64_t lost_ns;
-	struct doubt *doubts;
+	struct disagreement *doubts; /* that an update close in time may still explain */
 	size_t n_doubts, max_doubts;
 	struct iommu *in_dma; /* translating now; its event names the request */
 	uint64_t first_dma;
@@ -172,11 +172,6 @@ int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t
 		 struct err *err);
 
 /* answers.c: what recorded hardware answered (rules R10) */
-struct doubt { /* a disagreement that an update close in time may still explain */
-	uint32_t domain;
-	iova_t iova;
-	uint64_t time_ns, event;
-};
 int answers_adopt(struct replay *replay, const struct event *event,
 		  const struct agent_target *target, struct err *err);
 void answers_compare(struct replay *replay, const struct event *event,

@@ -41,6 +41,7 @@ struct device {
 	uint32_t owner;
 	uint32_t domain; /* number or NAME_NONE */
 	bool ats;
+	struct imap *answered; /* pages of live mappings whose answers were compared */
 };
 
 struct unit {
