@@ -116,7 +116,8 @@ bench: $(BIN) $(BENCH_BIN)
 	$(if $(wildcard tests/bench/run.sh),tests/bench/run.sh $(BUILD),$(or $(BENCH_BIN),\
 		@echo 'bench: tests/bench/ holds no benchmark' >&2; exit 2))
 
-FUZZ_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) -I. -O1 -g -fsanitize=fuzzer,address,undefined
+FUZZ_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) -I. -O1 -g -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=all
 fuzz: $(FUZZ_SRC:tests/fuzz/%.c=fuzz-run-%)
 build-fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(ALL_HDR)
 	@mkdir -p $(@D)
