@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/unit/imt_seal.h"
+#include "tests/unit/scratch.h"
 #include "traces/generate.h"
 #include "traces/imt.h"
 #include "traces/text.h"
@@ -80,7 +81,7 @@ static struct event_source *chaos(uint64_t events)
 	return source;
 }
 
-static char folder[48];
+static char folder[SCRATCH_BYTES];
 static char path[64], hurt[64];
 static struct lines original;
 static unsigned char *bytes;
@@ -94,10 +95,7 @@ static void make_file(uint64_t events, uint32_t block_records)
 	struct event_batch batch;
 	FILE *file;
 
-	/* thousands of small files: in memory where there is such a place */
-	snprintf(folder, sizeof folder, "%s/iommusim-imt-XXXXXX",
-		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
-	cr_assert_not_null(mkdtemp(folder));
+	make_scratch(folder);
 	snprintf(path, sizeof path, "%s/good.imt", folder);
 	snprintf(hurt, sizeof hurt, "%s/hurt.imt", folder);
 	cr_assert_eq(imt_sink_open(path, &options, &sink, NULL), 0);
