@@ -220,6 +220,25 @@ Test(tables, a_table_that_points_to_itself_ends_the_climb)
 	expect_change(0, 1, 2, 0, 0x3fffffff);
 }
 
+Test(tables, more_paths_than_can_be_followed_are_an_error)
+{
+	struct err err = { 0 };
+
+	tables_root(tables, 0x1000, &page_role, 2, NULL);
+	store(0x1000, 0x9000 | POINTER);
+	for (unsigned i = 1; i < FRAME_WORDS; i++)
+		store(0x9000 + 8 * i, 0x9000 | POINTER);
+	store(0x9000, 0x5000 | LEAF);
+	cr_expect_eq(tables_store(tables, 0x9000, 1, 0, 0, &err), -1);
+	cr_expect_eq(err.code, ERR_LIMIT);
+	cr_expect(strstr(err.text, "0x9000") != NULL, "%s", err.text);
+	cr_expect_eq(tables_where(tables, 0x9000, 0, &err), -1);
+	/* what has few paths goes on */
+	store(0x1008, 0x5000 | LEAF);
+	store(0x1008, 0);
+	cr_expect_eq(tables->n_changes, 1);
+}
+
 Test(tables, where_tells_without_writing)
 {
 	uint64_t value;
