@@ -653,7 +653,7 @@ static int parse_class(struct parser *p, struct word word)
 static int parse_clamped(struct parser *p, struct word word)
 {
 	static const struct event_field clamped = { .key = "clamped", .type = FIELD_YES };
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (parse_flag(p, word, &clamped, &value))
 		return -1;
