@@ -167,9 +167,18 @@ int frame_set(struct frame *frame, unsigned index, uint64_t value)
 	return 0;
 }
 
+/* A run that does not wrap has no word that is 0, since its first is not. */
+static bool wraps(unsigned count, uint64_t base, uint64_t step)
+{
+	uint64_t span;
+
+	return __builtin_mul_overflow(step, (uint64_t)count - 1, &span) || base + span < base;
+}
+
 int frame_set_run(struct frame *frame, unsigned index, unsigned count, uint64_t base, uint64_t step)
 {
-	if (!frame->words && frame->nonzero == 0 && base && count > 1) {
+	if (!frame->words && frame->nonzero == 0 && base && count > 1 &&
+	    !wraps(count, base, step)) {
 		frame->run_first = (uint16_t)index;
 		frame->run_count = (uint16_t)count;
 		frame->run_base = base;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_DEPTH = 8, ENTRY_WORDS_MAX = 8 };
+enum { MAX_DEPTH = 8, ENTRY_WORDS_MAX = 8, CLIMBS_MAX = 1 << 20 };
 
 int tables_create(struct memory *memory, struct tables **out, struct err *err)
 {
@@ -161,6 +161,9 @@ static int climb(struct tables *tables, const struct frame *frame, struct table_
 	const struct table_node *node = &frame->node;
 	const struct table_link *links = links_of(node);
 
+	/* tables full of pointers to each other have more paths than can be followed */
+	if (++tables->climbs > CLIMBS_MAX)
+		return -1;
 	if (depth > MAX_DEPTH)
 		return 0;
 	for (uint32_t i = 0; i < node->n_links && !node->pinned; i++) {
@@ -251,6 +254,16 @@ static int store_table(struct tables *tables, struct frame *frame, unsigned inde
 	return open ? report(tables, frame, first, last, change) : 0;
 }
 
+static int failed(const struct tables *tables, pa_t pa, struct err *err)
+{
+	if (tables->climbs <= CLIMBS_MAX)
+		return err_no_memory(err, "a table frame");
+	return err_set(err, ERR_LIMIT,
+		       "table word at 0x%llx: more than %d paths of pointers lead to it; expected "
+		       "tables that are shared less",
+		       (unsigned long long)pa, CLIMBS_MAX);
+}
+
 int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		 struct err *err)
 {
@@ -258,7 +271,7 @@ int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, 
 	unsigned index = (unsigned)bits(pa, FRAME_LG2 - 1, 3);
 	int answer;
 
-	tables->n_changes = 0;
+	tables->n_changes = tables->climbs = 0;
 	tables->stores += count;
 	if (!frame)
 		return err_no_memory(err, "a table frame");
@@ -269,7 +282,7 @@ int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, 
 		answer = frame_set_run(frame, index, count, base, step);
 	else
 		answer = store_table(tables, frame, index, count, base, step);
-	return answer ? err_no_memory(err, "a table frame") : 0;
+	return answer ? failed(tables, pa, err) : 0;
 }
 
 int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err)
@@ -278,13 +291,12 @@ int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err
 	unsigned index = (unsigned)bits(pa, FRAME_LG2 - 1, 3), entry;
 	struct table_change change = { .word = pa, .now = value };
 
-	tables->n_changes = 0;
+	tables->n_changes = tables->climbs = 0;
 	if (!frame || !frame->node.role)
 		return 0;
 	change.old = frame_word(frame, index);
 	entry = index >> frame->node.role->words_lg2;
-	return report(tables, frame, entry, entry, change) ? err_no_memory(err, "a list of changes")
-							   : 0;
+	return report(tables, frame, entry, entry, change) ? failed(tables, pa, err) : 0;
 }
 
 struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_role *role,

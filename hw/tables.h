@@ -51,6 +51,7 @@ struct tables {
 	struct memory *memory;
 	struct table_change *changes; /* of the last tables_store() */
 	uint32_t n_changes, max_changes;
+	uint32_t climbs; /* tables looked at for that */
 	uint32_t spaces; /* numbered from 1 */
 	uint64_t stores; /* words written so far */
 };
@@ -64,7 +65,8 @@ struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_rol
 
 /*
  * Writes words base, base + step, ... at pa; all in one frame. tables->changes then holds what
- * it means for caches, valid until the next store.
+ * it means for caches, valid until the next store. -1: no memory, or more paths lead from roots
+ * to the word than are followed (a million; hostile tables that point to each other).
  */
 int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		 struct err *err);

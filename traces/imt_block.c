@@ -26,11 +26,33 @@ struct imt_decoder {
 	uint64_t time_ns;
 	const unsigned char *addr, *slot, *shape_exception, *time_exception;
 	uint64_t last_values[EVENT_KINDS][EVENT_FIELDS];
+	/* by kind: bits of `present` that are fields, those that must be there; number of verbs */
+	uint16_t fields[EVENT_KINDS], needed[EVENT_KINDS];
+	uint8_t verbs[EVENT_KINDS];
 	ZSTD_DCtx *zstd;
 };
 
 /* Bytes that each 2-bit code stands for, and of all four codes of a byte. */
 static const uint8_t code_bytes[4] = { 0, 2, 4, 8 };
+
+/* The rules for shapes, from the rows of the kinds. */
+static void learn_kind(struct imt_decoder *decoder, unsigned kind)
+{
+	const struct event_kind_row *row = &event_kinds[kind];
+
+	for (unsigned f = 0; f < EVENT_FIELDS; f++) {
+		const struct event_field *field = &row->fields[f];
+
+		if (field->type == FIELD_END || field->place != PLACE_SLOT)
+			continue;
+		decoder->fields[kind] |= (uint16_t)(1u << f);
+		if (field->required)
+			decoder->needed[kind] |= (uint16_t)(1u << f);
+	}
+	decoder->verbs[kind] = 1;
+	for (const char *at = row->verbs; at && (at = strchr(at, '|')); at++)
+		decoder->verbs[kind]++;
+}
 
 int imt_decoder_create(struct imt_decoder **out)
 {
@@ -48,6 +70,8 @@ int imt_decoder_create(struct imt_decoder **out)
 		imt_decoder_destroy(decoder);
 		return -1;
 	}
+	for (unsigned kind = 0; kind < EVENT_KINDS; kind++)
+		learn_kind(decoder, kind);
 	ZSTD_DCtx_setParameter(decoder->zstd, ZSTD_d_windowLogMax, 23);
 	*out = decoder;
 	return 0;
@@ -72,6 +96,21 @@ static int wrong(char what[160], const char *text)
 	return -1;
 }
 
+static uint64_t shape_slots(uint64_t shape)
+{
+	return (uint64_t)__builtin_popcount((unsigned)(shape >> 16 & 0xffff));
+}
+
+/* Users of events rely on it: fields that the kind has, all that it needs, a verb of its list. */
+static bool shape_fits(const struct imt_decoder *decoder, uint64_t shape)
+{
+	unsigned kind = shape & 0xff, present = shape >> 16 & 0xffff;
+
+	return kind < EVENT_KINDS && !(present & ~decoder->fields[kind]) &&
+	       !(decoder->needed[kind] & ~present) && (shape >> 10 & 7) < decoder->verbs[kind] &&
+	       !(shape >> 14 & 3);
+}
+
 /* ---- loading ----------------------------------------------------------------------------------------- */
 
 static int read_tables(struct imt_decoder *decoder, const unsigned char *payload, uint32_t bytes,
@@ -83,10 +122,9 @@ static int read_tables(struct imt_decoder *decoder, const unsigned char *payload
 		return wrong(what, "its tables do not fit the payload");
 	for (uint32_t i = 0; i < decoder->n_shapes; i++, at += 8) {
 		decoder->shapes[i] = get64(payload + at);
-		if ((decoder->shapes[i] & 0xff) >= EVENT_KINDS)
-			return wrong(what, "a shape of unknown kind");
-		decoder->shape_slots[i] =
-			(uint8_t)__builtin_popcount((unsigned)(decoder->shapes[i] >> 16 & 0xffff));
+		if (!shape_fits(decoder, decoder->shapes[i]))
+			return wrong(what, "a shape that no event has");
+		decoder->shape_slots[i] = (uint8_t)shape_slots(decoder->shapes[i]);
 	}
 	for (uint32_t i = 0; i < decoder->n_agents; i++, at += 4) {
 		decoder->agents[i] = get32(payload + at);
@@ -161,11 +199,6 @@ static int read_columns(struct imt_decoder *decoder, const unsigned char *payloa
 	return 0;
 }
 
-static uint64_t shape_slots(uint64_t shape)
-{
-	return (uint64_t)__builtin_popcount((unsigned)(shape >> 16 & 0xffff));
-}
-
 /* Position of the first marker from i on, or records. */
 static uint32_t next_marker(const struct column *of, uint32_t i, uint32_t records)
 {
@@ -205,6 +238,25 @@ static uint8_t four_codes(unsigned codes)
 	for (unsigned i = 0; i < 4; i++)
 		total = (uint8_t)(total + code_bytes[codes >> i * 2 & 3]);
 	return total;
+}
+
+/* Steps are not negative; the last time must fit, so that none goes back. */
+static bool times_fit(const struct column *steps, const struct column *exceptions, uint64_t time_ns,
+		      uint32_t records)
+{
+	uint64_t small = 0;
+
+	for (uint32_t i = 0; i < records && steps->width == 1; i++)
+		small += steps->data[i] == 255 ? 0 : steps->data[i];
+	for (uint32_t i = 0; i < records && steps->width == 2; i++) {
+		uint32_t step = get16(steps->data + 2ul * i);
+
+		small += step == 65535 ? 0 : step;
+	}
+	for (uint32_t i = 0; i < exceptions->bytes; i += IMT_TIME_EXCEPTION)
+		if (__builtin_add_overflow(time_ns, get64(exceptions->data + i + 4), &time_ns))
+			return false;
+	return !__builtin_add_overflow(time_ns, small, &time_ns);
 }
 
 /* The lengths that a column of 2-bit codes gives must add up to its values. */
@@ -254,8 +306,8 @@ static int validate_shapes(const struct imt_decoder *decoder, char what[160])
 	for (uint32_t i = 0; i < exceptions->bytes; i += IMT_SHAPE_EXCEPTION) {
 		uint64_t value = get64(exceptions->data + i + 4);
 
-		if ((value & 0xff) >= EVENT_KINDS)
-			return wrong(what, "a record of unknown kind");
+		if (!shape_fits(decoder, value))
+			return wrong(what, "a record of a shape that no event has");
 		slots += shape_slots(value);
 	}
 	if (shape->width == 1) {
@@ -280,7 +332,7 @@ static int validate_shapes(const struct imt_decoder *decoder, char what[160])
 		       : wrong(what, "a number of values that its records do not need");
 }
 
-static int validate(const struct imt_decoder *decoder, char what[160])
+static int validate(const struct imt_decoder *decoder, uint64_t time_ns, char what[160])
 {
 	const struct column *c = decoder->columns;
 
@@ -296,6 +348,8 @@ static int validate(const struct imt_decoder *decoder, char what[160])
 	    !exceptions_fit(&c[COLUMN_TIME], &c[COLUMN_TIME_EXCEPTION], IMT_TIME_EXCEPTION,
 			    decoder->records))
 		return wrong(what, "times that do not match its records");
+	if (!times_fit(&c[COLUMN_TIME], &c[COLUMN_TIME_EXCEPTION], time_ns, decoder->records))
+		return wrong(what, "times beyond 2^64 ns");
 	if (!codes_fit(&c[COLUMN_ADDR_CODE], &c[COLUMN_ADDR], decoder->records))
 		return wrong(what, "addresses that do not match their lengths");
 	if (!codes_fit(&c[COLUMN_SLOT_CODE], &c[COLUMN_SLOT], decoder->n_slots))
@@ -322,7 +376,7 @@ int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
 	decoder->records = block->records;
 	if (read_tables(decoder, payload, block->bytes, n_columns, names, what) ||
 	    read_columns(decoder, payload, block->bytes, n_columns, what) ||
-	    validate(decoder, what)) {
+	    validate(decoder, block->time_ns, what)) {
 		decoder->records = 0;
 		return -1;
 	}

@@ -57,8 +57,9 @@ static bool parse_header(const unsigned char *raw, struct imt_block *block)
 
 static int read_payload(struct imt_source *source, const struct imt_block *block, char what[160])
 {
-	if (block->bytes > source->max_payload) {
-		unsigned char *payload = realloc(source->payload, block->bytes);
+	if (block->bytes > source->max_payload || !source->payload) {
+		/* an empty payload has a place too */
+		unsigned char *payload = realloc(source->payload, block->bytes + 1ul);
 
 		if (!payload) {
 			snprintf(what, 160, "no memory for %u bytes", block->bytes);
@@ -153,11 +154,12 @@ static int read_entry(struct names *names, enum name_table table, uint32_t numbe
 /* Entries that are known already (the complete dictionary at the end) must be the same. */
 static int read_dictionary(struct imt_source *source, const struct imt_block *block, char what[160])
 {
-	const unsigned char *at = source->payload + 12, *end = source->payload + block->bytes;
+	const unsigned char *at, *end = source->payload + block->bytes;
 	uint32_t table, first, count;
 
 	if (block->bytes < 12)
 		goto bad;
+	at = source->payload + 12;
 	table = get32(source->payload);
 	first = get32(source->payload + 4);
 	count = get32(source->payload + 8);

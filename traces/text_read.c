@@ -1,4 +1,5 @@
 /* Reading the text form: one line, one event; every refusal says where and what was expected. */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,8 +245,9 @@ static const char *choice_at(const void *ctx, uint32_t index)
 
 	while (index--) {
 		at = strchr(at, '|');
-		if (!at++)
+		if (!at)
 			return NULL;
+		at++;
 	}
 	length = strcspn(at, "|");
 	if (length >= sizeof choices->words[0] || n >= 8)
@@ -296,26 +298,49 @@ static int parse_perm(struct parser *p, struct word word, uint64_t *value)
 	return *value ? 0 : refuse(p, word.text, "perm is empty; expected r, w or rw");
 }
 
+/* Takes up to `most` hexadecimal digits, and `end` after them, off the word. */
+static bool hex_part(struct word *word, size_t most, char end, uint64_t *value)
+{
+	struct word rest = *word;
+	size_t n = 0;
+
+	*value = 0;
+	while (n < rest.length && n < most && isxdigit((unsigned char)rest.text[n])) {
+		char c = rest.text[n++];
+
+		*value = *value * 16 + (uint64_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+	}
+	if (!n || (end && (n == rest.length || rest.text[n] != end)))
+		return false;
+	n += end != 0;
+	*word = (struct word){ rest.text + n, rest.length - n };
+	return true;
+}
+
 /* "0000:00:04.0" or "00:04.0": bit 63, segment, bus, device, function; else a number. */
 static int parse_device_id(struct parser *p, struct word word, uint64_t *value)
 {
-	unsigned segment = 0, bus, slot, function;
-	char text[32], extra;
+	uint64_t segment = 0, bus, slot, function;
+	struct word rest = word;
 
-	if (!memchr(word.text, ':', word.length))
-		return parse_number(p, word, "id", value);
-	if (word.length < sizeof text) {
-		memcpy(text, word.text, word.length);
-		text[word.length] = 0;
-		if ((sscanf(text, "%4x:%2x:%2x.%1x%c", &segment, &bus, &slot, &function, &extra) ==
-			     4 ||
-		     (segment = 0,
-		      sscanf(text, "%2x:%2x.%1x%c", &bus, &slot, &function, &extra) == 3)) &&
-		    slot < 32 && function < 8) {
-			*value = 1ull << 63 | (uint64_t)segment << 16 | bus << 8 | slot << 3 |
-				 function;
-			return 0;
-		}
+	if (!memchr(word.text, ':', word.length)) {
+		if (parse_number(p, word, "id", value))
+			return -1;
+		if (*value >> 63)
+			return refuse(p, word.text, "id '%.*s'; expected less than 2^63",
+				      shown(word), word.text);
+		return 0;
+	}
+	if (!(hex_part(&rest, 4, ':', &segment) && hex_part(&rest, 2, ':', &bus))) {
+		rest = word;
+		segment = 0;
+		if (!hex_part(&rest, 2, ':', &bus))
+			rest.length = 0;
+	}
+	if (hex_part(&rest, 2, '.', &slot) && hex_part(&rest, 1, 0, &function) && !rest.length &&
+	    slot < 32 && function < 8) {
+		*value = 1ull << 63 | segment << 16 | bus << 8 | slot << 3 | function;
+		return 0;
 	}
 	return refuse(
 		p, word.text,
@@ -447,11 +472,19 @@ static int declare(struct parser *p, struct word word, struct agent *agent)
 	return 0;
 }
 
+/* Whether key=value stands in the rest of the line, before a comment. */
+static bool key_follows(const char *at, const char *key)
+{
+	const char *end = at + strcspn(at, "#"), *found = strstr(at, key);
+
+	return found && found < end;
+}
+
 /* inval's subject: a device with atc= or config=, a domain, or nothing. */
 static int parse_inval_subject(struct parser *p, struct agent *agent)
 {
-	const char *begin = p->at, *line = p->at;
-	bool device = strstr(line, "atc=yes") || strstr(line, "config=yes");
+	const char *begin = p->at;
+	bool device = key_follows(begin, "atc=yes") || key_follows(begin, "config=yes");
 	struct word word = next_word(p, true);
 
 	if (*p->at == '=' || !word.length) {
@@ -617,6 +650,18 @@ static int parse_class(struct parser *p, struct word word)
 	return 0;
 }
 
+static int parse_clamped(struct parser *p, struct word word)
+{
+	static const struct event_field clamped = { .key = "clamped", .type = FIELD_YES };
+	uint64_t value = 0;
+
+	if (parse_flag(p, word, &clamped, &value))
+		return -1;
+	if (value == 1)
+		p->event.flags |= EVENT_FLAG_CLAMPED;
+	return 0;
+}
+
 static int parse_key(struct parser *p, uint32_t *seen)
 {
 	const struct event_kind_row *row = &event_kinds[p->event.kind];
@@ -639,10 +684,8 @@ static int parse_key(struct parser *p, uint32_t *seen)
 	word = next_word(p, false);
 	if (word_is(key, "class"))
 		return parse_class(p, word);
-	if (word_is(key, "clamped")) {
-		p->event.flags |= EVENT_FLAG_CLAMPED;
-		return 0;
-	}
+	if (word_is(key, "clamped"))
+		return parse_clamped(p, word);
 	while (f < EVENT_FIELDS &&
 	       (row->fields[f].type == FIELD_END || row->fields[f].type == FIELD_WORD_MORE ||
 		!word_is(key, row->fields[f].key)))
@@ -675,12 +718,18 @@ static int check_range(struct parser *p, uint32_t seen)
 	const struct event_kind_row *row = &event_kinds[p->event.kind];
 	const char *begin = p->source->line;
 	uint64_t length = 0;
-	bool ranged = false;
+	bool ranged = false, optional = false, placed = false;
 
 	for (unsigned f = 0; f < EVENT_FIELDS; f++) {
 		const struct event_field *field = &row->fields[f];
 
-		if (!(seen >> f & 1) || field->type == FIELD_END)
+		if (field->type == FIELD_END)
+			continue;
+		if (field->place == PLACE_ADDR) {
+			optional = !field->required;
+			placed = seen >> f & 1;
+		}
+		if (!(seen >> f & 1))
 			continue;
 		if (!strcmp(field->key, "size") && p->event.kind != EVENT_REG) {
 			length = p->values[f];
@@ -691,16 +740,12 @@ static int check_range(struct parser *p, uint32_t seen)
 			ranged = true;
 		}
 	}
-	if (!ranged) {
-		if (p->event.kind == EVENT_INVAL && (seen & 2))
-			return refuse(
-				p, begin,
-				"iova= without size=; an invalidation names a range or neither");
+	/* inval and dirty: without its size an address has no place in what is printed */
+	if (optional && ranged != placed)
+		return refuse(p, begin, "%s; '%s' names a range or neither",
+			      placed ? "iova= without size=" : "size= without iova=", row->word);
+	if (!ranged)
 		return 0;
-	}
-	if (p->event.kind == EVENT_INVAL && !(seen & 2))
-		return refuse(p, begin,
-			      "size= without iova=; an invalidation names a range or neither");
 	if (!length && !(p->event.kind == EVENT_DMA && event_verb(&p->event) == DMA_VERB_READ))
 		return refuse(p, begin, "a length of 0; only 'dma read' has one, a flushing read");
 	if (length && p->event.addr + (length - 1) < p->event.addr)

@@ -32,10 +32,11 @@ static void put_choice(struct line *line, const char *list, uint64_t index)
 {
 	while (index--) {
 		list = strchr(list, '|');
-		if (!list++) {
+		if (!list) {
 			put(line, "?");
 			return;
 		}
+		list++;
 	}
 	put(line, "%.*s", (int)strcspn(list, "|"), list);
 }

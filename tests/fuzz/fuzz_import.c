@@ -2,16 +2,12 @@
  * Hostile recordings. The input is the guest's text, a line "--", and the host's log; without
  * that line it is one side, told by its first byte. Events must be in order and well formed.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "tests/fuzz/input_file.h"
 #include "traces/import.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { PATH_BYTES = 512 };
 
 /* One pair of files for the life of the process, written anew each time. */
 static char paths[2][PATH_BYTES];
@@ -24,27 +20,9 @@ static void remove_files(void)
 
 static void make_files(void)
 {
-	const char *folder = getenv("TMPDIR");
-
-	for (int i = 0; i < 2; i++) {
-		int fd;
-
-		snprintf(paths[i], PATH_BYTES, "%s/fuzz-import-XXXXXX", folder ? folder : "/tmp");
-		fd = mkstemp(paths[i]);
-		if (fd < 0)
-			abort();
-		close(fd);
-	}
+	for (int i = 0; i < 2; i++)
+		make_input_file(paths[i]);
 	atexit(remove_files);
-}
-
-static void write_file(const char *path, const uint8_t *data, size_t size)
-{
-	FILE *file = fopen(path, "wb");
-
-	if (!file || (size && fwrite(data, 1, size, file) != size))
-		abort();
-	fclose(file);
 }
 
 static void check_batch(const struct event_source *source, const struct event_batch *batch,
@@ -83,11 +61,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (memcmp(data + i, "--\n", 3) == 0 && (i == 0 || data[i - 1] == '\n'))
 			host = data + i;
 	if (host) {
-		write_file(paths[0], data, (size_t)(host - data));
-		write_file(paths[1], host + 3, size - (size_t)(host - data) - 3);
+		write_input_file(paths[0], data, (size_t)(host - data));
+		write_input_file(paths[1], host + 3, size - (size_t)(host - data) - 3);
 	} else {
-		write_file(paths[0], data, size);
-		write_file(paths[1], data, size);
+		write_input_file(paths[0], data, size);
+		write_input_file(paths[1], data, size);
 		if (size && data[0] == ' ')
 			options.host = NULL;
 		else

@@ -1,13 +1,15 @@
 /* The native container: what goes in comes out, and damage is never taken for data. */
 #include <criterion/criterion.h>
+#include <criterion/parameterized.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/imt_seal.h"
+#include "tests/unit/scratch.h"
 #include "traces/generate.h"
 #include "traces/imt.h"
-#include "traces/imt_format.h"
 #include "traces/text.h"
 
 /* A recording as lines of the text form, which name everything. */
@@ -79,7 +81,7 @@ static struct event_source *chaos(uint64_t events)
 	return source;
 }
 
-static char folder[48];
+static char folder[SCRATCH_BYTES];
 static char path[64], hurt[64];
 static struct lines original;
 static unsigned char *bytes;
@@ -93,10 +95,7 @@ static void make_file(uint64_t events, uint32_t block_records)
 	struct event_batch batch;
 	FILE *file;
 
-	/* thousands of small files: in memory where there is such a place */
-	snprintf(folder, sizeof folder, "%s/iommusim-imt-XXXXXX",
-		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
-	cr_assert_not_null(mkdtemp(folder));
+	make_scratch(folder);
 	snprintf(path, sizeof path, "%s/good.imt", folder);
 	snprintf(hurt, sizeof hurt, "%s/hurt.imt", folder);
 	cr_assert_eq(imt_sink_open(path, &options, &sink, NULL), 0);
@@ -255,4 +254,108 @@ Test(imt, repeated_missing_and_blank_blocks_are_errors)
 		free(twice);
 	}
 	tear_down();
+}
+
+/* ---- wrong content under checksums that hold ------------------------------------------------- */
+
+static unsigned char *first_block(unsigned type)
+{
+	unsigned n = 0;
+
+	while (block_at(n) + IMT_BLOCK_HEADER <= size && get16(bytes + block_at(n) + 8) != type)
+		n++;
+	cr_assert(block_at(n) + IMT_BLOCK_HEADER <= size);
+	return bytes + block_at(n);
+}
+
+/* Strict reading refuses what the caller changed, and salvage puts nothing wrong in its place. */
+static void check_refused(unsigned char *block, const char *message)
+{
+	struct imt_options options = { 0 };
+	struct event_source *source;
+	struct event_batch batch;
+	struct lines lines;
+	struct err err = { 0 };
+	int got;
+
+	imt_seal_block(block);
+	write_hurt(bytes, size);
+	cr_assert_eq(imt_source_open(hurt, &options, &source, NULL), 0);
+	while ((got = source_next(source, &batch, &err)) > 0)
+		;
+	cr_expect_eq(got, -1, "%s", message);
+	cr_expect(strstr(err.text, message) != NULL, "%s: %s", message, err.text);
+	source_close(source);
+	cr_expect_eq(read_back(hurt, true, &lines), 0, "%s", message);
+	cr_expect(is_subsequence(&lines), "%s: a wrong record in salvage", message);
+	free_lines(&lines);
+}
+
+/* What is put over the first shape of the first DATA block. */
+struct shape_case {
+	char name[40];
+	uint64_t shape; /* u8 kind, u8 flags, u16 present, u32 length */
+};
+
+ParameterizedTestParameters(imt, shapes_that_no_event_has_are_refused)
+{
+	static struct shape_case cases[] = {
+		{ "an unknown kind", EVENT_KINDS },
+		{ "a map without its fields", EVENT_MAP },
+		{ "a dma with a field of no dma", EVENT_DMA | 1ull << (16 + 12) },
+		{ "an address that has no bit", EVENT_DMA | 1ull << (16 + DMA_IOVA) },
+		{ "a verb beyond the list", EVENT_DMA | (DMA_VERB_ANY + 1ull) << 10 },
+		{ "a verb where there is none", EVENT_DETACH | 1ull << 10 },
+		{ "an unknown flag", EVENT_DMA | 1ull << 14 },
+	};
+	return cr_make_param_array(struct shape_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct shape_case *c, imt, shapes_that_no_event_has_are_refused)
+{
+	unsigned char *block, *payload;
+
+	make_file(60, 100);
+	block = first_block(IMT_DATA);
+	payload = block + IMT_BLOCK_HEADER;
+	cr_assert(get16(payload + 2) > 0, "a shape to put it over");
+	put64(payload + IMT_DATA_HEADER + get16(payload) * IMT_COLUMN_ENTRY, c->shape);
+	check_refused(block, "a shape that no event has");
+	tear_down();
+}
+
+Test(imt, times_that_would_wrap_are_refused)
+{
+	unsigned char *block;
+
+	make_file(60, 100);
+	block = first_block(IMT_DATA);
+	put64(block + 40, UINT64_MAX - 1);
+	check_refused(block, "times beyond 2^64 ns");
+	tear_down();
+}
+
+Test(imt, blocks_without_a_payload_are_refused_or_empty)
+{
+	static const uint16_t types[] = { IMT_META, IMT_DICT, IMT_DATA };
+
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		struct lines lines;
+		unsigned char *block;
+
+		/* cut behind the header of the file's first block, so that nothing was read before */
+		make_file(60, 100);
+		block = bytes + IMT_HEADER;
+		put16(block + 8, types[i]);
+		put32(block + 12, 0);
+		imt_seal_block(block);
+		write_hurt(bytes, IMT_HEADER + IMT_BLOCK_HEADER);
+		cr_expect_eq(read_back(hurt, false, &lines), -1);
+		cr_expect_eq(lines.n, 0);
+		free_lines(&lines);
+		cr_expect_eq(read_back(hurt, true, &lines), 0);
+		cr_expect(is_subsequence(&lines));
+		free_lines(&lines);
+		tear_down();
+	}
 }

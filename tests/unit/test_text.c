@@ -40,6 +40,14 @@ ParameterizedTestParameters(text, refuses_with_place_and_advice)
 		{ "1us dma nic0 wrte iova=0 len=4", ":5:14:", "did you mean 'write'" },
 		{ "1us dma nic0 write iova=0 len=0", ":5:1:", "length of 0" },
 		{ "1us inval d0 iova=0x1000", ":5:1:", "without size=" },
+		{ "1us dirty d0 read iova=0x1000", ":5:1:", "without size=" },
+		{ "1us dirty d0 read size=4K", ":5:1:", "without iova=" },
+		{ "1us inval nic0 # atc=yes", ":5:11:", "domain 'nic0' is not declared" },
+		{ "1us device n1 id=0x8000000000000000", ":5:18:", "less than 2^63" },
+		{ "1us device n1 id=-1:00:04.0", ":5:18:", "segment:bus:device.function" },
+		{ "1us device n1 id=0000:00:04.0f", ":5:18:", "segment:bus:device.function" },
+		{ "1us device n1 id=00:20.0", ":5:18:", "segment:bus:device.function" },
+		{ "1us dma nic0 read iova=0 len=4 clamped=maybe", ":5:40:", "expected yes or no" },
 		{ "1us mark \"open", ":5:10:", "no closing quote" },
 		{ "5xs mark \"a\"", ":5:2:", "expected ns, us, ms or s" },
 	};
@@ -76,6 +84,22 @@ Test(text, time_never_goes_back)
 	source_close(source);
 }
 
+Test(text, a_short_id_and_clamped_no_mean_the_default)
+{
+	struct event_source *source = source_of(SCENE "1us device n1 id=03:1A.2\n"
+						      "1us detach nic0 clamped=no\n");
+	struct event_batch batch;
+	char printed[64];
+
+	cr_assert_eq(source_next(source, &batch, NULL), 1);
+	cr_assert_eq(batch.n, 5);
+	text_format(source->names, &batch, &batch.events[3], printed, sizeof printed);
+	cr_expect_str_eq(printed, "1000 device n1 id=0000:03:1a.2");
+	text_format(source->names, &batch, &batch.events[4], printed, sizeof printed);
+	cr_expect_str_eq(printed, "1000 detach nic0");
+	source_close(source);
+}
+
 Test(text, printed_lines_read_back_as_themselves)
 {
 	static const char *const lines[] = {
@@ -91,6 +115,9 @@ Test(text, printed_lines_read_back_as_themselves)
 		"1000 dirty d0 read iova=0x1000 size=4K clear=no",
 		"1000 grant end ref=7 owner=guest1",
 		"1000 p2m d0 gfn=0x10 mfn=none order=9 type=ram",
+		"1000 device n1 id=abcd:ef:1f.7",
+		"1000 device n2 id=9223372036854775807",
+		"1000 dma nic0 read iova=0x10 len=0 clamped=yes",
 		"1000 mark \"a \\\"quoted\\\" # text\"",
 		"1000 lost count=7 from=500",
 	};
