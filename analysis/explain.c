@@ -135,8 +135,8 @@ static void print_conclusion(const struct facts *facts, FILE *out)
 			lag, facts->iova, hardware, facts->count);
 	else if (!strcmp(facts->kind, "table-uaf") && !strcmp(facts->subtype, "used"))
 		fprintf(out,
-			"The walk followed a cached pointer of the %s into a table page that had "
-			"been given back: %s.\n",
+			"The walk followed %s%s into a table page that had been given back: %s.\n",
+			*facts->structure ? "a cached pointer of the " : "entries in memory",
 			facts->structure, facts->detail);
 	else if (!strcmp(facts->kind, "stale-refusal"))
 		fprintf(out,

@@ -230,7 +230,8 @@ static void freed_table(struct detector *detector, const struct checked_use *use
 	tell_request(&story, detector, use->request, use->copy->space);
 	story.finding.pa = use->table_word;
 	story.finding.truth_pa = use->truth.outcome == OUTCOME_OK ? use->truth.pa : FINDING_NONE;
-	tell_copy(&story, detector, use->copy);
+	if (use->copy->reasons) /* else live entries led there */
+		tell_copy(&story, detector, use->copy);
 	story_since(&story, use->table_freed);
 	story_step(&story, "freed", use->table_freed, FINDING_NONE, "table page 0x%llx",
 		   (unsigned long long)(use->table_word & ~0xfffull));

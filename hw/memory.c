@@ -111,6 +111,27 @@ uint64_t memory_frames(const struct memory *memory)
 	return memory->n_frames;
 }
 
+void memory_visit(const struct memory *memory, pa_t first, pa_t last,
+		  void (*visit)(void *ctx, struct frame *frame), void *ctx)
+{
+	uint64_t page = first >> FRAME_LG2, pages = (last >> FRAME_LG2) - page + 1;
+
+	if (pages > memory->n_frames) {
+		for (struct chunk *chunk = memory->chunks; chunk; chunk = chunk->next)
+			for (uint32_t i = 0; i < chunk->used; i++)
+				if (chunk->frames[i].pa >> FRAME_LG2 >= page &&
+				    chunk->frames[i].pa <= last)
+					visit(ctx, &chunk->frames[i]);
+		return;
+	}
+	for (; pages; pages--, page++) {
+		struct frame *frame = memory_frame(memory, page << FRAME_LG2);
+
+		if (frame)
+			visit(ctx, frame);
+	}
+}
+
 /* Gives the frame an array of words that holds what its run said. */
 static int break_run(struct frame *frame)
 {

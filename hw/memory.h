@@ -39,6 +39,7 @@ struct table_node {
 	struct table_link link;	  /* the only one, while n_links is 1 */
 	struct table_link *links; /* all, once there were two */
 	uint64_t freed;		  /* 1 + event that gave the page back; 0: in use */
+	uint64_t was_freed;	  /* the same of the last time, kept when it is in use again */
 };
 
 struct frame {
@@ -104,5 +105,9 @@ static inline bool memory_exists(const struct memory *memory, pa_t pa)
 /* False: the access fails, *value is untouched. */
 bool memory_read(const struct memory *memory, pa_t pa, uint64_t *value);
 uint64_t memory_frames(const struct memory *memory);
+/* Visits every frame that has bytes in [first, last]; its cost follows the smaller of pages and
+ * frames. visit must make no frames. */
+void memory_visit(const struct memory *memory, pa_t first, pa_t last,
+		  void (*visit)(void *ctx, struct frame *frame), void *ctx);
 
 #endif

@@ -316,6 +316,16 @@ void tables_free(struct tables *tables, pa_t pa, uint64_t event)
 {
 	struct frame *frame = memory_frame(tables->memory, pa);
 
-	if (frame && !frame->node.freed)
-		frame->node.freed = event + 1;
+	if (!frame || frame->node.freed)
+		return;
+	frame->node.freed = frame->node.was_freed = event + 1;
+	tables->freed_linked |= frame->node.n_links != 0;
+}
+
+void tables_reused(struct tables *tables, pa_t pa)
+{
+	struct frame *frame = memory_frame(tables->memory, pa);
+
+	if (frame)
+		frame->node.freed = 0;
 }

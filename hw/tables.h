@@ -51,9 +51,10 @@ struct tables {
 	struct memory *memory;
 	struct table_change *changes; /* of the last tables_store() */
 	uint32_t n_changes, max_changes;
-	uint32_t climbs; /* tables looked at for that */
-	uint32_t spaces; /* numbered from 1 */
-	uint64_t stores; /* words written so far */
+	uint32_t climbs;   /* tables looked at for that */
+	uint32_t spaces;   /* numbered from 1 */
+	uint64_t stores;   /* words written so far */
+	bool freed_linked; /* a page was given back while a table word still pointed to it */
 };
 
 int tables_create(struct memory *memory, struct tables **out, struct err *err);
@@ -79,6 +80,8 @@ int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err
 
 /* The page of a table goes back to its allocator as of `event`. */
 void tables_free(struct tables *tables, pa_t pa, uint64_t event);
+/* The page became a table of its new owner. */
+void tables_reused(struct tables *tables, pa_t pa);
 
 /* Input covered by one entry of a table of that role and level, log2. */
 static inline unsigned role_span_lg2(const struct table_role *role, unsigned level)

@@ -72,21 +72,29 @@ uint32_t owners_of(const struct replay *replay, const struct domain *domain, pa_
 	return domain->owner;
 }
 
-static int free_page(struct replay *replay, pa_t first, pa_t last, struct err *err)
+/* A table that recorded words built goes back with its page. */
+static void free_table(void *ctx, struct frame *frame)
 {
+	struct replay *replay = ctx;
 
-	/* A table that recorded words built goes back with its page. */
-	for (pa_t page = first & ~0xfffull; page <= last && last - first < (1u << 30);
-	     page += 4096) {
-		struct frame *frame = memory_frame(replay->memory, page);
+	if (!frame->node.role || frame->node.freed)
+		return;
+	tables_free(replay->tables, frame->pa, replay->event);
+	replay->observer->table_freed(replay->observer->self, frame->pa, replay->event,
+				      replay->now_ns);
+}
 
-		if (!frame || !frame->node.role || frame->node.freed)
-			continue;
-		tables_free(replay->tables, page, replay->event);
-		replay->observer->table_freed(replay->observer->self, page, replay->event,
-					      replay->now_ns);
-	}
-	return set_owner(replay, first, last, NAME_NONE, OWNER_FREE, err);
+/* A page that was a table before is a table again. */
+static void reuse_table(void *ctx, struct frame *frame)
+{
+	struct replay *replay = ctx;
+
+	tables_reused(replay->tables, frame->pa);
+}
+
+static bool allocates_tables(const struct replay *replay, const struct event *event)
+{
+	return event_has(event, ALLOC_USE) && event_value(replay->batch, event, ALLOC_USE) == 1;
 }
 
 int owners_event(struct replay *replay, const struct event *event, struct err *err)
@@ -101,15 +109,14 @@ int owners_event(struct replay *replay, const struct event *event, struct err *e
 		return -1;
 	switch (event->kind) {
 	case EVENT_FREE:
-		return free_page(replay, event->addr, last, err);
+		memory_visit(replay->memory, event->addr, last, free_table, replay);
+		return set_owner(replay, event->addr, last, NAME_NONE, OWNER_FREE, err);
 	case EVENT_ALLOC:
+		if (allocates_tables(replay, event))
+			memory_visit(replay->memory, event->addr, last, reuse_table, replay);
 		return set_owner(replay, event->addr, last,
 				 (uint32_t)event_value(replay->batch, event, ALLOC_OWNER),
-				 event_has(event, ALLOC_USE) &&
-						 event_value(replay->batch, event, ALLOC_USE) == 1
-					 ? OWNER_TABLE
-					 : OWNER_DATA,
-				 err);
+				 allocates_tables(replay, event) ? OWNER_TABLE : OWNER_DATA, err);
 	default:
 		return set_owner(replay, event->addr, last,
 				 (uint32_t)event_value(replay->batch, event, OWNER_TO), OWNER_DATA,

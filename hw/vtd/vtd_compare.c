@@ -121,6 +121,27 @@ static unsigned blame(const struct vtd *vtd, const struct vtd_path *path, struct
 	return copy->reasons;
 }
 
+/*
+ * The first table on this walk whose page had gone: freed and not a table again, or, behind a
+ * cached pointer, freed since the pointer was filled. Returns 1 + the event, 0: none.
+ */
+static uint64_t freed_on_the_way(const struct vtd *vtd, const struct vtd_path *path,
+				 const struct pt_walk *walk)
+{
+	unsigned lowest = walk->status == PT_UNREADABLE ? walk->level + 1u : walk->level;
+
+	for (unsigned level = walk->start + 1u; level-- > lowest;) {
+		const struct table_node *node = &walk->tables[level]->node;
+
+		if (node->freed)
+			return node->freed;
+		if (level == walk->start && path->any && path->tlb != vtd->iotlb &&
+		    node->was_freed > path->at.copy->filled + 1)
+			return node->was_freed;
+	}
+	return 0;
+}
+
 void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struct vtd_path *path,
 		 const struct dma_result *served, const struct pt_walk *walk,
 		 struct vtd_answer *truth)
@@ -131,8 +152,7 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 				   .copy = &copy,
 				   .served = *served,
 				   .matches = 1 };
-	const struct frame *read =
-		walk && walk->status != PT_UNREADABLE ? walk->tables[walk->level] : NULL;
+	uint64_t freed = walk ? freed_on_the_way(vtd, path, walk) : 0;
 	unsigned reasons = blame(vtd, path, &copy);
 
 	vtd->count.compared++;
@@ -144,10 +164,10 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 		use.matches +=
 			others(vtd, &path->at, request->iova,
 			       request->iova + (request->len ? request->len - 1 : 0), &use.other);
-	if (read && read->node.freed) {
+	if (freed) {
 		use.page_freed_table = true;
 		use.table_word = walk->word;
-		use.table_freed = read->node.freed - 1;
+		use.table_freed = freed - 1;
 	}
 	vtd->observer->used(vtd->observer->self, &use);
 	prove(vtd, path, truth);

@@ -130,7 +130,7 @@ miss(struct vtd *vtd, const struct dma_request *request, struct vtd_context *con
 	vtd_ss_walk(vtd->memory, &root, request->iova, &walk);
 	vtd->count.walk_reads += walk.start - walk.level + 1u;
 	walk_result(vtd, request, &walk, context->top, result);
-	if (unlikely(check || context->check)) {
+	if (unlikely(check || context->check || vtd->tables->freed_linked)) {
 		struct vtd_path path = { .context = context, .cached_context = cached_context };
 
 		if (check) {
