@@ -146,7 +146,8 @@ static int put_texts(struct run *run, struct err *err)
 	more = store_evidence_next(run->store, &event, err);
 	if (more <= 0)
 		return more;
-	if (recording_open(run->options->recording, run->options->salvage, &source, err))
+	if (recording_open_with(run->options->recording, run->options->patch, run->options->salvage,
+				&source, err))
 		return -1;
 	while (more > 0 && (got = source_next(source, &batch, err)) > 0) {
 		while (more > 0 && event < batch.first + batch.n) {
@@ -180,7 +181,8 @@ int run_recording(struct machine *machine, const struct run_options *options,
 	int answer = -1;
 
 	*summary = (struct run_summary){ 0 };
-	if (recording_open(options->recording, options->salvage, &run.source, err))
+	if (recording_open_with(options->recording, options->patch, options->salvage, &run.source,
+				err))
 		return -1;
 	if (!clocks.run
 		     .uncertainty) /* a description that says nothing leaves it to the recording */

@@ -23,6 +23,7 @@ static const char examples[] =
 	"iommusim replay --store results.db run.imt\n"
 	"iommusim replay --set policy=linux-lazy --set time.inval_latency=2us run.events\n"
 	"iommusim replay --machine server.yaml --set vtd.iotlb.ways=4 --verify run.imt\n"
+	"iommusim replay --with patch.events run.imt\n"
 	"iommusim replay --print-config >server.yaml\n";
 
 static void show_progress(void *ctx, uint64_t events, uint64_t offset, uint64_t bytes)
@@ -143,6 +144,9 @@ int cmd_replay(int argc, char **argv)
 		  "one key of it; may be given more than once" },
 		{ 's', "store", OPTION_TEXT, &options.store, "FILE",
 		  "SQLite store to add this run to" },
+		{ 0, "with", OPTION_TEXT, &options.patch, "FILE",
+		  "put the events of this recording in at their times: tables written from "
+		  "outside, older mappings" },
 		{ 0, "verify", OPTION_FLAG, &options.verify, NULL,
 		  "compare every request with truth; a difference is an error" },
 		{ 0, "salvage", OPTION_FLAG, &options.salvage, NULL,

@@ -7,6 +7,7 @@
 
 #include "traces/imt.h"
 #include "traces/output.h"
+#include "traces/patch.h"
 #include "traces/text.h"
 
 static bool ends_with(const char *text, const char *end)
@@ -70,6 +71,23 @@ int recording_open(const char *path, bool salvage, struct event_source **out, st
 		return -1;
 	(*out)->bytes = n;
 	return 0;
+}
+
+int recording_open_with(const char *path, const char *patch, bool salvage,
+			struct event_source **out, struct err *err)
+{
+	struct event_source *recording, *put_in;
+
+	if (recording_open(path, salvage, &recording, err))
+		return -1;
+	*out = recording;
+	if (!patch)
+		return 0;
+	if (recording_open(patch, false, &put_in, err)) {
+		source_close(recording);
+		return -1;
+	}
+	return patched_open(recording, put_in, out, err);
 }
 
 /* The text form in a file of its own. */

@@ -10,6 +10,10 @@
  */
 int recording_open(const char *path, bool salvage, struct event_source **out, struct err *err);
 
+/* The same with the events of `patch` put in at their times (traces/patch.h); NULL: none. */
+int recording_open_with(const char *path, const char *patch, bool salvage,
+			struct event_source **out, struct err *err);
+
 /* Opens a sink by name: *.imt is native, "-" is text on stdout, anything else a text file. */
 int recording_create(const char *path, const char *meta, struct event_sink **out, struct err *err);
 
