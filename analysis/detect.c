@@ -241,6 +241,8 @@ static int put_replay_counters(struct detector *detector, struct err *err)
 		{ "answers.agree", count->agree },
 		{ "answers.distinct", count->distinct },
 		{ "answers.distinct.agree", count->distinct_agree },
+		{ "answers.moved", count->moved },
+		{ "answers.moved.agree", count->moved_agree },
 		{ "answers.differ", count->differ },
 		{ "answers.undecided", count->undecided },
 		{ "answers.adopted", count->adopted },

@@ -44,6 +44,13 @@ static void print_answers(const struct replay_counters *count)
 	       count->distinct, count->distinct_agree,
 	       count->distinct ? 100.0 * (double)count->distinct_agree / (double)count->distinct
 			       : 100.0);
+	if (count->moved) {
+		uint64_t others = count->answers - count->undecided - count->moved;
+
+		printf("without %" PRIu64 " that rest on moved updates: %" PRIu64 ", %" PRIu64
+		       " agree\n",
+		       count->moved, others, count->agree - count->moved_agree);
+	}
 	if (count->n_first_differ) {
 		printf("first events that differ:");
 		for (uint64_t i = 0; i < count->n_first_differ; i++)

@@ -117,6 +117,15 @@ static bool in_doubt(const struct replay *replay, const struct domain *domain,
 	       request->time_ns - entry->value[0] <= replay->machine->run.uncertainty;
 }
 
+/* R10: agreement is told with and without the answers that a move may have helped. */
+static bool rests_on_a_move(const struct domain *domain, iova_t iova)
+{
+	const struct imap_entry *entry =
+		domain && domain->touched ? imap_at(domain->touched, iova) : NULL;
+
+	return entry && entry->value[1];
+}
+
 /* Waits for what the clocks allow to have come first; false: no memory to wait with. */
 static bool wait_with(struct replay *replay, const struct disagreement *what)
 {
@@ -147,6 +156,10 @@ void answers_compare(struct replay *replay, const struct event *event,
 		return;
 	}
 	count_distinct(replay, replay->devices[target->device], request->iova, same);
+	if (rests_on_a_move(domain, request->iova)) {
+		replay->count.moved++;
+		replay->count.moved_agree += same;
+	}
 	if (same) {
 		replay->count.agree++;
 		return;

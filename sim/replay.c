@@ -419,6 +419,7 @@ int replay_batch(struct replay *replay, struct event_source *source,
 			if (run_dmas(replay, batch, i, &done, err))
 				return -1;
 		} else {
+			replay->event_moved = event->flags & EVENT_FLAG_CLAMPED;
 			replay->cpu = event_has(event, FIELD_CPU)
 					      ? (uint32_t)event_value(batch, event, FIELD_CPU)
 					      : 0;

@@ -65,7 +65,8 @@ struct replay_counters {
 	uint64_t events, dma, maps, unmaps, invals, dropped_invals, words, tables_made,
 		tables_freed, flushes, refused_maps;
 	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
-	uint64_t distinct, distinct_agree;	   /* of those, by device, page and mapping */
+	uint64_t distinct, distinct_agree; /* of those, by device, page and mapping */
+	uint64_t moved, moved_agree;	   /* of those whose update the importer moved (R10) */
 	uint64_t first_differ[16], n_first_differ; /* events of the first disagreements */
 };
 

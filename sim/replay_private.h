@@ -111,6 +111,7 @@ struct replay {
 	bool policy_invals, native_commands;
 	uint32_t cpu; /* that the event at hand ran on */
 	struct replay_counters count;
+	bool event_moved; /* the importer moved the event at hand to put cause before effect */
 	bool has_answers, lost; /* lost: the recorder dropped events, last at lost_ns */
 	uint64_t lost_ns;
 	struct disagreement *doubts; /* that an update close in time may still explain */

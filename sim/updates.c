@@ -133,7 +133,9 @@ static int cut_touched(void *ctx, const struct imap_entry *piece)
 static int touch(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		 struct err *err)
 {
-	struct imap_entry entry = { .first = first, .last = last, .value = { replay->now_ns } };
+	struct imap_entry entry = { .first = first,
+				    .last = last,
+				    .value = { replay->now_ns, replay->event_moved } };
 
 	if (!domain->touched)
 		return 0;

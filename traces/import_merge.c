@@ -207,8 +207,9 @@ static void take_guest(struct merge *merge, struct merge_step *step, bool pulled
 {
 	struct ahead *ahead = queue_at(merge, 0);
 	uint64_t time_ns = ahead->time_ns;
+	bool moved = pulled && time_ns > merge->host_ns;
 
-	if (pulled && time_ns > merge->host_ns) {
+	if (moved) {
 		uint64_t distance = time_ns - merge->host_ns;
 
 		merge->moved++;
@@ -227,7 +228,7 @@ static void take_guest(struct merge *merge, struct merge_step *step, bool pulled
 		merge->last_ns = time_ns;
 	*step = (struct merge_step){ .guest = &ahead->record,
 				     .time_ns = merge->last_ns,
-				     .clamped = ahead->clamped,
+				     .clamped = ahead->clamped || moved,
 				     .ordinal = ahead->ordinal };
 }
 
