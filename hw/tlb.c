@@ -107,10 +107,17 @@ int tlb_know_space(struct tlb *tlb, uint32_t space)
 	return 0;
 }
 
+static void note_sizes(struct tlb *tlb)
+{
+	tlb->only_lg2 = tlb->plain && tlb->n_live == 1 ? tlb->live_lg2[0] : 0;
+}
+
 static void count_size(struct tlb *tlb, unsigned page_lg2)
 {
-	if (!tlb->by_size[page_lg2]++)
+	if (!tlb->by_size[page_lg2]++) {
 		tlb->live_lg2[tlb->n_live++] = (uint8_t)page_lg2;
+		note_sizes(tlb);
+	}
 	tlb->count++;
 }
 
@@ -126,6 +133,7 @@ static void uncount_size(struct tlb *tlb, unsigned page_lg2)
 	tlb->n_live--;
 	for (; i < tlb->n_live; i++)
 		tlb->live_lg2[i] = tlb->live_lg2[i + 1];
+	note_sizes(tlb);
 }
 
 /* A copy of another size, or none (0), stood where one of page_lg2 is put. */
@@ -162,9 +170,16 @@ uint64_t tlb_lookup_rare(const struct tlb *tlb, uint64_t tag, iova_t iova, struc
 {
 	for (unsigned i = 0; i < tlb->n_live; i++) {
 		unsigned lg2 = tlb->live_lg2[i];
-		uint64_t set = tlb_set(tlb, iova, lg2);
-		uint64_t way = tlb_find(tlb, set, tlb_key(tlb, tag, iova, lg2));
+		uint64_t set, way, data;
 
+		if (tlb->plain) {
+			data = tlb_lookup_size(tlb, tag, iova, lg2, hit);
+			if (data)
+				return data;
+			continue;
+		}
+		set = tlb_set(tlb, iova, lg2);
+		way = tlb_find(tlb, set, tlb_key(tlb, tag, iova, lg2));
 		if (way == UINT64_MAX)
 			continue;
 		touch((struct tlb *)tlb, set, way);

@@ -88,7 +88,8 @@ struct tlb {
 	bool plain;    /* that, and a power of two of sets: what the inline paths are made for */
 	uint8_t back;  /* place of the last nibble in an order word */
 	uint8_t tag_shift;
-	uint8_t n_live; /* sizes that have copies now, most recently added last */
+	uint8_t only_lg2; /* the one size that has copies, if plain; else 0 */
+	uint8_t n_live;	  /* sizes that have copies now, most recently added last */
 	uint8_t live_lg2[TLB_SIZES];
 	uint64_t count, serial, stamp; /* count: copies now */
 	uint32_t *by_space;	       /* copies of each address space */
@@ -221,17 +222,9 @@ tlb_lookup_size(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned lg2, 
 static inline __attribute__((always_inline)) uint64_t
 tlb_lookup(const struct tlb *tlb, unsigned usual, uint64_t tag, iova_t iova, struct tlb_hit *hit)
 {
-	if (__builtin_expect(!tlb->plain, 0))
-		return tlb_lookup_rare(tlb, tag, iova, hit);
-	for (unsigned i = 0; i < tlb->n_live; i++) {
-		unsigned lg2 = tlb->live_lg2[i];
-		uint64_t data = lg2 == usual ? tlb_lookup_size(tlb, tag, iova, usual, hit)
-					     : tlb_lookup_size(tlb, tag, iova, lg2, hit);
-
-		if (data)
-			return data;
-	}
-	return 0;
+	if (__builtin_expect(tlb->only_lg2 == usual, 1))
+		return tlb_lookup_size(tlb, tag, iova, usual, hit);
+	return tlb_lookup_rare(tlb, tag, iova, hit);
 }
 
 /* A copy in its place; valid until it is replaced or removed. */

@@ -30,11 +30,30 @@ static inline __attribute__((always_inline)) void vtd_fill(struct vtd *vtd, stru
  */
 static inline bool vtd_has_smaller(const struct tlb *tlb, unsigned page_lg2)
 {
-	bool smaller = false;
-
+	if (tlb->only_lg2)
+		return tlb->only_lg2 < page_lg2;
 	for (unsigned i = 0; i < tlb->n_live; i++)
-		smaller |= tlb->live_lg2[i] < page_lg2;
-	return smaller;
+		if (tlb->live_lg2[i] < page_lg2)
+			return true;
+	return false;
+}
+
+/* page_lg2: walk->page_lg2, once as a constant. */
+static inline __attribute__((always_inline)) void
+vtd_fill_page(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
+	      const struct pt_walk *walk, unsigned page_lg2, unsigned reasons, uint64_t changed)
+{
+	struct tlb_copy copy = { .filled = vtd->iommu.event,
+				 .space = context->space,
+				 .reasons = (uint8_t)reasons,
+				 .page_lg2 = (uint8_t)page_lg2 };
+
+	if (vtd_has_smaller(vtd->iotlb, page_lg2) &&
+	    vtd_fill_overlaps(vtd, request, context->did, walk, context->space) &&
+	    MARK(MARK_OVERLAP_FILL))
+		copy.reasons |= CHECK_OVERLAP;
+	vtd_fill(vtd, vtd->iotlb, request, context->did, walk->pa | walk->perm | walk->flags, &copy,
+		 changed);
 }
 
 static inline __attribute__((always_inline)) void vtd_fill_iotlb(struct vtd *vtd,
@@ -43,17 +62,10 @@ static inline __attribute__((always_inline)) void vtd_fill_iotlb(struct vtd *vtd
 								 const struct pt_walk *walk,
 								 unsigned reasons, uint64_t changed)
 {
-	struct tlb_copy copy = { .filled = vtd->iommu.event,
-				 .space = context->space,
-				 .reasons = (uint8_t)reasons,
-				 .page_lg2 = walk->page_lg2 };
-
-	if (vtd_has_smaller(vtd->iotlb, walk->page_lg2) &&
-	    vtd_fill_overlaps(vtd, request, context->did, walk, context->space) &&
-	    MARK(MARK_OVERLAP_FILL))
-		copy.reasons |= CHECK_OVERLAP;
-	vtd_fill(vtd, vtd->iotlb, request, context->did, walk->pa | walk->perm | walk->flags, &copy,
-		 changed);
+	if (__builtin_expect(walk->page_lg2 == 12, 1))
+		vtd_fill_page(vtd, request, context, walk, 12, reasons, changed);
+	else
+		vtd_fill_page(vtd, request, context, walk, walk->page_lg2, reasons, changed);
 }
 
 static inline __attribute__((always_inline)) void
@@ -65,7 +77,7 @@ vtd_fill_pointer(struct vtd *vtd, const struct dma_request *request,
 				 .space = context->space,
 				 .reasons = (uint8_t)reasons,
 				 .table = walk->tables[level],
-				 .page_lg2 = (uint8_t)(12 + 9 * (level + 1)) };
+				 .page_lg2 = (uint8_t)vtd_region_lg2(level) };
 
 	vtd_fill(vtd, vtd->walk[level], request, context->did,
 		 walk->tables[level]->pa | walk->perms[level], &copy, changed);

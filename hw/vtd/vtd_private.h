@@ -96,6 +96,12 @@ struct vtd {
 	struct vtd_counters count;
 };
 
+/* log2 of the input that a table of that level covers. */
+static inline unsigned vtd_region_lg2(unsigned level)
+{
+	return 12 + 9 * (level + 1);
+}
+
 static inline struct vtd *vtd_of(const struct iommu *iommu)
 {
 	return (struct vtd *)iommu;

@@ -12,6 +12,25 @@
 
 /* ---- one page ------------------------------------------------------------------------- */
 
+/* Whether the walk cache of a level has a pointer for iova: then the walk begins at its table. */
+static inline __attribute__((always_inline)) const struct tlb *
+start_at(struct vtd *vtd, const struct vtd_context *context, iova_t iova, unsigned level,
+	 unsigned usual, struct pt_root *root, struct tlb_hit *hit, bool *check)
+{
+	const struct tlb *tlb = vtd->walk[level];
+	uint64_t data = tlb ? tlb_lookup(tlb, usual, context->did, iova, hit) : 0;
+
+	if (!data)
+		return NULL;
+	root->table = bits_at(data, 51, 12);
+	root->frame = tlb->copies[hit->at].table;
+	root->level = (uint8_t)level;
+	root->perm = data & TLB_PERM;
+	vtd->count.walk_hits[level]++;
+	*check = data & TLB_CHECK;
+	return tlb;
+}
+
 /*
  * Where the walk begins: the lowest table that a walk cache points to, else the top. Returns the
  * walk cache, NULL for the top; *hit is where in it, *check the pointer's check bit.
@@ -20,27 +39,21 @@ static inline __attribute__((always_inline)) const struct tlb *
 walk_start(struct vtd *vtd, const struct vtd_context *context, iova_t iova, struct pt_root *root,
 	   struct tlb_hit *hit, bool *check)
 {
+	const struct tlb *tlb;
+
 	*root = (struct pt_root){ .table = context->root,
 				  .frame = context->frame,
 				  .level = context->top,
 				  .perm = TLB_PERM,
 				  .reserved = vtd->reserved };
 	*check = false;
-	for (unsigned level = 0; level < context->top; level++) {
-		const struct tlb *tlb = vtd->walk[level];
-		uint64_t data = tlb ? tlb_lookup(tlb, 21, context->did, iova, hit) : 0;
-
-		if (!data)
-			continue;
-		root->table = bits_at(data, 51, 12);
-		root->frame = tlb->copies[hit->at].table;
-		root->level = (uint8_t)level;
-		root->perm = data & TLB_PERM;
-		vtd->count.walk_hits[level]++;
-		*check = data & TLB_CHECK;
-		return tlb;
-	}
-	return NULL;
+	/* the two lowest with their page sizes as constants: 2 MiB and 1 GiB */
+	tlb = start_at(vtd, context, iova, 0, 21, root, hit, check);
+	if (!tlb && context->top > 1)
+		tlb = start_at(vtd, context, iova, 1, 30, root, hit, check);
+	for (unsigned level = 2; !tlb && level < context->top; level++)
+		tlb = start_at(vtd, context, iova, level, vtd_region_lg2(level), root, hit, check);
+	return tlb;
 }
 
 /* The usual end of a walk; every other in vtd_walk_result(). */
