@@ -5,12 +5,23 @@
 
 #include "analysis/detect_private.h"
 
+static void on_removed(void *self, const struct removal *removal)
+{
+	struct detector *detector = self;
+
+	windows_removed(detector, removal);
+	if (detector->check)
+		window_check_removed(detector->check, removal);
+}
+
 static void on_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
 		      unsigned perm, uint64_t event, uint64_t time_ns)
 {
 	struct detector *detector = self;
 
 	windows_mapped(detector, domain, first, last, pa, perm, event, time_ns);
+	if (detector->check)
+		window_check_mapped(detector->check, domain, first, last, pa, perm, time_ns);
 	if (detector->n_gaps)
 		episodes_mapped(detector, domain, first, last, event, time_ns);
 }
@@ -69,6 +80,8 @@ static void on_done(void *self, const struct inval_op *op)
 
 	episodes_in_flight(detector, op);
 	windows_done(detector, op);
+	if (detector->check)
+		window_check_done(detector->check, detector->replay, op);
 }
 
 static void on_lost(void *self, uint64_t event, uint64_t time_ns)
@@ -103,7 +116,7 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 	detector->spare_window = detector->spare_part = detector->last_window = NO_WINDOW;
 	detector->replay_observer = (struct replay_observer){
 		.self = detector,
-		.removed = windows_removed,
+		.removed = on_removed,
 		.mapped = on_mapped,
 		.unmap_returned = episodes_unmap_returned,
 		.inval_issued = on_issued,
@@ -136,6 +149,7 @@ void detector_destroy(struct detector *detector)
 	if (!detector)
 		return;
 	windows_destroy(detector);
+	window_check_destroy(detector->check);
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
 		free(detector->worst[kind].items);
 	for (uint32_t i = 0; i < detector->n_episodes; i++)
@@ -337,9 +351,34 @@ static int put_notes(struct detector *detector, struct err *err)
 	return put_note(detector, err, text);
 }
 
+int detector_check_windows(struct detector *detector, struct err *err)
+{
+	return window_check_create(&detector->check) ? err_no_memory(err, "a check of windows") : 0;
+}
+
+/* The sums of both ways to follow windows. */
+static int compare_windows(struct detector *detector, struct err *err)
+{
+	unsigned __int128 byte_ns;
+	uint64_t bytes;
+
+	if (!window_check_finish(detector->check, replay_now_ns(detector->replay), &bytes,
+				 &byte_ns))
+		return err_no_memory(err, "a check of windows");
+	if (bytes == detector->exposed_bytes && byte_ns == detector->byte_ns)
+		return 0;
+	return err_set(err, ERR_DIFFERS,
+		       "verify: windows differ, a defect of this program: %llu bytes exposed, %llu "
+		       "when followed piece by piece%s",
+		       (unsigned long long)detector->exposed_bytes, (unsigned long long)bytes,
+		       bytes == detector->exposed_bytes ? ", for another time" : "");
+}
+
 int detector_finish(struct detector *detector, struct err *err)
 {
 	windows_finish(detector);
+	if (detector->check && compare_windows(detector, err))
+		return -1;
 	uses_finish(detector);
 	episodes_finish(detector);
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)

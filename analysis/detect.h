@@ -25,6 +25,9 @@ void detector_watch(struct detector *detector, struct replay *replay);
 /* The sink's error, if a callback failed: callbacks cannot return one. 0 or -1. */
 int detector_error(const struct detector *detector, struct err *err);
 
+/* --verify: follows the software side of windows a second way; detector_finish() compares. */
+int detector_check_windows(struct detector *detector, struct err *err);
+
 /* Ends every open window and episode, writes worst lists, counters, histograms and notes. */
 int detector_finish(struct detector *detector, struct err *err);
 

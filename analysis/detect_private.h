@@ -3,6 +3,7 @@
 #define IOMMUSIM_ANALYSIS_DETECT_PRIVATE_H
 
 #include "analysis/detect.h"
+#include "analysis/verify_windows.h"
 #include "sim/spans.h"
 
 enum { WORST = 100, STORY = 10, NO_WINDOW = UINT32_MAX };
@@ -133,6 +134,7 @@ struct detector {
 	unsigned __int128 byte_ns;
 	uint64_t exposed_bytes, no_window;
 
+	struct window_check *check; /* --verify; else NULL */
 	struct uaf *uafs;
 	uint32_t n_uafs, max_uafs;
 	struct overflow_episode *episodes; /* by unit */

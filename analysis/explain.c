@@ -146,7 +146,8 @@ static void print_conclusion(const struct facts *facts, FILE *out)
 	else if (!strcmp(facts->kind, "flush-missing"))
 		fprintf(out, "Nothing closed this window: %s. %s\n", facts->subtype, facts->detail);
 	else if (!strcmp(facts->kind, "disagreement"))
-		fputs("The recorded hardware answered otherwise than this model: the recording lacks "
+		fputs("The recorded hardware answered otherwise than this model: the recording "
+		      "lacks "
 		      "an update, or its IOMMU departs from the machine description.\n",
 		      out);
 	else

@@ -99,7 +99,8 @@ static int build(struct run *run, struct err *err)
 	observer = detector_replay_observer(run->detector);
 	caches = detector_iommu_observer(run->detector);
 	if (run->options->verify) {
-		if (verifier_create(observer, caches, &run->verifier, err))
+		if (verifier_create(observer, caches, &run->verifier, err) ||
+		    detector_check_windows(run->detector, err))
 			return -1;
 		observer = verifier_replay_observer(run->verifier);
 		caches = verifier_iommu_observer(run->verifier);

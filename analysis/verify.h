@@ -4,8 +4,9 @@
  * program: a bit that should have been set was not.
  *
  * Derived without check bits: stale-use and stale-refusal (served against truth, per page),
- * multi-hit of requests (valid copies that match, counted by brute force). Not derived again:
- * benign-stale, the hardware side of windows.
+ * multi-hit of requests (valid copies that match, counted by brute force); the software side of
+ * windows, followed piece by piece (verify_windows.h). Not derived again: benign-stale, the hardware
+ * side of windows.
  */
 #ifndef IOMMUSIM_ANALYSIS_VERIFY_H
 #define IOMMUSIM_ANALYSIS_VERIFY_H
