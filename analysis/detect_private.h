@@ -37,6 +37,7 @@ struct part {
 struct closed_run {
 	iova_t first, last;
 	uint64_t end_ns, by; /* event, or NO_EVENT */
+	uint64_t issued_ns;  /* of the invalidation that closed it */
 	uint64_t op;	     /* seq of what closed it */
 	enum exposure_end how;
 };

@@ -307,9 +307,14 @@ static void finish_window(struct detector *detector, uint32_t at)
 
 	for (uint32_t i = 0; i < window->n_runs; i++) {
 		tell_exposure(detector, window, &runs[i]);
+		/* Closed after all, but not within the limit: issued too late, or in time and late to
+		 * complete. */
 		if (limit && runs[i].how == EXPOSURE_CLOSED &&
 		    runs[i].end_ns - window->time_ns > limit)
-			tell_missing(detector, window, &runs[i], MISSING_NEVER_ISSUED);
+			tell_missing(detector, window, &runs[i],
+				     runs[i].issued_ns - window->time_ns > limit
+					     ? MISSING_NEVER_ISSUED
+					     : MISSING_NOT_COMPLETED);
 	}
 	spans_update(detector->domains[window->domain].spans, window->first, window->last,
 		     keep_others, &drop);
@@ -491,6 +496,7 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 		.op = op,
 		.units = 1ull << op->unit,
 		.run = { .end_ns = op->done_ns,
+			 .issued_ns = op->time_ns,
 			 .by = op->done_event != NO_EVENT ? op->done_event
 			       : op->policy		  ? NO_EVENT
 							  : op->event,
