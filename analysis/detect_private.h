@@ -28,6 +28,8 @@ struct part {
 	iova_t first;
 	pa_t pa;
 	uint64_t mapped;
+	uint64_t
+		flushed; /* step at which the last of its IOMMUs was flushed: ATCs count from there */
 	uint32_t owner, window, next;
 	uint8_t lost;
 	bool used;
@@ -39,6 +41,7 @@ struct closed_run {
 	uint64_t end_ns, by; /* event, or NO_EVENT */
 	uint64_t issued_ns;  /* of the invalidation that closed it */
 	uint64_t op;	     /* seq of what closed it */
+	uint64_t left;	     /* who was still to be flushed (struct domain.holders) */
 	enum exposure_end how;
 };
 

@@ -6,7 +6,8 @@
 struct piece {
 	iova_t first, last;
 	pa_t pa; /* of first */
-	uint64_t seq, time_ns, units;
+	uint64_t seq, time_ns, holders;
+	uint64_t flushed; /* step at which its last IOMMU was flushed */
 	unsigned lost;
 	uint32_t domain;
 };
@@ -90,11 +91,11 @@ void window_check_removed(struct window_check *check, const struct removal *remo
 			       .pa = removal->pa,
 			       .seq = removal->seq,
 			       .time_ns = removal->time_ns,
-			       .units = removal->domain->units,
+			       .holders = removal->domain->holders,
 			       .lost = removal->lost,
 			       .domain = removal->domain->number };
 
-	if (piece.units)
+	if (piece.holders)
 		add(check, &piece);
 }
 
@@ -115,36 +116,45 @@ void window_check_mapped(struct window_check *check, const struct domain *domain
 	}
 }
 
-static bool about(const struct inval_op *op, const struct domain *domain)
+/* The bit of who was flushed, or 0 when the invalidation is not about the piece. */
+static uint64_t flushed_by(const struct replay *replay, const struct inval_op *op,
+			   const struct piece *piece)
 {
-	switch (op->scope.what) {
-	case INVAL_ALL:
-		return true;
-	case INVAL_DOMAIN:
-	case INVAL_RANGE:
-		return op->scope.tag == domain->tag;
-	case INVAL_DEVICE_CONFIG:
-	case INVAL_DEVICE_ATC:
-		break;
-	}
-	return false;
+	const struct domain *domain = replay_domain(replay, piece->domain);
+
+	if (op->failed || piece->seq > op->seq || piece->first > op->scope.last ||
+	    piece->last < op->scope.first || op->scope.what == INVAL_DEVICE_CONFIG)
+		return 0;
+	if (op->scope.what != INVAL_DEVICE_ATC)
+		return op->scope.what == INVAL_ALL || op->scope.tag == domain->tag
+			       ? 1ull << op->unit
+			       : 0;
+	if (holders_units(piece->holders) || op->seq <= piece->flushed)
+		return 0; /* before the IOTLB's: it may have filled again */
+	for (uint32_t i = 0; i < domain->n_atcs; i++)
+		if (domain->atc_devices[i] ==
+		    replay_device(replay, op->unit, op->scope.device)->number)
+			return 1ull << (WORLD_UNITS + i);
+	return 0;
 }
 
 void window_check_done(struct window_check *check, const struct replay *replay,
 		       const struct inval_op *op)
 {
-	for (size_t i = 0; i < check->n && !op->failed;) {
+	for (size_t i = 0; i < check->n;) {
 		struct piece *piece = &check->pieces[i];
+		uint64_t holder = piece->holders & flushed_by(replay, op, piece);
 
-		if (piece->seq > op->seq || !(piece->units >> op->unit & 1) ||
-		    piece->first > op->scope.last || piece->last < op->scope.first ||
-		    !about(op, replay_domain(replay, piece->domain))) {
+		if (!holder) {
 			i++;
 			continue;
 		}
 		narrow(check, i, op->scope.first, op->scope.last);
-		check->pieces[i].units &= ~(1ull << op->unit);
-		if (check->pieces[i].units)
+		piece = &check->pieces[i];
+		piece->holders &= ~holder;
+		if (!holders_units(piece->holders) && holders_units(holder))
+			piece->flushed = replay_seq(replay);
+		if (piece->holders)
 			i++;
 		else
 			close_piece(check, i, op->done_ns);

@@ -117,7 +117,7 @@ void windows_removed(void *self, const struct removal *removal)
 
 	if (removal->beyond)
 		episodes_beyond(detector, removal);
-	if (!removal->domain->units) { /* no device since ever: nothing can hold it */
+	if (!removal->domain->holders) { /* no device since ever: nothing can hold it */
 		detector->no_window++;
 		return;
 	}
@@ -126,7 +126,7 @@ void windows_removed(void *self, const struct removal *removal)
 					  : open_window(detector, removal);
 	part = at == NO_WINDOW ? NO_WINDOW : new_part(detector);
 	if (part == NO_WINDOW || spans_add(windows->spans, removal->first, removal->last, part,
-					   removal->domain->units)) {
+					   removal->domain->holders)) {
 		detector_fails(detector, "exposure windows");
 		return;
 	}
@@ -246,6 +246,9 @@ static void tell_missing(struct detector *detector, const struct window *window,
 			 why == MISSING_WRONG_SCOPE ? "issued instead: %s"
 						    : "issued and never completed: %s",
 			 scope);
+	} else if (run->left && !holders_units(run->left)) {
+		snprintf(story.finding.detail, sizeof story.finding.detail,
+			 "IOTLBs were flushed, a device TLB was not after them");
 	}
 	story_tell(detector, &story);
 }
@@ -258,7 +261,7 @@ static int add_run(struct window *window, struct closed_run run)
 		window->n_runs > 1 ? &window->runs[window->n_runs - 1] : &window->run;
 
 	if (window->n_runs && last->op == run.op && last->how == run.how &&
-	    last->last + 1 == run.first) {
+	    last->left == run.left && last->last + 1 == run.first) {
 		last->last = run.last;
 		return 0;
 	}
@@ -343,6 +346,21 @@ static void software_closed(struct detector *detector, uint32_t at)
 		finish_window(detector, at);
 }
 
+/* Bits of struct domain.holders that an invalidation is about. */
+static uint64_t holders_of(const struct detector *detector, const struct domain *domain,
+			   const struct inval_op *op)
+{
+	uint32_t device;
+
+	if (op->scope.what != INVAL_DEVICE_ATC)
+		return 1ull << op->unit;
+	device = replay_device(detector->replay, op->unit, op->scope.device)->number;
+	for (uint32_t i = 0; i < domain->n_atcs; i++)
+		if (domain->atc_devices[i] == device)
+			return 1ull << (WORLD_UNITS + i);
+	return 0;
+}
+
 /* What an invalidation, a restoring map or the end does to the parts in a range. */
 struct closing {
 	struct detector *detector;
@@ -360,16 +378,22 @@ struct closing {
 static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t *data)
 {
 	struct closing *closing = ctx;
-	const struct part *part = &closing->detector->parts[key];
+	struct part *part = &closing->detector->parts[key];
 	struct window *window = &closing->detector->windows[part->window];
+	bool atc = closing->op && closing->op->scope.what == INVAL_DEVICE_ATC;
 
 	if (!*data || (closing->op && window->seq > closing->op->seq))
+		return true;
+	/* An ATC refills from a stale IOTLB: its flush counts only if issued after that one's end. */
+	if (atc && (holders_units(*data) || closing->op->seq <= part->flushed))
 		return true;
 	if (closing->restore &&
 	    ((closing->perm & part->lost) != part->lost ||
 	     part->pa + (first - part->first) != closing->pa + (first - closing->iova)))
 		return true;
 	*data &= ~closing->units;
+	if (!atc && !holders_units(*data))
+		part->flushed = replay_seq(closing->detector->replay);
 	if (*data)
 		return true;
 	closing->run.first = first;
@@ -415,11 +439,21 @@ void windows_mapped(struct detector *detector, const struct domain *domain, iova
 }
 
 /* The domains that an invalidation of translations is about. */
-static bool concerns(const struct inval_op *op, const struct domain *domain)
+static bool concerns(const struct detector *detector, const struct inval_op *op,
+		     const struct domain *domain)
 {
-	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
+	switch (op->scope.what) {
+	case INVAL_ALL:
+		return true;
+	case INVAL_DEVICE_CONFIG:
 		return false;
-	return op->scope.what == INVAL_ALL || op->scope.tag == domain->tag;
+	case INVAL_DEVICE_ATC:
+		return holders_of(detector, domain, op) != 0;
+	case INVAL_DOMAIN:
+	case INVAL_RANGE:
+		break;
+	}
+	return op->scope.tag == domain->tag;
 }
 
 struct trying {
@@ -468,7 +502,7 @@ static void look(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_
 
 	(void)first;
 	(void)last;
-	if (data &&
+	if ((data >> looking->op->unit & 1) &&
 	    looking->detector->windows[looking->detector->parts[key].window].seq < looking->op->seq)
 		looking->found = true;
 }
@@ -482,7 +516,7 @@ bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 		const struct domain *domain =
 			detector->domains[i].open ? replay_domain(detector->replay, i) : NULL;
 
-		if (domain && concerns(op, domain))
+		if (domain && concerns(detector, op, domain))
 			spans_each(detector->domains[i].spans, op->scope.first, op->scope.last,
 				   look, &looking);
 	}
@@ -494,7 +528,6 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 	struct closing closing = {
 		.detector = detector,
 		.op = op,
-		.units = 1ull << op->unit,
 		.run = { .end_ns = op->done_ns,
 			 .issued_ns = op->time_ns,
 			 .by = op->done_event != NO_EVENT ? op->done_event
@@ -510,8 +543,10 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 		const struct domain *domain =
 			detector->domains[i].open ? replay_domain(detector->replay, i) : NULL;
 
-		if (domain && concerns(op, domain))
-			close_range(&closing, i, op->scope.first, op->scope.last);
+		if (!domain || !concerns(detector, op, domain))
+			continue;
+		closing.units = holders_of(detector, domain, op);
+		close_range(&closing, i, op->scope.first, op->scope.last);
 	}
 }
 
@@ -673,14 +708,14 @@ void windows_copy_closes(struct detector *detector, const struct cached_copy *co
 /* ---- the end -------------------------------------------------------------------------------------- */
 
 static enum missing_why why_missing(const struct detector *detector, const struct window *window,
-				    uint64_t now)
+				    const struct closed_run *run_left, uint64_t now)
 {
 	const struct run_config *run = &detector->machine->run;
 	const struct domain *domain = replay_domain(detector->replay, window->domain);
 
 	if (run->flush_limit && now - window->time_ns < run->flush_limit)
 		return MISSING_ENDED;
-	if (window->tried <= window->seq)
+	if (window->tried <= window->seq || !holders_units(run_left->left))
 		return MISSING_NEVER_ISSUED;
 	if ((window->tried_scope.what == INVAL_ALL ||
 	     (domain && window->tried_scope.tag == domain->tag &&
@@ -704,6 +739,7 @@ static bool end_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uin
 				  .end_ns = ending->now,
 				  .by = NO_EVENT,
 				  .op = UINT64_MAX,
+				  .left = *data,
 				  .how = EXPOSURE_OPEN };
 
 	if (!*data)
@@ -738,7 +774,7 @@ void windows_finish(struct detector *detector)
 
 			if (run->how == EXPOSURE_OPEN)
 				tell_missing(detector, window, run,
-					     why_missing(detector, window, ending.now));
+					     why_missing(detector, window, run, ending.now));
 		}
 		window->copies = 0;
 		finish_window(detector, i);

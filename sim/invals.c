@@ -27,6 +27,18 @@ static int new_pending(struct replay *replay, uint32_t *number, struct err *err)
 	return new_pending(replay, number, err);
 }
 
+/* What waited for one invalidation waits for another. */
+static void hand_on(struct pending_inval *to, const struct pending_inval *from)
+{
+	to->free = from->free;
+	to->fq_domain = from->fq_domain;
+	to->fq_count = from->fq_count;
+	to->returns = from->returns;
+	to->ret_domain = from->ret_domain;
+	to->ret_first = from->ret_first;
+	to->ret_last = from->ret_last;
+}
+
 /* X: copies in scope vanish. */
 static void execute(struct replay *replay, struct inval_op *op)
 {
@@ -58,16 +70,26 @@ int inval_execute(struct replay *replay, uint32_t number, struct err *err)
 	return 0;
 }
 
-/* D at this instant. */
+static int issue_atcs(struct replay *replay, const struct inval_op *after, uint32_t *last,
+		      struct err *err);
+
+/* D at this instant. What waits for it waits for the device TLBs too, where the policy flushes any. */
 int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 {
 	struct pending_inval pending = replay->pending[number];
 	struct inval_op *op = &pending.op;
+	uint32_t last = NO_INVAL;
 
 	replay->pending[number].used = false;
 	op->done_ns = replay->now_ns;
 	replay->unit_at_hand = op->unit;
 	replay->observer->inval_done(replay->observer->self, op);
+	if (issue_atcs(replay, op, &last, err))
+		return -1;
+	if (last != NO_INVAL) {
+		hand_on(&replay->pending[last], &pending);
+		return 0;
+	}
 	writer_free_tables(replay, pending.free);
 	if (pending.returns)
 		replay->observer->unmap_returned(
@@ -112,13 +134,45 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	return 0;
 }
 
+/*
+ * Linux flushes the device TLBs of a domain after its IOTLB (drivers 1, R5): *last is the number of the
+ * last of them, or NO_INVAL when there is none behind this IOMMU.
+ */
+static int issue_atcs(struct replay *replay, const struct inval_op *after, uint32_t *last,
+		      struct err *err)
+{
+	const struct domain *domain =
+		after->domain != NAME_NONE ? replay->domains[after->domain] : NULL;
+	struct invalidation scope = { .what = INVAL_DEVICE_ATC,
+				      .pasid = NO_PASID,
+				      .last = UINT64_MAX };
+
+	if (!after->policy || !domain || after->scope.what == INVAL_DEVICE_ATC)
+		return 0;
+	if (after->scope.what == INVAL_RANGE) {
+		scope.first = after->scope.first;
+		scope.last = after->scope.last;
+	}
+	for (uint32_t i = 0; i < domain->n_atcs; i++) {
+		const struct device *device = replay->devices[domain->atc_devices[i]];
+
+		if (device->unit != after->unit || device->domain != domain->number)
+			continue;
+		scope.device = device->handle;
+		if (issue_one(replay, after->unit, domain, &scope, NULL, true,
+			      replay->machine->run.inval_latency, last, err))
+			return -1;
+	}
+	return 0;
+}
+
 int inval_issue(struct replay *replay, const struct domain *domain,
 		const struct invalidation *scope, uint64_t latency, uint32_t *number,
 		struct err *err)
 {
 	*number = NO_INVAL;
 	for (uint32_t unit = 0; unit < replay->n_units; unit++)
-		if ((!domain || domain->units >> unit & 1) &&
+		if ((!domain || domain->holders >> unit & 1) &&
 		    issue_one(replay, unit, domain, scope, NULL, true, latency, number, err))
 			return -1;
 	if (*number != NO_INVAL)
@@ -189,7 +243,7 @@ static uint64_t units_of(const struct replay *replay, const struct event *event,
 
 		return 1ull << replay->devices[agent.device]->unit;
 	}
-	return domain ? domain->units : UINT64_MAX;
+	return domain ? holders_units(domain->holders) : UINT64_MAX;
 }
 
 static int issue_recorded(struct replay *replay, uint32_t unit, const struct domain *domain,

@@ -4,8 +4,6 @@
 
 #include "sim/replay_private.h"
 
-enum { UNITS_MAX = 64 };
-
 /* The registers and the root table of a unit, as its driver leaves them after start-up. */
 static int start_unit(struct replay *replay, struct iommu *iommu, struct err *err)
 {
@@ -26,8 +24,8 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 	struct iommu *iommu;
 	pa_t limit;
 
-	if (replay->n_units == UNITS_MAX)
-		return replay_error(replay, ERR_LIMIT, err, "more than %d IOMMUs", UNITS_MAX);
+	if (replay->n_units == WORLD_UNITS)
+		return replay_error(replay, ERR_LIMIT, err, "more than %d IOMMUs", WORLD_UNITS);
 	units = realloc(replay->units, (replay->n_units + 1) * sizeof *units);
 	if (!units)
 		return err_no_memory(err, "IOMMUs");
@@ -329,6 +327,24 @@ static struct device *device_of(struct replay *replay, const struct event *event
 	return NULL;
 }
 
+/* The device's IOMMU and, with ATS, its device TLB may hold the domain's translations from now on. */
+static int add_holders(struct replay *replay, struct domain *domain, const struct device *device,
+		       struct err *err)
+{
+	domain->holders |= 1ull << device->unit;
+	if (!device->ats)
+		return 0;
+	for (uint32_t i = 0; i < domain->n_atcs; i++)
+		if (domain->atc_devices[i] == device->number)
+			return 0;
+	if (domain->n_atcs == WORLD_ATCS)
+		return replay_error(replay, ERR_LIMIT, err,
+				    "more than %d devices with ATS in one domain", WORLD_ATCS);
+	domain->holders |= 1ull << (WORLD_UNITS + domain->n_atcs);
+	domain->atc_devices[domain->n_atcs++] = device->number;
+	return 0;
+}
+
 int setup_attach(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct device *device = device_of(replay, event, err);
@@ -344,7 +360,8 @@ int setup_attach(struct replay *replay, const struct event *event, struct err *e
 		replay->domains[device->domain]->devices--;
 	device->domain = domain->number;
 	domain->devices++;
-	domain->units |= 1ull << device->unit;
+	if (add_holders(replay, domain, device, err))
+		return -1;
 	return write_context(replay, device, domain, err) ||
 			       drop_config(replay, device, domain->tag, err)
 		       ? -1

@@ -21,6 +21,14 @@ enum { LEDGER_PA, LEDGER_PERM, LEDGER_EVENT };
 enum { OWNER_NAME, OWNER_STATE, OWNER_EVENT };
 enum owner_state { OWNER_FREE, OWNER_DATA, OWNER_TABLE };
 
+enum { WORLD_UNITS = 32, WORLD_ATCS = 32 };
+
+/* The bits of struct domain.holders that are IOMMUs. */
+static inline uint64_t holders_units(uint64_t holders)
+{
+	return holders & ((1ull << WORLD_UNITS) - 1);
+}
+
 struct domain {
 	uint32_t number; /* in names */
 	uint32_t owner;	 /* string number or NAME_NONE */
@@ -31,7 +39,11 @@ struct domain {
 	bool before;	  /* existed before the recording began */
 	uint32_t space;	  /* of its tables */
 	uint32_t devices; /* attached now */
-	uint64_t units;	  /* bit per IOMMU that one of its devices is or was behind */
+	/* Who may hold its translations: bit per IOMMU that one of its devices is or was behind, and
+	 * from bit WORLD_ATCS on a bit per device with ATS that is or was attached. */
+	uint64_t holders;
+	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
+	uint32_t n_atcs;
 	struct imap *ledger;
 	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
 };

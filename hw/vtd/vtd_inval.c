@@ -40,10 +40,31 @@ void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
 		break;
 	case INVAL_DEVICE_ATC:
 		low = QI_DEVICE_TLB | (uint64_t)vtd->devices[what->device].sid << 32;
-		high = 0x7ffffffffffff001ull;
+		while (mask < 52 && (what->first >> 12 >> mask) != (what->last >> 12 >> mask))
+			mask++;
+		high = what->first & ~low_mask(12 + mask);
+		if (mask) /* S: the low address bits are ones, ended by the first zero, up to the size */
+			high |= (low_mask(mask - 1) << 12) | 1;
 		break;
 	}
 	*command = (struct native_command){ .words = { low, high } };
+}
+
+/* 6.5.2.5: which device, and an address that says its size when S is set. */
+static bool decode_device_tlb(const struct vtd *vtd, const struct native_command *command,
+			      struct invalidation *what)
+{
+	uint64_t sid = bits(command->words[0], 47, 32), high = command->words[1];
+	unsigned ones = bit(high, 0) ? (unsigned)__builtin_ctzll(~(high >> 12)) + 1 : 0;
+
+	what->what = INVAL_DEVICE_ATC;
+	what->pasid = NO_PASID;
+	what->first = bits_at(high, 63, 12) & ~low_mask(12 + ones);
+	what->last = what->first | low_mask(12 + ones);
+	for (what->device = 0; what->device < vtd->n_devices; what->device++)
+		if (vtd->devices[what->device].sid == sid)
+			return true;
+	return false;
 }
 
 bool vtd_decode(const struct iommu *iommu, const struct native_command *command,
@@ -52,8 +73,9 @@ bool vtd_decode(const struct iommu *iommu, const struct native_command *command,
 	uint64_t low = command->words[0], high = command->words[1];
 	unsigned mask = (unsigned)bits(high, 5, 0);
 
-	(void)iommu;
 	memset(what, 0, sizeof *what);
+	if (bits(low, 3, 0) == QI_DEVICE_TLB)
+		return decode_device_tlb((const struct vtd *)iommu, command, what);
 	if (bits(low, 3, 0) != QI_IOTLB)
 		return false;
 	what->tag = bits(low, 31, 16);
