@@ -53,7 +53,8 @@ struct window {
 	iova_t first, last;
 	uint64_t open_bytes;
 	uint32_t copies; /* of the model's caches that grant what is gone */
-	bool ever_held;
+	bool ever_held,
+		by_implementation; /* the last copy went with a flush that did not ask for it */
 	uint64_t hw_since, hw_total, hw_first, hw_last, uses, use_event;
 	uint64_t tried; /* seq of the last invalidation that came near */
 	uint64_t tried_event;

@@ -208,6 +208,11 @@ static void tell_exposure(struct detector *detector, const struct window *window
 	story.finding.uncertain = uncertain;
 	tell_times(window, run, &story.finding);
 	tell_origin(detector, window, run, &story);
+	if (window->by_implementation)
+		snprintf(story.finding.detail, sizeof story.finding.detail,
+			 "the hardware side was closed only by the implementation: the flush did "
+			 "not "
+			 "cover the window");
 	if (window->uses)
 		story_step(&story, "used", window->use_event, FINDING_NONE,
 			   "%llu uses, this is the first", (unsigned long long)window->uses);
@@ -682,6 +687,19 @@ static void forget_holder(struct detector *detector, struct holder *holder)
 	detector->holders[at] = (struct holder){ 0 };
 }
 
+/* Rules, "Scope of the software window": the model flushed more of the window than it was told. */
+static bool flushed_unasked(const struct detector *detector, const struct window *window,
+			    const struct cached_copy *copy)
+{
+	const struct inval_op *op = replay_executing(detector->replay);
+	const struct domain *domain = replay_domain(detector->replay, window->domain);
+	iova_t first = copy->first > window->first ? copy->first : window->first;
+	iova_t last = copy->last < window->last ? copy->last : window->last;
+
+	return op && !(concerns(detector, op, domain) && op->scope.first <= first &&
+		       op->scope.last >= last);
+}
+
 void windows_copy_closes(struct detector *detector, const struct cached_copy *copy)
 {
 	struct holder *holder;
@@ -699,6 +717,7 @@ void windows_copy_closes(struct detector *detector, const struct cached_copy *co
 			continue;
 		window->hw_total += now - window->hw_since;
 		window->hw_last = now;
+		window->by_implementation = flushed_unasked(detector, window, copy);
 		if (!window->open_bytes)
 			finish_window(detector, holder->windows[i]);
 	}

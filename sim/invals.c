@@ -50,9 +50,10 @@ static void execute(struct replay *replay, struct inval_op *op)
 	replay->unit_at_hand = op->unit;
 	if (op->failed)
 		return;
-	if (iommu->model->execute(iommu, replay->event, &op->command, &report, &refused))
-		op->failed = true; /* the hardware's answer, not ours: nothing was invalidated */
-	else
+	replay->executing = op;
+	op->failed = iommu->model->execute(iommu, replay->event, &op->command, &report, &refused);
+	replay->executing = NULL;
+	if (!op->failed) /* refused is the hardware's answer, not ours: nothing was invalidated */
 		replay->observer->inval_executed(replay->observer->self, op, &report);
 }
 

@@ -471,6 +471,11 @@ uint64_t replay_seq(const struct replay *replay)
 	return replay->seq;
 }
 
+const struct inval_op *replay_executing(const struct replay *replay)
+{
+	return replay->executing;
+}
+
 uint32_t replay_unit_at_hand(const struct replay *replay)
 {
 	return replay->unit_at_hand;

@@ -84,6 +84,8 @@ int replay_finish(struct replay *replay, struct err *err);
 const struct replay_counters *replay_counters(const struct replay *replay);
 uint64_t replay_now_ns(const struct replay *replay);
 uint64_t replay_event(const struct replay *replay); /* the recorded event at hand */
+/* The invalidation that executes right now, or NULL. */
+const struct inval_op *replay_executing(const struct replay *replay);
 /* The unit whose callback is running. */
 uint32_t replay_unit_at_hand(const struct replay *replay);
 /* A step number in the order of all updates and issues. */

@@ -116,7 +116,8 @@ struct replay {
 	uint64_t lost_ns;
 	struct disagreement *doubts; /* that an update close in time may still explain */
 	size_t n_doubts, max_doubts;
-	struct iommu *in_dma; /* translating now; its event names the request */
+	const struct inval_op *executing; /* the invalidation at hand, or NULL */
+	struct iommu *in_dma;		  /* translating now; its event names the request */
 	uint64_t first_dma;
 	struct dma_request requests[DMA_RUN];
 	struct dma_result results[DMA_RUN];
