@@ -25,7 +25,7 @@ static double cpu_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static void die(const struct err *err)
+static _Noreturn void die(const struct err *err)
 {
 	fprintf(stderr, "bench: %s\n", err->text);
 	exit(3);
