@@ -91,7 +91,7 @@ static int cat(const struct cat_options *options, const char *path, struct event
 	if (native && options->first > 0 && options->first < info.records &&
 	    imt_source_seek(source, options->first, err))
 		return -1;
-	if (recording_create(options->output, native ? info.meta : NULL, &sink, err))
+	if (recording_create(options->output, source->meta, &sink, err))
 		return -1;
 	if (!progress_would_mix(options->output))
 		progress_start(&progress, "events");

@@ -293,6 +293,8 @@ struct event_source {
 	struct names *names;	/* owned by the source */
 	uint64_t bytes, offset; /* of the input, for progress; bytes 0: unknown */
 	const char *kind;	/* "text", "native", "generator", "import" */
+	const char
+		*meta; /* "key = value" lines on where it comes from, or NULL; the source's own */
 	/* Merged from two clocks: events of different ones this close are unordered (rules R10). */
 	uint64_t uncertainty_ns;
 };

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "traces/imt_format.h"
+#include "traces/meta.h"
 
 struct imt_source {
 	struct event_source head;
@@ -177,14 +178,6 @@ bad:
 	return -1;
 }
 
-/* The number after a key of META; 0: it has none. */
-static uint64_t meta_number(const char *meta, const char *key)
-{
-	const char *at = strstr(meta, key);
-
-	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
-}
-
 static int read_meta(struct imt_source *source, const struct imt_block *block, char what[160])
 {
 	char *meta;
@@ -204,7 +197,8 @@ static int read_meta(struct imt_source *source, const struct imt_block *block, c
 	meta[block->bytes] = 0;
 	source->meta = meta;
 	source->info.meta = meta;
-	source->head.uncertainty_ns = meta_number(meta, "clock.uncertainty_ns = ");
+	source->head.meta = meta;
+	source->head.uncertainty_ns = meta_uncertainty_ns(meta);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <zstd.h>
 
 #include "traces/imt_format.h"
+#include "traces/meta.h"
 #include "traces/output.h"
 
 enum { SLOTS_PER_BLOCK = 1 << 18 };
@@ -566,18 +567,12 @@ static int imt_finish(struct event_sink *head, const struct names *names, struct
 	return answer;
 }
 
-/* Lines that the writer gives itself are not taken over from another file's META. */
 static void append_meta(struct bytes *payload, const char *meta)
 {
-	static const char *const own[] = { "format =", "writer =", "libzstd =" };
-
 	while (meta && *meta) {
 		size_t n = strcspn(meta, "\n");
-		bool mine = false;
 
-		for (size_t i = 0; i < 3; i++)
-			mine |= !strncmp(meta, own[i], strlen(own[i]));
-		if (!mine) {
+		if (!meta_is_writers(meta)) {
 			append(payload, meta, n);
 			append(payload, "\n", 1);
 		}

@@ -127,7 +127,7 @@ static int file_finish(struct event_sink *head, const struct names *names, struc
 	return answer;
 }
 
-static int file_open(const char *path, struct event_sink **out, struct err *err)
+static int file_open(const char *path, const char *meta, struct event_sink **out, struct err *err)
 {
 	struct file_sink *sink = calloc(1, sizeof *sink);
 
@@ -138,7 +138,7 @@ static int file_open(const char *path, struct event_sink **out, struct err *err)
 		free(sink);
 		return -1;
 	}
-	if (text_sink_open(sink->output.file, &sink->text, err)) {
+	if (text_sink_open(sink->output.file, meta, &sink->text, err)) {
 		output_discard(&sink->output);
 		free(sink);
 		return -1;
@@ -155,7 +155,7 @@ int recording_create(const char *path, const char *meta, struct event_sink **out
 
 	if (ends_with(path, ".imt"))
 		return imt_sink_open(path, &options, out, err);
-	return file_open(path, out, err);
+	return file_open(path, meta, out, err);
 }
 
 int recording_copy(struct event_source *source, struct event_sink *sink, uint64_t *events,

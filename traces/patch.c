@@ -302,6 +302,7 @@ int patched_open(struct event_source *recording, struct event_source *patch,
 	patched->head = (struct event_source){ .ops = &ops,
 					       .bytes = recording->bytes,
 					       .kind = recording->kind,
+					       .meta = recording->meta,
 					       .uncertainty_ns = recording->uncertainty_ns };
 	if (names_create(&patched->head.names)) {
 		patched_close(&patched->head);

@@ -8,7 +8,7 @@
  * Times take ns us ms s or +N relative to the line before; sizes take K M G. A line that does
  * not parse is refused with file, line, column, what was expected and the nearest known word.
  * Printing is canonical (absolute ns, fixed key order), so that text -> native -> text is the
- * identity on printed text. Not modelled: comments are not kept.
+ * identity on printed text. Comments are not kept, but for META (traces/meta.h).
  */
 #ifndef IOMMUSIM_TRACES_TEXT_H
 #define IOMMUSIM_TRACES_TEXT_H
@@ -20,8 +20,9 @@
 /* Reads from file (closed by source_close()); path is for messages. Lines up to 1 MiB. */
 int text_source_open(FILE *file, const char *path, struct event_source **out, struct err *err);
 
-/* Writes the header line at once, then every event; file is not closed by the sink. */
-int text_sink_open(FILE *file, struct event_sink **out, struct err *err);
+/* Writes the header line and META (NULL: none) at once, then every event; file is not closed by the
+ * sink. */
+int text_sink_open(FILE *file, const char *meta, struct event_sink **out, struct err *err);
 
 /* One event as its line of the text form without the newline, at most size - 1 bytes. */
 void text_format(const struct names *names, const struct event_batch *batch,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "traces/meta.h"
 #include "traces/text.h"
 
 enum { LINE_MAX_BYTES = 1 << 20, SLOTS_PER_EVENT = EVENT_FIELDS };
@@ -16,6 +17,9 @@ struct text_source {
 	size_t line_size;
 	uint64_t line_number, last_ns, records;
 	bool header_seen, ended, broken;
+	bool held;  /* line is the first event, not parsed yet */
+	char *meta; /* NULL: none */
+	size_t meta_n;
 	struct err broken_why;
 	struct event events[EVENT_BATCH];
 	uint32_t lines[EVENT_BATCH]; /* of each event, relative to first_line */
@@ -898,6 +902,53 @@ static int check_header(struct text_source *source, struct err *err)
 	return 0;
 }
 
+/* "# meta key = value": kept; every other comment is not. -1: *err says why not. */
+static int take_comment(struct text_source *source, struct err *err)
+{
+	static const char prefix[] = "# meta ";
+	size_t n = strlen(source->line), add;
+	char *meta;
+
+	if (strncmp(source->line, prefix, sizeof prefix - 1) != 0)
+		return 0;
+	add = n - (sizeof prefix - 1);
+	if (source->meta_n + add + 1 > META_MAX)
+		return err_set(err, ERR_LIMIT, "%s:%llu: more than 1 MiB of META", source->path,
+			       (unsigned long long)source->line_number);
+	meta = realloc(source->meta, source->meta_n + add + 2);
+	if (!meta)
+		return err_no_memory(err, "META");
+	memcpy(meta + source->meta_n, source->line + sizeof prefix - 1, add);
+	source->meta = meta;
+	source->meta_n += add + 1;
+	meta[source->meta_n - 1] = '\n';
+	meta[source->meta_n] = 0;
+	return 0;
+}
+
+/* Up to the first event, whose line is held: where a recording comes from is known from the start. */
+static void read_head(struct text_source *source)
+{
+	struct parser parser = { .source = source, .err = &source->broken_why };
+
+	while (!source->held && !source->ended && !source->broken) {
+		int got = read_line(source, &source->broken_why);
+
+		source->ended = got == 0;
+		source->broken = got < 0;
+		if (got <= 0)
+			return;
+		if (!source->header_seen) {
+			source->broken = check_header(source, &source->broken_why) != 0;
+			continue;
+		}
+		parser.at = source->line;
+		source->held = !at_end(&parser);
+		if (!source->held)
+			source->broken = take_comment(source, &source->broken_why) != 0;
+	}
+}
+
 /* Reads until the batch is full; what came before a bad line is delivered first. */
 static int text_next(struct event_source *head, struct event_batch *batch, struct err *err)
 {
@@ -909,14 +960,13 @@ static int text_next(struct event_source *head, struct event_batch *batch, struc
 	source->first = source->records;
 	source->first_line = source->line_number;
 	while (n < EVENT_BATCH && !source->ended && !source->broken) {
-		int got = read_line(source, &source->broken_why);
+		int got = source->held ? 1 : read_line(source, &source->broken_why);
 
+		source->held = false;
 		if (got == 0) {
 			source->ended = true;
 		} else if (got < 0) {
 			source->broken = true;
-		} else if (!source->header_seen) {
-			source->broken = check_header(source, &source->broken_why) != 0;
 		} else {
 			parser.at = source->line;
 			if (at_end(&parser))
@@ -959,6 +1009,7 @@ static void text_close(struct event_source *head)
 	names_destroy(head->names);
 	free(source->path);
 	free(source->line);
+	free(source->meta);
 	free(source);
 }
 
@@ -979,6 +1030,9 @@ int text_source_open(FILE *file, const char *path, struct event_source **out, st
 	source->head.ops = &ops;
 	source->head.kind = "text";
 	source->file = file;
+	read_head(source);
+	source->head.meta = source->meta;
+	source->head.uncertainty_ns = meta_uncertainty_ns(source->meta);
 	*out = &source->head;
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "traces/meta.h"
 #include "traces/text.h"
 
 /* Text that grows up to the room there is; what does not fit is cut. */
@@ -253,7 +254,21 @@ static void text_abandon(struct event_sink *head)
 	free(head);
 }
 
-int text_sink_open(FILE *file, struct event_sink **out, struct err *err)
+static int print_head(FILE *file, const char *meta)
+{
+	if (fputs("# iommusim events 1\n", file) < 0)
+		return -1;
+	while (meta && *meta) {
+		int n = (int)strcspn(meta, "\n");
+
+		if (!meta_is_writers(meta) && fprintf(file, "# meta %.*s\n", n, meta) < 0)
+			return -1;
+		meta += n + (meta[n] == '\n');
+	}
+	return 0;
+}
+
+int text_sink_open(FILE *file, const char *meta, struct event_sink **out, struct err *err)
 {
 	struct text_sink *sink = calloc(1, sizeof *sink);
 
@@ -261,7 +276,7 @@ int text_sink_open(FILE *file, struct event_sink **out, struct err *err)
 		return err_no_memory(err, "a text writer");
 	sink->head = (struct event_sink){ text_put, text_finish, text_abandon };
 	sink->file = file;
-	if (fputs("# iommusim events 1\n", file) < 0) {
+	if (print_head(file, meta)) {
 		free(sink);
 		return err_set(err, ERR_IO, "the text output cannot be written");
 	}

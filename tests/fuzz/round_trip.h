@@ -187,7 +187,7 @@ static inline void print_and_read(const struct recording *a, struct recording *b
 	struct event_sink *sink = NULL;
 	FILE *file = tmpfile();
 
-	must(file && !text_sink_open(file, &sink, NULL), "the text form can be written");
+	must(file && !text_sink_open(file, NULL, &sink, NULL), "the text form can be written");
 	must(!sink->put(sink, a->source->names, &batch, NULL) &&
 		     !sink->finish(sink, a->source->names, NULL),
 	     "the text form can be written");
