@@ -28,6 +28,7 @@ int cmd_info(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_vectors(int argc, char **argv);
 
 /* Prints "iommusim COMMAND: TEXT" on stderr; answers the exit status for this kind of error. */
 int command_failed(const char *command, const struct err *err);

@@ -69,6 +69,8 @@ static void write_string(FILE *out, const char *string, size_t bytes)
 
 static void write_newline(struct json *json)
 {
+	if (json->line)
+		return;
 	fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
 }
 
@@ -78,7 +80,7 @@ static void begin_value(struct json *json, const char *key)
 	if (json->depth > 0) {
 		assert((key != NULL) == (json->closing[json->depth - 1] == '}'));
 		if (!json->empty[json->depth - 1])
-			putc(',', json->out);
+			fputs(json->line ? ", " : ",", json->out);
 		json->empty[json->depth - 1] = false;
 		write_newline(json);
 	}
@@ -101,6 +103,11 @@ static void open_level(struct json *json, const char *key, char opening, char cl
 void json_begin(struct json *json, FILE *out)
 {
 	*json = (struct json){ .out = out };
+}
+
+void json_begin_line(struct json *json, FILE *out)
+{
+	*json = (struct json){ .out = out, .line = true };
 }
 
 void json_finish(struct json *json)

@@ -26,10 +26,12 @@ struct json {
 	unsigned depth;
 	char closing[JSON_DEPTH]; /* '}' or ']' of each open level */
 	bool empty[JSON_DEPTH];	  /* nothing written in the level yet */
+	bool line;		  /* all on one line */
 };
 
 void json_begin(struct json *json, FILE *out);
-void json_finish(struct json *json); /* every level must be closed; ends the line */
+void json_begin_line(struct json *json, FILE *out); /* the same without line breaks inside */
+void json_finish(struct json *json);		    /* every level must be closed; ends the line */
 
 void json_object(struct json *json, const char *key);
 void json_array(struct json *json, const char *key);

@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{ "report", "what the runs in a store found", cmd_report },
 	{ "explain", "the events behind one finding", cmd_explain },
 	{ "dump", "print a store in canonical form, for comparing runs", cmd_dump },
+	{ "vectors", "run test vectors against a model and print what differs", cmd_vectors },
 	{ "models", "the IOMMUs, their settings and what they leave out", cmd_models },
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

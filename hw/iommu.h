@@ -165,6 +165,36 @@ struct table_word {
 
 struct iommu;
 
+/* A name of a vector's config with its value: "rtaddr", "CB.0.TCR". */
+struct named_value {
+	const char *name, *text;
+	uint64_t value;
+	bool number; /* text is a number, and value holds it */
+};
+
+enum { FAULT_RECORD_WORDS = 8 };
+
+/*
+ * What test vectors (docs/vectors.md) need of a model beyond struct iommu_model. Only
+ * configure_from and start_from must be there.
+ */
+struct iommu_vectors {
+	/* Sets in *config, which holds the defaults, what these registers and limits stand for;
+	 * -1: an unknown name, or a unit that the model cannot be. */
+	int (*configure_from)(void *config, const struct named_value *values, size_t n,
+			      struct err *err);
+	/* After create(): the register writes that bring the unit to this state, translation on. */
+	int (*start_from)(struct iommu *iommu, const struct named_value *values, size_t n,
+			  struct err *err);
+	/* Where a register is; false: none of that name. */
+	bool (*find_register)(const struct iommu *iommu, const char *name, uint64_t *offset,
+			      unsigned *size);
+	/* The newest fault or event record as it stands; answers its words, 0: none. */
+	unsigned (*fault_record)(const struct iommu *iommu, uint64_t words[FAULT_RECORD_WORDS]);
+	/* Further fields of what a request met ("asid", "queue.prod"); false: not told. */
+	bool (*field)(const struct iommu *iommu, const char *name, uint64_t *value);
+};
+
 struct iommu_model {
 	const char *name;		/* "vtd" */
 	const char *spec;		/* document and revision modelled */
@@ -239,6 +269,8 @@ struct iommu_model {
 	 * without check bits. Calls visit for each valid copy of every structure. */
 	void (*each_copy)(const struct iommu *iommu,
 			  void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx);
+
+	const struct iommu_vectors *vectors; /* NULL: the model runs no test vectors */
 };
 
 /* Head of every instance. */

@@ -373,4 +373,5 @@ const struct iommu_model vtd_model = {
 	.structure_name = vtd_structure_name,
 	.counter = vtd_counter,
 	.each_copy = vtd_each_copy,
+	.vectors = &vtd_vectors,
 };

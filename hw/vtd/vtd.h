@@ -14,6 +14,7 @@
 #include "hw/iommu.h"
 
 extern const struct iommu_model vtd_model;
+extern const struct iommu_vectors vtd_vectors; /* vtd_vectors.c */
 
 /* Every field is a setting; the rows in vtd_settings.c are their documentation. */
 struct vtd_config {

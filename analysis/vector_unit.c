@@ -1,0 +1,447 @@
+/* The unit that vectors and sessions drive; the contract is in vector_unit.h. */
+#include "analysis/vector_unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/vector_image.h"
+#include "analysis/vector_schema.h"
+#include "sim/machine.h"
+#include "sim/settings_io.h"
+
+enum { CONFIG_VALUES_MAX = 256, CONFIG_NAME_MAX = 64 };
+#define RAM_LIMIT_MAX (1ull << 52)
+
+static const struct {
+	const char *name;
+	unsigned bit;
+} reports[] = {
+	{ "use-after-unmap", REPORT_USE_AFTER_UNMAP },
+	{ "multi-hit", REPORT_MULTI_HIT },
+	{ "table-uaf", REPORT_TABLE_UAF },
+	{ "queue-overflow", REPORT_QUEUE_OVERFLOW },
+};
+
+unsigned unit_report_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof reports / sizeof reports[0]; i++)
+		if (!strcmp(reports[i].name, name))
+			return reports[i].bit;
+	return 0;
+}
+
+/* ---- what the model tells --------------------------------------------------------------- */
+
+static void note_report(struct vector_unit *unit, unsigned bit)
+{
+	unit->reports |= bit;
+	if (unit->answer)
+		unit->answer->reports |= bit;
+}
+
+static void on_used(void *self, const struct checked_use *use)
+{
+	struct vector_unit *unit = self;
+
+	if (use->matches > 1)
+		note_report(unit, REPORT_MULTI_HIT);
+	if (use->verdict != VERDICT_STALE_USE && use->verdict != VERDICT_STALE_REFUSAL)
+		return;
+	if (use->verdict == VERDICT_STALE_USE)
+		note_report(unit, REPORT_USE_AFTER_UNMAP);
+	if (use->page_freed_table)
+		note_report(unit, REPORT_TABLE_UAF);
+	if (unit->answer && use->copy->structure == STRUCTURE_CONFIG)
+		unit->answer->stale_config = true;
+	else if (unit->answer)
+		unit->answer->stale = true;
+}
+
+static void on_copy(void *self, const struct cached_copy *copy)
+{
+	(void)self;
+	(void)copy;
+}
+
+static void on_overlap(void *self, uint64_t event, const struct dma_request *request,
+		       const struct cached_copy *filled, const struct cached_copy *valid)
+{
+	(void)event;
+	(void)request;
+	(void)filled;
+	(void)valid;
+	note_report(self, REPORT_MULTI_HIT);
+}
+
+static void on_fault(void *self, const struct fault_report *report)
+{
+	struct vector_unit *unit = self;
+
+	if (report->fate == FAULT_LOST)
+		note_report(unit, REPORT_QUEUE_OVERFLOW);
+	if (unit->answer)
+		unit->answer->logged = report->fate == FAULT_RECORDED;
+}
+
+static void on_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag,
+			  uint32_t old_space, uint32_t space, uint64_t copies)
+{
+	(void)self;
+	(void)event;
+	(void)device;
+	(void)tag;
+	(void)old_space;
+	(void)space;
+	(void)copies;
+}
+
+static void on_acknowledged(void *self, bool overflow)
+{
+	(void)self;
+	(void)overflow;
+}
+
+/* ---- making it -------------------------------------------------------------------------- */
+
+struct flat_config {
+	struct named_value values[CONFIG_VALUES_MAX];
+	char names[CONFIG_VALUES_MAX][CONFIG_NAME_MAX];
+	size_t n;
+};
+
+/* Maps inside of maps become dotted names: CB: {0: {TCR: 5}} is "CB.0.TCR". */
+static int flatten(struct flat_config *flat, const char *prefix, const struct value *map,
+		   struct err *err)
+{
+	for (const struct value *member = map->first; member; member = member->next) {
+		struct named_value *value = &flat->values[flat->n];
+		char name[CONFIG_NAME_MAX];
+
+		snprintf(name, sizeof name, "%.30s%s%.30s", prefix, *prefix ? "." : "",
+			 member->key);
+		if (member->kind == VALUE_MAP) {
+			if (flatten(flat, name, member, err))
+				return -1;
+			continue;
+		}
+		if (member->kind != VALUE_TEXT || flat->n == CONFIG_VALUES_MAX)
+			return err_set(err, ERR_CONFIG,
+				       "config: %s: expected one of at most %d "
+				       "values",
+				       name, CONFIG_VALUES_MAX);
+		if (!*prefix && !strcmp(name, "ram_limit"))
+			continue;
+		memcpy(flat->names[flat->n], name, sizeof name);
+		value->name = flat->names[flat->n];
+		value->text = member->text;
+		value->number = text_number(member->text, &value->value);
+		flat->n++;
+	}
+	return 0;
+}
+
+static int with_config(const struct value *config,
+		       int (*use)(void *ctx, const struct flat_config *flat, struct err *err),
+		       void *ctx, struct err *err)
+{
+	struct flat_config *flat = calloc(1, sizeof *flat);
+	int answer;
+
+	if (!flat)
+		return err_no_memory(err, "a vector's config");
+	answer = config ? flatten(flat, "", config, err) : 0;
+	if (!answer)
+		answer = use(ctx, flat, err);
+	free(flat);
+	return answer;
+}
+
+static int configure(void *ctx, const struct flat_config *flat, struct err *err)
+{
+	struct machine *machine = ctx;
+
+	return machine->model->vectors->configure_from(machine->model_config, flat->values, flat->n,
+						       err);
+}
+
+/* opts: settings of the model by their keys, "vtd.walk.entries". */
+static int apply_opts(struct machine *machine, const struct value *opts, struct err *err)
+{
+	struct setting_table table = { machine->model->name, machine->model->settings, 0,
+				       machine->model_config };
+
+	for (const struct value *opt = opts ? opts->first : NULL; opt; opt = opt->next)
+		if (opt->kind != VALUE_TEXT ||
+		    settings_set_key(&table, 1, opt->key, opt->text, "opts", err))
+			return -1;
+	return 0;
+}
+
+static int create_parts(struct vector_unit *unit, struct machine *machine,
+			const struct value *config, struct err *err)
+{
+	uint64_t limit = value_number(config, "ram_limit", RAM_LIMIT_MAX);
+
+	if (limit < 4096 || limit > RAM_LIMIT_MAX)
+		return err_set(err, ERR_CONFIG, "ram_limit: expected 0x1000 to 0x%llx",
+			       RAM_LIMIT_MAX);
+	if (memory_create(limit, &unit->memory, err) ||
+	    tables_create(unit->memory, &unit->tables, err))
+		return -1;
+	return unit->model->create(machine->model_config, 1, unit->tables, &unit->observer,
+				   &unit->iommu, err);
+}
+
+int unit_create(const struct iommu_model *model, const struct value *config,
+		const struct value *opts, struct vector_unit **out, struct err *err)
+{
+	struct vector_unit *unit = calloc(1, sizeof *unit);
+	struct machine *machine = NULL;
+	int answer;
+
+	if (!unit)
+		return err_no_memory(err, "a vector's unit");
+	unit->model = model;
+	unit->observer = (struct iommu_observer){ .self = unit,
+						  .used = on_used,
+						  .copy_opens = on_copy,
+						  .copy_closes = on_copy,
+						  .overlap = on_overlap,
+						  .fault = on_fault,
+						  .tag_reused = on_tag_reused,
+						  .faults_acknowledged = on_acknowledged };
+	answer = machine_create(model->name, &machine, err);
+	if (!answer)
+		answer = apply_opts(machine, opts, err);
+	if (!answer)
+		answer = with_config(config, configure, machine, err);
+	if (!answer)
+		answer = create_parts(unit, machine, config, err);
+	machine_destroy(machine);
+	if (answer) {
+		unit_destroy(unit);
+		return -1;
+	}
+	*out = unit;
+	return 0;
+}
+
+void unit_destroy(struct vector_unit *unit)
+{
+	if (!unit)
+		return;
+	if (unit->iommu)
+		unit->model->destroy(unit->iommu);
+	tables_destroy(unit->tables);
+	memory_destroy(unit->memory);
+	free(unit->devices);
+	free(unit);
+}
+
+static int start(void *ctx, const struct flat_config *flat, struct err *err)
+{
+	struct vector_unit *unit = ctx;
+
+	return unit->model->vectors->start_from(unit->iommu, flat->values, flat->n, err);
+}
+
+int unit_start(struct vector_unit *unit, const struct value *config, struct err *err)
+{
+	return with_config(config, start, unit, err);
+}
+
+/* ---- driving it ------------------------------------------------------------------------- */
+
+static int store_word(struct vector_unit *unit, pa_t pa, uint64_t value, struct err *err)
+{
+	if (!memory_exists(unit->memory, pa))
+		return err_set(err, ERR_INPUT, "memory: 0x%llx lies at or above ram_limit",
+			       (unsigned long long)pa);
+	if (memory_frames(unit->memory) >= UNIT_FRAMES_MAX && !memory_frame(unit->memory, pa))
+		return err_set(err, ERR_LIMIT, "memory: words in more than %d pages",
+			       UNIT_FRAMES_MAX);
+	if (tables_store(unit->tables, pa, 1, value, 0, err))
+		return -1;
+	if (unit->tables->n_changes)
+		unit->model->tables_changed(unit->iommu, unit->event, unit->tables->changes,
+					    unit->tables->n_changes);
+	return 0;
+}
+
+int unit_store(struct vector_unit *unit, const struct value *words, struct err *err)
+{
+	uint64_t pa, value;
+
+	unit->event++;
+	for (const struct value *word = words ? words->first : NULL; word; word = word->next)
+		if (!text_number(word->key, &pa) || !text_number(word->text, &value) ||
+		    store_word(unit, pa, value, err))
+			return -1;
+	return 0;
+}
+
+int unit_register(const struct vector_unit *unit, const struct value *reg, uint64_t *offset,
+		  unsigned *size, struct err *err)
+{
+	const struct iommu_vectors *vectors = unit->model->vectors;
+	const char *name = value_text(reg, "name");
+
+	*size = 8;
+	if (value_member(reg, "offset"))
+		*offset = value_number(reg, "offset", 0);
+	else if (!*name || !vectors->find_register ||
+		 !vectors->find_register(unit->iommu, name, offset, size))
+		return err_set(err, ERR_INPUT, "the model has no register '%.60s'", name);
+	*size = (unsigned)value_number(reg, "size", *size);
+	if ((*size != 4 && *size != 8) || (*offset & (*size - 1)))
+		return err_set(err, ERR_INPUT,
+			       "a register access of %u bytes at 0x%llx; expected "
+			       "4 or 8, aligned",
+			       *size, (unsigned long long)*offset);
+	return 0;
+}
+
+int unit_reg_write(struct vector_unit *unit, const struct value *reg, struct err *err)
+{
+	uint64_t offset;
+	unsigned size;
+
+	if (unit_register(unit, reg, &offset, &size, err))
+		return -1;
+	if (!unit->model->reg_write(unit->iommu, ++unit->event, offset,
+				    value_number(reg, "value", 0), size))
+		return err_set(err, ERR_INPUT, "the model has no register at 0x%llx",
+			       (unsigned long long)offset);
+	return 0;
+}
+
+int unit_reg_read(struct vector_unit *unit, const char *name, uint64_t *value)
+{
+	const struct iommu_vectors *vectors = unit->model->vectors;
+	uint64_t offset;
+	unsigned size;
+
+	if (!vectors->find_register || !vectors->find_register(unit->iommu, name, &offset, &size) ||
+	    !unit->model->reg_read(unit->iommu, offset, size, value))
+		return -1;
+	return 0;
+}
+
+static int one_command(struct vector_unit *unit, const struct value *words,
+		       struct inval_report *report, struct err *err)
+{
+	struct native_command command = { 0 };
+	struct inval_report removed;
+	size_t n = 0;
+
+	for (const struct value *word = words->first; word; word = word->next)
+		if (n == sizeof command.words / sizeof command.words[0] ||
+		    !text_number(word->text, &command.words[n++]))
+			return err_set(err, ERR_CONFIG, "cmd: expected up to 4 words");
+	if (unit->model->execute(unit->iommu, ++unit->event, &command, &removed, err))
+		return -1;
+	report->removed += removed.removed;
+	report->agreed += removed.agreed;
+	report->pointers += removed.pointers;
+	report->stale += removed.stale;
+	report->configs += removed.configs;
+	return 0;
+}
+
+int unit_command(struct vector_unit *unit, const struct value *cmd, struct inval_report *report,
+		 struct err *err)
+{
+	*report = (struct inval_report){ 0 };
+	if (!cmd->first || cmd->first->kind != VALUE_LIST)
+		return one_command(unit, cmd, report, err);
+	for (const struct value *command = cmd->first; command; command = command->next)
+		if (one_command(unit, command, report, err))
+			return -1;
+	return 0;
+}
+
+/* ---- requests --------------------------------------------------------------------------- */
+
+static int device_of(struct vector_unit *unit, uint32_t sid, uint32_t *handle, struct err *err)
+{
+	struct unit_device *devices;
+
+	for (uint32_t i = 0; i < unit->n_devices; i++) {
+		if (unit->devices[i].sid != sid)
+			continue;
+		*handle = unit->devices[i].handle;
+		return 0;
+	}
+	if (unit->n_devices == UNIT_DEVICES_MAX)
+		return err_set(err, ERR_LIMIT, "requests from more than %d requesters",
+			       UNIT_DEVICES_MAX);
+	if (unit->model->add_device(unit->iommu, sid, true, handle, err))
+		return -1;
+	devices = realloc(unit->devices, (unit->n_devices + 1) * sizeof *devices);
+	if (!devices)
+		return err_no_memory(err, "requesters");
+	unit->devices = devices;
+	devices[unit->n_devices++] = (struct unit_device){ sid, *handle };
+	return 0;
+}
+
+static int word_of(const struct value *request, const char *key, int otherwise)
+{
+	const char *word = value_text(request, key);
+	int value;
+
+	return field_word_value(field_find(request_fields, key), word, &value) ? value : otherwise;
+}
+
+static int request_of(struct vector_unit *unit, const struct value *map,
+		      struct dma_request *request, struct err *err)
+{
+	*request = (struct dma_request){
+		.iova = value_number(map, "iova", 0),
+		.len = (uint32_t)value_number(map, "size", 1),
+		.pasid = (uint32_t)value_number(map, "pasid", NO_PASID),
+		.access = (uint8_t)word_of(map, "access", ACCESS_READ),
+		.type = (uint8_t)word_of(map, "type", DMA_UNTRANSLATED),
+	};
+	if (value_number(map, "exec", 0))
+		request->access |= ACCESS_EXECUTE;
+	if (value_number(map, "priv", 0) || value_number(map, "no_write", 0))
+		return err_set(err, ERR_INPUT,
+			       "requests of models have no priv and no no_write yet");
+	return device_of(unit, (uint32_t)value_number(map, "sid", 0), &request->device, err);
+}
+
+static void translate(struct vector_unit *unit, struct unit_answer *answer)
+{
+	const struct iommu_vectors *vectors = unit->model->vectors;
+
+	unit->answer = answer;
+	unit->event++;
+	unit->model->truth(unit->iommu, &answer->request, &answer->truth);
+	unit->model->translate(unit->iommu, unit->event, &answer->request, &answer->result, 1);
+	unit->iommu->interrupt = unit->iommu->refused = false;
+	if (answer->logged && vectors->fault_record)
+		answer->record_words = vectors->fault_record(unit->iommu, answer->record);
+	unit->answer = NULL;
+}
+
+int unit_request(struct vector_unit *unit, const struct value *request, bool watch,
+		 struct unit_answer *answer, struct err *err)
+{
+	struct memory_image before = { 0 }, after = { 0 };
+	int failed;
+
+	*answer = (struct unit_answer){ 0 };
+	if (request_of(unit, request, &answer->request, err) ||
+	    (watch && image_take(unit->memory, &before, err)))
+		return -1;
+	translate(unit, answer);
+	failed = watch && image_take(unit->memory, &after, err);
+	if (!failed)
+		image_compare(&before, &after, answer->changes, ANSWER_CHANGES_MAX,
+			      &answer->n_changes);
+	image_free(&before);
+	image_free(&after);
+	return failed ? -1 : 0;
+}
