@@ -10,6 +10,8 @@ set -eu
 packages='gcc libc6-dev make pkg-config libzstd-dev libsqlite3-dev libyaml-dev'
 # libtracecmd's header needs that of libtracefs, which its package does not ask for.
 packages="$packages libtracecmd-dev libtracefs-dev libtraceevent-dev libcriterion-dev"
+# The tests pack a file of their own.
+packages="$packages zstd"
 tools='clang clang-format clang-tidy cppcheck debootstrap'
 
 case "${1-}" in
