@@ -200,7 +200,8 @@ static int take(struct patched *patched, struct side *side, size_t n, uint32_t *
 
 	*event = *from;
 	event->slot = *n_slots;
-	memcpy(slot, &side->batch.slots[from->slot], count * sizeof *slot);
+	if (count)
+		memcpy(slot, &side->batch.slots[from->slot], count * sizeof *slot);
 	for (unsigned present = from->present, i = 0; present; present &= present - 1, i++)
 		if (renumber_value(patched, side, &row->fields[__builtin_ctz(present)], &slot[i],
 				   err))
