@@ -23,7 +23,7 @@ static bool load(const struct reference_unit *unit, uint64_t address, uint64_t *
 {
 	if (address >= unit->limit)
 		return false;
-	*word = unit->words[address / 8];
+	*word = address < unit->held ? unit->words[address / 8] : 0;
 	return true;
 }
 

@@ -15,6 +15,7 @@
 
 struct reference_unit {
 	const uint64_t *words; /* memory from address 0 */
+	uint64_t held;	       /* bytes of it; above, memory is 0 */
 	uint64_t limit;	       /* bytes; a read at or above fails */
 	uint64_t rtaddr, cap, ecap;
 	unsigned haw;

@@ -361,7 +361,7 @@ void world_create(struct world *world, uint64_t seed)
 	world->seed = seed;
 	world->rng = rng_seed(seed);
 	world->reference.words = world->words;
-	world->reference.limit = WORLD_PAGES * 4096;
+	world->reference.held = world->reference.limit = WORLD_PAGES * 4096;
 	world->tangled = rng_percent(&world->rng, 25);
 	world->observer = observer_rows;
 	world->observer.self = world;

@@ -7,7 +7,9 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "analysis/vector_tree.h"
 #include "tests/reference/vtd_world.h"
 
 enum { BATCH = 24, REQUESTS_PER_WORLD = 3000, REQUESTS_BETWEEN_UPDATES = 40 };
@@ -189,4 +191,106 @@ Test(vtd_reference, agrees_with_the_model_on_every_field_of_random_requests, .ti
 	cr_expect_gt(cached, done / 50);
 	for (unsigned reason = 1; reason <= 14; reason++)
 		cr_expect_gt(faults[reason], 0, "reason %x never came up", reason);
+}
+
+/* ---- the reference itself against the test vectors --------------------------------------- */
+
+static void fill(uint64_t *words, uint64_t held, const struct value *memory)
+{
+	uint64_t pa, value;
+
+	memset(words, 0, held);
+	for (const struct value *word = memory->first; word; word = word->next) {
+		cr_assert(text_number(word->key, &pa) && text_number(word->text, &value));
+		cr_assert_lt(pa, held);
+		words[pa / 8] = value;
+	}
+}
+
+static void expect_text(const char *id, const struct value *expect, const char *field,
+			const char *found)
+{
+	if (value_member(expect, field))
+		cr_expect_str_eq(value_text(expect, field), found, "%s: %s", id, field);
+}
+
+static void expect_number(const char *id, const struct value *expect, const char *field,
+			  uint64_t found)
+{
+	if (value_member(expect, field))
+		cr_expect_eq(value_number(expect, field, 0), found, "%s: %s", id, field);
+}
+
+static void check_vector(const struct value *vector, const struct reference_answer *answer)
+{
+	static const char *const results[] = { "ok", "fault", "interrupt", "blocked" };
+	static const char *const completions[] = { "ok", "ur", "dropped" };
+	static const char *const perms[] = { "none", "r", "w", "rw" };
+	const struct value *expect = value_member(vector, "expect");
+	const struct value *record = value_member(expect, "record");
+	const char *id = value_text(vector, "id");
+
+	expect_text(id, expect, "result", results[answer->result]);
+	expect_text(id, expect, "device", completions[answer->completion]);
+	expect_text(id, expect, "logged", answer->recorded ? "true" : "false");
+	expect_number(id, expect, "fault", answer->fault);
+	expect_number(id, expect, "pa", answer->pa);
+	expect_number(id, expect, "page_size", answer->page_bytes);
+	expect_text(id, expect, "perm", perms[answer->read + 2 * answer->write]);
+	cr_expect_eq(!strcmp(value_text(expect, "snoop"), "true"), answer->snoop, "%s: snoop", id);
+	for (unsigned i = 0; record && i < 2; i++) {
+		const struct value *word = i ? record->first->next : record->first;
+		uint64_t value;
+
+		cr_assert(text_number(word->text, &value));
+		cr_expect_eq(value, answer->record[i], "%s: word %u of the record", id, i);
+	}
+}
+
+static void run_vector(const struct value *vector, uint64_t *words, uint64_t held)
+{
+	const struct value *config = value_member(vector, "config");
+	const struct value *request = value_member(vector, "request");
+	bool write = !strcmp(value_text(request, "access"), "write");
+	struct reference_unit unit = { .words = words,
+				       .held = held,
+				       .limit = value_number(config, "ram_limit", 0),
+				       .rtaddr = value_number(config, "rtaddr", 0),
+				       .cap = value_number(config, "cap", 0),
+				       .ecap = value_number(config, "ecap", 0),
+				       .haw = (unsigned)value_number(config, "haw", 0) };
+	struct reference_request asked = {
+		.sid = (uint16_t)value_number(request, "sid", 0),
+		.type = strcmp(value_text(request, "type"), "translation") ? REFERENCE_UNTRANSLATED
+									   : REFERENCE_TRANSLATION,
+		.address = value_number(request, "iova", 0),
+		.bytes = (uint32_t)value_number(request, "size", 0),
+		.read = !write,
+		.write = write,
+	};
+	struct reference_answer answer;
+
+	fill(words, held, value_member(vector, "memory"));
+	vtd_reference(&unit, &asked, &answer);
+	check_vector(vector, &answer);
+}
+
+Test(vtd_reference, answers_the_vectors_of_legacy_mode_without_device_tlbs)
+{
+	static uint64_t words[0x20000 / 8];
+	struct vector_file *file;
+	struct value *vector;
+	unsigned n = 0;
+
+	cr_assert(vector_file_open("tests/vectors/vtd-legacy.yaml", &file, NULL) == 0);
+	while (vector_file_next(file, &vector, NULL) > 0) {
+		const char *id = value_text(vector, "id");
+
+		if (!strcmp(id, "vtd-L44") || !strcmp(id, "vtd-L45"))
+			continue;
+		run_vector(vector, words, sizeof words);
+		n++;
+	}
+	vector_file_close(file);
+	cr_expect_eq(n, 45);
 }
