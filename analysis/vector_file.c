@@ -1,4 +1,5 @@
 /* Files of test vectors, YAML and JSON Lines; the contract is in vector_tree.h. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static int check_header(struct vector_file *file, const struct value *schema,
 	    strlen(iommu->text) >= IOMMU_NAME_MAX)
 		return value_wrong(file->path, iommu ? iommu : at, err,
 				   "expected iommu: the name of a model");
-	strcpy(file->iommu, iommu->text);
+	snprintf(file->iommu, sizeof file->iommu, "%s", iommu->text);
 	return 0;
 }
 

@@ -27,7 +27,7 @@ int image_take(const struct memory *memory, struct memory_image *image, struct e
 
 			if (word && image->n < words)
 				image->words[image->n++] =
-					(struct table_word){ frame->pa + at * 8, word };
+					(struct table_word){ frame->pa + at * 8ull, word };
 		}
 	}
 	qsort(image->words, image->n, sizeof *image->words, by_address);
@@ -47,22 +47,16 @@ void image_compare(const struct memory_image *before, const struct memory_image 
 
 	*n = 0;
 	while (i < before->n || j < after->n) {
-		const struct table_word *old = i < before->n ? &before->words[i] : NULL;
-		const struct table_word *now = j < after->n ? &after->words[j] : NULL;
-		struct table_word change;
+		pa_t old = i < before->n ? before->words[i].pa : NO_PA;
+		pa_t now = j < after->n ? after->words[j].pa : NO_PA;
+		struct table_word change = { old, 0 };
 
-		if (old && (!now || old->pa < now->pa)) {
-			change = (struct table_word){ old->pa, 0 };
-			i++;
-		} else if (!old || now->pa < old->pa) {
-			change = *now;
-			j++;
+		if (now <= old) {
+			change = after->words[j++];
+			if (now == old && before->words[i++].value == change.value)
+				continue;
 		} else {
 			i++;
-			j++;
-			if (old->value == now->value)
-				continue;
-			change = *now;
 		}
 		if (*n < room)
 			changes[*n] = change;

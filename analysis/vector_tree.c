@@ -227,17 +227,21 @@ static int open_value(struct tree_builder *builder, const yaml_event_t *event, s
 	return 0;
 }
 
+struct member {
+	const struct value *value;
+};
+
 static int by_key(const void *a, const void *b)
 {
-	return strcmp((*(const struct value *const *)a)->key,
-		      (*(const struct value *const *)b)->key);
+	return strcmp(((const struct member *)a)->value->key,
+		      ((const struct member *)b)->value->key);
 }
 
 /* Sorted, because a table image can have many thousand keys. */
 static int check_duplicates(const struct tree_builder *builder, const struct value *map,
 			    struct err *err)
 {
-	const struct value **members;
+	struct member *members;
 	int answer = 0;
 	size_t n = 0;
 
@@ -247,13 +251,13 @@ static int check_duplicates(const struct tree_builder *builder, const struct val
 	if (!members)
 		return err_no_memory(err, "a test vector");
 	for (const struct value *member = map->first; member; member = member->next)
-		members[n++] = member;
-	qsort(members, n, sizeof(struct value *), by_key);
+		members[n++].value = member;
+	qsort(members, n, sizeof *members, by_key);
 	for (size_t i = 1; i < n && !answer; i++)
-		if (!strcmp(members[i - 1]->key, members[i]->key))
-			answer = value_wrong(builder->file, members[i], err,
+		if (!strcmp(members[i - 1].value->key, members[i].value->key))
+			answer = value_wrong(builder->file, members[i].value, err,
 					     "'%.60s' is there twice; expected each key once",
-					     members[i]->key);
+					     members[i].value->key);
 	free(members);
 	return answer;
 }

@@ -143,6 +143,8 @@ struct execution {
 	const struct value *vector;
 	bool report;
 	unsigned step;
+	struct unit_answer answer; /* of the last request */
+	struct inval_report removed;
 };
 
 static void differs(void *ctx, const char *field, const struct value *at, const char *expected,
@@ -187,15 +189,14 @@ static int run_steps(struct execution *execution, struct vector_unit *unit,
 		     struct comparison *comparison, struct err *err)
 {
 	const struct value *steps = value_member(execution->vector, "steps");
-	struct inval_report removed;
-	struct unit_answer answer;
 
 	for (const struct value *step = steps->first; step; step = step->next) {
 		const struct value *expect = value_member(step, "expect");
 		bool failed;
 
 		execution->step++;
-		failed = vector_act(unit, step, comparison, &answer, &removed, err);
+		failed = vector_act(unit, step, comparison, &execution->answer, &execution->removed,
+				    err);
 		/* A vector that expects a refusal says so. */
 		if (comparison->command && !strcmp(comparison->command, "refused"))
 			failed |= !value_member(expect, "answer");
@@ -212,12 +213,11 @@ static int run_single(struct execution *execution, struct vector_unit *unit,
 		      struct comparison *comparison, struct err *err)
 {
 	const struct value *vector = execution->vector;
-	struct unit_answer answer;
 
 	comparison->unit = unit;
-	if (unit_request(unit, value_member(vector, "request"), true, &answer, err))
+	if (unit_request(unit, value_member(vector, "request"), true, &execution->answer, err))
 		return not_done(comparison, "request", value_member(vector, "request"), err);
-	comparison->answer = &answer;
+	comparison->answer = &execution->answer;
 	if (value_member(vector, "expect"))
 		vector_compare(comparison, value_member(vector, "expect"));
 	return 0;

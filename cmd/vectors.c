@@ -150,36 +150,37 @@ static void json_totals(struct json *json, const struct vector_run *run, bool co
 		json_counts(json, count);
 }
 
-static int run_file(struct vector_run *run, bool as_json, bool counts)
+static int run_file(const struct vector_run *asked, bool as_json, bool counts)
 {
+	struct vector_run run = *asked;
 	struct json json;
-	struct printing printing = { as_json ? &json : NULL, run->path };
+	struct printing printing = { as_json ? &json : NULL, run.path };
 	struct err err = { 0 };
 	int failed;
 
-	run->ctx = &printing;
-	run->differs = print_difference;
-	run->survived = print_survivor;
+	run.ctx = &printing;
+	run.differs = print_difference;
+	run.survived = print_survivor;
 	if (as_json) {
 		json_begin(&json, stdout);
 		json_object(&json, NULL);
-		json_text(&json, "file", run->path);
-		json_text(&json, "iommu", run->model ? run->model->name : "");
+		json_text(&json, "file", run.path);
+		json_text(&json, "iommu", run.model ? run.model->name : "");
 		json_array(&json, "differences");
 	}
-	failed = vectors_run(run, &err);
+	failed = vectors_run(&run, &err);
 	if (as_json) {
 		json_end(&json);
-		json_totals(&json, run, counts);
+		json_totals(&json, &run, counts);
 		json_end(&json);
 		json_finish(&json);
 	} else if (!failed) {
-		print_totals(run, counts);
+		print_totals(&run, counts);
 	}
 	if (failed)
 		return command_failed("vectors", &err);
-	return command_done("vectors", run->count.differ || run->count.survived ? STATUS_GATE_NO
-										: STATUS_FINE);
+	return command_done("vectors",
+			    run.count.differ || run.count.survived ? STATUS_GATE_NO : STATUS_FINE);
 }
 
 /* The model that the file is for; NULL with *err. */

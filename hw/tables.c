@@ -166,7 +166,9 @@ static int climb(struct tables *tables, const struct frame *frame, struct table_
 		return -1;
 	if (depth > MAX_DEPTH)
 		return 0;
-	for (uint32_t i = 0; i < node->n_links && !node->pinned; i++) {
+	/* A root can be a table of a larger address space too: drivers start units with fewer levels
+	 * below the top of a domain's tables. */
+	for (uint32_t i = 0; i < node->n_links; i++) {
 		const struct table_role *role = links[i].parent->node.role;
 		struct table_change above = change;
 		uint64_t base;

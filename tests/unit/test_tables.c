@@ -117,6 +117,18 @@ Test(tables, neighbours_are_one_change_and_a_gap_makes_two)
 	cr_expect_eq(tables->changes[1].old, 0x14000 | LEAF);
 }
 
+Test(tables, a_root_below_another_root_changes_both)
+{
+	tables_root(tables, 0x1000, &page_role, 1, NULL);
+	tables_root(tables, 0x2000, &page_role, 0, NULL);
+	store(0x1000 + 8 * 3, 0x2000 | POINTER);
+	store(0x2008, 0x5000 | LEAF);
+	store(0x2008, 0);
+	cr_assert_eq(tables->n_changes, 2);
+	expect_change(0, 1, 0, 3 * 0x200000 + 0x1000, 3 * 0x200000 + 0x1fff);
+	expect_change(1, 2, 0, 0x1000, 0x1fff);
+}
+
 Test(tables, a_table_that_two_spaces_share_changes_both)
 {
 	tables_root(tables, 0x1000, &page_role, 1, NULL);
