@@ -42,7 +42,7 @@ LIBS    := -lzstd -lsqlite3 -lyaml -ltracecmd -ltraceevent -lm -lpthread
 
 .DELETE_ON_ERROR:
 .PHONY: all setup demo test check asan tidy format format-check bench golden fuzz include-check \
-	minimal man install uninstall clean FORCE
+	marks-units minimal man install uninstall clean FORCE
 
 all: $(BIN)
 
@@ -95,8 +95,10 @@ test: setup
 	@$(MAKE) --no-print-directory check
 
 check: $(BIN) $(UNIT_BIN)
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/marks CPPFLAGS=-DMARK_OMIT all
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/marks CPPFLAGS=-DMARK_OMIT all marks-units
 	@tests/run.sh $(BUILD)
+
+marks-units: $(UNIT_BIN)
 
 # Criterion passes a test that leaks, so the sanitizers' own reports decide.
 SANITIZE := -O1 -g -DSANITIZED -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -403,12 +403,12 @@ static int request_of(struct vector_unit *unit, const struct value *map,
 		.pasid = (uint32_t)value_number(map, "pasid", NO_PASID),
 		.access = (uint8_t)word_of(map, "access", ACCESS_READ),
 		.type = (uint8_t)word_of(map, "type", DMA_UNTRANSLATED),
+		.privileged = value_number(map, "priv", 0) != 0,
 	};
 	if (value_number(map, "exec", 0))
 		request->access |= ACCESS_EXECUTE;
-	if (value_number(map, "priv", 0) || value_number(map, "no_write", 0))
-		return err_set(err, ERR_INPUT,
-			       "requests of models have no priv and no no_write yet");
+	if (value_number(map, "no_write", 0))
+		return err_set(err, ERR_INPUT, "requests of models have no no_write yet");
 	return device_of(unit, (uint32_t)value_number(map, "sid", 0), &request->device, err);
 }
 

@@ -10,6 +10,7 @@ struct verifier {
 	struct iommu_observer iommu_observer;
 	/* of the request at hand */
 	uint32_t matches;
+	struct dma_result truth; /* from before it was served */
 	bool reported;
 	struct checked_use use;
 	uint64_t checked, differences;
@@ -20,8 +21,10 @@ struct verifier {
 
 struct search {
 	uint32_t requester;
+	uint32_t pasid; /* of the request */
 	bool tagged;
 	uint64_t tag;
+	uint32_t tag_pasid;
 	iova_t iova;
 	uint32_t matches;
 };
@@ -30,11 +33,14 @@ static void find_tag(void *ctx, const struct cached_copy *copy)
 {
 	struct search *search = ctx;
 
-	if (copy->structure != STRUCTURE_CONFIG || search->requester < copy->first ||
-	    search->requester > copy->last)
+	if (copy->structure != STRUCTURE_CONFIG || !copy->tagged ||
+	    search->requester < copy->first || search->requester > copy->last)
+		return;
+	if (copy->serves != search->pasid && !(copy->serves_both && search->pasid == NO_PASID))
 		return;
 	search->tagged = true;
 	search->tag = copy->tag;
+	search->tag_pasid = copy->pasid;
 }
 
 static void count_match(void *ctx, const struct cached_copy *copy)
@@ -42,16 +48,18 @@ static void count_match(void *ctx, const struct cached_copy *copy)
 	struct search *search = ctx;
 
 	if (copy->structure == STRUCTURE_TLB && copy->tag == search->tag &&
-	    copy->first <= search->iova && copy->last >= search->iova)
+	    copy->pasid == search->tag_pasid && copy->first <= search->iova &&
+	    copy->last >= search->iova)
 		search->matches++;
 }
 
 static void before_dma(void *self, uint64_t event, const struct dma_request *page, uint32_t unit)
 {
 	struct verifier *verifier = self;
-	const struct iommu *iommu = replay_unit(verifier->replay, unit)->iommu;
+	struct iommu *iommu = replay_unit(verifier->replay, unit)->iommu;
 	struct search search = {
 		.requester = replay_device(verifier->replay, unit, page->device)->requester_id,
+		.pasid = page->pasid,
 		.iova = page->iova
 	};
 
@@ -59,6 +67,7 @@ static void before_dma(void *self, uint64_t event, const struct dma_request *pag
 	iommu->model->each_copy(iommu, find_tag, &search);
 	if (search.tagged)
 		iommu->model->each_copy(iommu, count_match, &search);
+	iommu->model->truth(iommu, page, &verifier->truth);
 	verifier->matches = search.matches;
 	verifier->reported = false;
 }
@@ -83,11 +92,10 @@ static void dma_verified(void *self, uint64_t event, const struct dma_request *p
 			 const struct dma_result *served, uint32_t unit)
 {
 	struct verifier *verifier = self;
-	struct iommu *iommu = replay_unit(verifier->replay, unit)->iommu;
 	enum verdict expected = VERDICT_FRESH, said = VERDICT_FRESH;
-	struct dma_result truth;
+	struct dma_result truth = verifier->truth;
 
-	iommu->model->truth(iommu, page, &truth);
+	(void)unit;
 	verifier->checked++;
 	if (served->outcome == OUTCOME_OK &&
 	    (truth.outcome != OUTCOME_OK || truth.pa != served->pa))

@@ -25,7 +25,7 @@ static const char details[] =
 	"docs/vectors.md describes files and messages.\n";
 
 static const char examples[] =
-	"iommusim vectors tests/vectors/vtd-legacy.yaml\n"
+	"iommusim vectors tests/vectors/vtd.yaml\n"
 	"iommusim vectors --mutate --count tests/vectors/vtd-sequences.yaml\n"
 	"iommusim vectors --count tests/vectors/smmuv3.yaml\n"
 	"iommusim vectors --iommu vtd - <session.jsonl\n";

@@ -38,7 +38,8 @@ struct dma_request {
 	uint32_t device; /* handle from add_device() */
 	uint32_t pasid;
 	uint8_t access; /* enum dma_access bits; 0: direction unknown, no permission fault is proven */
-	uint8_t type; /* enum dma_type */
+	uint8_t type;	    /* enum dma_type */
+	uint8_t privileged; /* 1: the request asks for supervisor privilege */
 };
 
 enum dma_outcome {
@@ -68,6 +69,10 @@ struct cached_copy {
 	uint8_t perm, page_lg2, reasons;
 	uint32_t space;	    /* walked from this address space */
 	uint64_t tag;	    /* as the manual tags it: the domain id, ... */
+	uint32_t pasid;	    /* that tags it too, or NO_PASID */
+	uint32_t serves;    /* configuration: requests with this PASID, or NO_PASID: without */
+	bool serves_both;   /* those with that PASID and those without */
+	bool tagged;	    /* configuration: tag and pasid are of the copies it leads to */
 	uint64_t serial;    /* with structure and level: names one copy for ever */
 	iova_t first, last; /* input covered; configuration: device ids */
 	pa_t pa;	    /* output page, or table pointed to */
@@ -248,6 +253,8 @@ struct iommu_model {
 
 	/* Driver's side. Registers after start-up: root table at this (empty) address, enabled. */
 	int (*start)(struct iommu *iommu, pa_t root);
+	/* Bytes from the root table on that attach_words() uses for tables of configuration. */
+	uint64_t (*config_bytes)(const struct iommu *iommu);
 	/* Words that attach (or detach: root 0) a device, in the order written. */
 	size_t (*attach_words)(const struct iommu *iommu, uint32_t requester_id, pa_t root,
 			       unsigned levels, uint64_t tag, struct table_word words[8]);

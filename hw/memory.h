@@ -25,6 +25,7 @@ struct table_role;
 struct table_link {
 	struct frame *parent;
 	uint16_t index; /* of the entry in the parent */
+	uint16_t page;	/* of a table of several pages, which of them */
 	uint8_t level;	/* of the table that is pointed to */
 };
 
@@ -35,6 +36,7 @@ struct table_node {
 	bool pinned;	/* a root: keeps its role without a parent */
 	bool mixed;	/* linked with different roles or levels */
 	uint32_t space; /* number of the address space it is the root of, or 0 */
+	uint32_t watch; /* number under which all its changes are told, or 0 */
 	uint32_t n_links, max_links;
 	struct table_link link;	  /* the only one, while n_links is 1 */
 	struct table_link *links; /* all, once there were two */

@@ -88,6 +88,25 @@ static void pin(struct tables *tables, struct frame *frame)
 
 static int link_entry(struct tables *tables, struct frame *parent, unsigned entry, unsigned depth);
 
+static void unlink_entry(struct tables *tables, struct frame *parent, unsigned entry);
+
+/* A frame that nothing points to any more can become another kind of table, or of another level. */
+static void leave_role(struct tables *tables, struct frame *frame, const struct table_role *role,
+		       unsigned level)
+{
+	struct table_node *node = &frame->node;
+	unsigned entries;
+
+	if (!node->role || (node->role == role && node->level == level) || node->n_links ||
+	    (node->pinned && !node->role->configuration))
+		return;
+	entries = FRAME_WORDS >> node->role->words_lg2;
+	for (unsigned i = 0; frame->nonzero && i < entries; i++)
+		unlink_entry(tables, frame, i);
+	node->role = NULL;
+	node->mixed = false;
+}
+
 /* A frame that becomes a table brings the tables that its words already point to. */
 static int take_role(struct tables *tables, struct frame *frame, const struct table_role *role,
 		     unsigned level, unsigned depth)
@@ -113,18 +132,27 @@ static int link_entry(struct tables *tables, struct frame *parent, unsigned entr
 	struct entry_view view = view_entry(parent, entry);
 	struct frame *child;
 
-	if (view.kind != ENTRY_TABLE || depth > MAX_DEPTH ||
-	    !memory_exists(tables->memory, view.child))
+	if (view.kind != ENTRY_TABLE || depth > MAX_DEPTH)
 		return 0;
-	child = memory_make(tables->memory, view.child);
-	if (!child)
-		return -1;
-	if (add_link(&child->node, (struct table_link){ parent, (uint16_t)entry, view.level }))
-		return -1;
-	/* What a device entry points to is the root of an address space. */
-	if (parent->node.role->configuration && !view.role->configuration)
-		pin(tables, child);
-	return take_role(tables, child, view.role, view.level, depth);
+	for (unsigned page = 0; page < 1u << view.pages_lg2; page++) {
+		struct table_link link = { parent, (uint16_t)entry, (uint16_t)page, view.level };
+		pa_t pa = view.child + ((pa_t)page << FRAME_LG2);
+
+		if (!memory_exists(tables->memory, pa))
+			return 0;
+		child = memory_make(tables->memory, pa);
+		if (!child)
+			return -1;
+		leave_role(tables, child, view.role, view.level);
+		if (add_link(&child->node, link))
+			return -1;
+		/* What a device entry points to is the root of an address space. */
+		if (parent->node.role->configuration && !view.role->configuration)
+			pin(tables, child);
+		if (take_role(tables, child, view.role, view.level, depth))
+			return -1;
+	}
+	return 0;
 }
 
 static void unlink_entry(struct tables *tables, struct frame *parent, unsigned entry)
@@ -132,11 +160,11 @@ static void unlink_entry(struct tables *tables, struct frame *parent, unsigned e
 	struct entry_view view = view_entry(parent, entry);
 	struct frame *child;
 
-	if (view.kind != ENTRY_TABLE)
-		return;
-	child = memory_frame(tables->memory, view.child);
-	if (child)
-		remove_link(&child->node, parent, entry);
+	for (unsigned page = 0; view.kind == ENTRY_TABLE && page < 1u << view.pages_lg2; page++) {
+		child = memory_frame(tables->memory, view.child + ((pa_t)page << FRAME_LG2));
+		if (child)
+			remove_link(&child->node, parent, entry);
+	}
 }
 
 static int emit(struct tables *tables, const struct table_change *change)
@@ -182,6 +210,9 @@ static int climb(struct tables *tables, const struct frame *frame, struct table_
 			above.level = links[i].parent->node.level;
 		}
 		base = (uint64_t)links[i].index << role_span_lg2(role, links[i].parent->node.level);
+		if (links[i].page)
+			base += (uint64_t)links[i].page << (role_span_lg2(node->role, node->level) +
+							    FRAME_LG2 - 3 - node->role->words_lg2);
 		above.first += base;
 		above.last += base;
 		if (climb(tables, links[i].parent, above, depth + 1))
@@ -204,6 +235,14 @@ static int report(struct tables *tables, const struct frame *frame, unsigned fir
 	change.level = frame->node.level;
 	change.first = (uint64_t)first << span;
 	change.last = ((uint64_t)last << span) + low_mask(span);
+	if (frame->node.watch) {
+		struct table_change watched = change;
+
+		watched.space = frame->node.watch;
+		watched.configuration = false;
+		if (emit(tables, &watched))
+			return -1;
+	}
 	return climb(tables, frame, change, 0);
 }
 
@@ -231,12 +270,16 @@ static int store_table(struct tables *tables, struct frame *frame, unsigned inde
 
 	for (unsigned i = 0; i < count; i++) {
 		unsigned entry = (index + i) >> role->words_lg2;
-		uint64_t old = frame_word(frame, index + i), value = base + i * step;
+		uint64_t old = frame_word(frame, index + i), value = base + i * step, cleared;
 		enum entry_kind kind;
+		bool differs;
 
 		if (store_word(tables, frame, index + i, value, &kind))
 			return -1;
-		if (kind == ENTRY_ABSENT || !((old ^ value) & role->meaning))
+		cleared = old & ~value & role->state;
+		differs = ((old ^ value) & role->meaning) && kind != ENTRY_ABSENT;
+		if (!differs && (kind == ENTRY_ABSENT || !cleared) &&
+		    !(frame->node.watch && old != value))
 			continue;
 		if (open && entry > last + 1) {
 			if (report(tables, frame, first, last, change))
@@ -246,10 +289,13 @@ static int store_table(struct tables *tables, struct frame *frame, unsigned inde
 		if (!open) {
 			change = (struct table_change){ .word = frame->pa + (index + i) * 8ull,
 							.old = old,
-							.now = value };
+							.now = value,
+							.state_only = true };
 			first = entry;
 			open = true;
 		}
+		change.cleared |= cleared;
+		change.state_only &= !differs;
 		change.pointer |= kind == ENTRY_TABLE;
 		last = entry;
 	}
@@ -301,11 +347,35 @@ int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err
 	return report(tables, frame, entry, entry, change) ? failed(tables, pa, err) : 0;
 }
 
+static struct entry_view plain_view(const uint64_t *words, unsigned level)
+{
+	(void)level;
+	return (struct entry_view){ .kind = words[0] ? ENTRY_LEAF : ENTRY_ABSENT };
+}
+
+/* Of a frame that is nothing else to the graph; what its words mean is not known here. */
+static const struct table_role watched_role = {
+	.name = "table at a translated address",
+	.unit_lg2 = FRAME_LG2,
+	.meaning = UINT64_MAX,
+	.view = plain_view,
+};
+
+void tables_watch(struct tables *tables, struct frame *frame)
+{
+	if (!frame->node.watch)
+		frame->node.watch = ++tables->spaces;
+	if (!frame->node.role)
+		frame->node.role = &watched_role;
+}
+
 struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_role *role,
 			  unsigned level, struct err *err)
 {
 	struct frame *frame = memory_make(tables->memory, pa);
 
+	if (frame)
+		leave_role(tables, frame, role, level);
 	if (!frame || take_role(tables, frame, role, level, 0)) {
 		err_no_memory(err, "a root table");
 		return NULL;

@@ -7,6 +7,7 @@
  * (root, context, stream and device tables) are tables like others; their input is the device.
  *
  * An update is not reported where the old word was absent or where only ignored bits differ.
+ * Accessed and dirty bits count as ignored when software sets them, not when it clears them.
  * Frames that are only reached over cut links keep their words; what a stale pointer reads
  * there is what the frame holds.
  */
@@ -23,6 +24,7 @@ struct entry_view {
 	pa_t child;		       /* ENTRY_TABLE */
 	const struct table_role *role; /* of the child */
 	uint8_t level;		       /* of the child */
+	uint8_t pages_lg2;	       /* a table of several pages that follow each other */
 };
 
 /* A kind of table: second stage, context table, ... One constant per kind. */
@@ -33,6 +35,7 @@ struct table_role {
 	uint8_t index_bits; /* further input bits per level */
 	bool configuration; /* the input is a device id, not an address */
 	uint64_t meaning;   /* bits of a word that hardware looks at, A/D bits excluded */
+	uint64_t state;	    /* accessed and dirty bits: software clearing them is an update */
 	struct entry_view (*view)(const uint64_t *words, unsigned level);
 };
 
@@ -45,6 +48,8 @@ struct table_change {
 	uint64_t first, last; /* input range, inclusive */
 	pa_t word;	      /* address of the first changed word */
 	uint64_t old, now;    /* of that word */
+	uint64_t cleared;     /* accessed and dirty bits that were cleared in any of the words */
+	bool state_only;      /* nothing else was changed */
 };
 
 struct tables {
@@ -77,6 +82,19 @@ int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, 
  * and range it is reached by, as if it were to change to `value`. Nothing is written.
  */
 int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err);
+
+/*
+ * From now on every change of that frame's words is told under the number in its node.watch too,
+ * as if it were the root of an address space of its own. For tables that are reached in a way the
+ * graph cannot follow, such as first-stage tables at addresses that a second stage translates.
+ */
+void tables_watch(struct tables *tables, struct frame *frame);
+
+/* A new number for an address space that no frame is the root of. */
+static inline uint32_t tables_new_space(struct tables *tables)
+{
+	return ++tables->spaces;
+}
 
 /* The page of a table goes back to its allocator as of `event`. */
 void tables_free(struct tables *tables, pa_t pa, uint64_t event);

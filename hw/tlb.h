@@ -48,6 +48,9 @@ enum {
 	TLB_CHECK = 1 << 3, /* may differ from truth: compare (rules R1) */
 	TLB_SNOOP = 1 << 4,
 	TLB_VALID = 1 << 5,
+	TLB_USER = 1 << 6,  /* for requests of user privilege too */
+	TLB_CLEAN = 1 << 7, /* a write has to set the dirty bit in memory first */
+	TLB_NOW_SHIFT = 8,  /* [10:8]: what plain requests may do with no further look */
 	TLB_PERM = TLB_READ | TLB_WRITE | TLB_EXECUTE,
 };
 
@@ -67,6 +70,7 @@ struct tlb_copy {
 	uint32_t space;	     /* address space it was walked from; 0: no copy here */
 	uint8_t reasons;     /* CHECK_* */
 	uint8_t page_lg2;    /* 0: no copy here */
+	uint16_t generation; /* of what its model counts: two-stage copies (rules R4) */
 };
 
 struct tlb_entry {

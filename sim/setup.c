@@ -9,9 +9,9 @@ static int start_unit(struct replay *replay, struct iommu *iommu, struct err *er
 {
 	pa_t root = replay->next_table;
 
-	replay->next_table += 257ull * 4096; /* and a context table for every bus after it */
 	if (!iommu->model->start)
 		return 0;
+	replay->next_table += iommu->model->config_bytes(iommu);
 	if (iommu->model->start(iommu, root))
 		return err_no_memory(err, "an IOMMU's root table");
 	return 0;

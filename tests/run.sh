@@ -48,7 +48,7 @@ run_suite layers scripts/include-check.sh --count
 run_suite scenarios tests/scenarios/run.sh "$build/iommusim"
 run_suite cli tests/cli/run.sh "$build/iommusim"
 run_suite kill tests/kill/run.sh "$build/iommusim"
-[ ! -x "$build/marks/iommusim" ] || run_suite marks tests/marks/run.sh "$build/marks/iommusim"
+[ ! -x "$build/marks/iommusim" ] || run_suite marks tests/marks/run.sh "$build/marks/iommusim" "$build/marks/unit-tests"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

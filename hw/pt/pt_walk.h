@@ -20,7 +20,7 @@ enum pt_kind { PT_ABSENT, PT_MALFORMED, PT_TABLE, PT_LEAF };
 /* What a raw entry means, in words that every format shares. */
 struct pt_entry {
 	enum pt_kind kind;
-	uint8_t perm;	  /* what it grants: the TLB_READ, TLB_WRITE, TLB_EXECUTE bits */
+	uint8_t perm;	  /* what it grants: TLB_READ, TLB_WRITE, TLB_EXECUTE, TLB_USER bits */
 	uint8_t level;	  /* PT_TABLE: of the table pointed to */
 	uint8_t page_lg2; /* PT_LEAF */
 	uint8_t flags;	  /* TLB_SNOOP and the like, carried into the copy */
@@ -55,6 +55,8 @@ struct pt_walk {
 	uint8_t page_lg2; /* PT_OK */
 	uint8_t level;	  /* of the table where the walk ended */
 	uint8_t start;	  /* level of the table it started from */
+	uint8_t lowest;	  /* of the tables that walk caches may keep: set by the model */
+	bool settled;	  /* no accessed bit would refuse the page: set by the model */
 	uint8_t flags;
 	pa_t pa;      /* PT_OK: page base */
 	pa_t word;    /* address of the last entry read, or that could not be read */
@@ -63,35 +65,35 @@ struct pt_walk {
 	uint8_t perms[PT_LEVELS];	 /* granted above each of them */
 };
 
-/* Reads one entry of the table *frame at that level. Returns the level of the table that it points
- * to, then in *frame; negative: the walk ends here. */
-static inline __attribute__((always_inline)) int
-pt_step(const struct pt_format *format, const struct memory *memory, const struct pt_root *root,
-	iova_t iova, unsigned level, struct frame **frame, unsigned *perm, struct pt_walk *walk)
+/* Reads one entry of the table in `frame` (NULL: cannot be read) at that level. True: it points to
+ * the table that *next says; false: the walk ends here. */
+static inline __attribute__((always_inline)) bool
+pt_read(const struct pt_format *format, const struct pt_root *root, iova_t iova, unsigned level,
+	struct frame *frame, unsigned *perm, struct pt_entry *next, struct pt_walk *walk)
 {
 	unsigned shift = format->granule_lg2 + format->index_bits * level;
 	unsigned index = (unsigned)(iova >> shift) & (unsigned)page_mask(format->index_bits);
 	struct pt_entry entry;
 
 	walk->level = (uint8_t)level;
-	if (!*frame) {
+	if (!frame) {
 		walk->status = PT_UNREADABLE;
-		return -1;
+		return false;
 	}
-	walk->tables[level] = *frame;
+	walk->tables[level] = frame;
 	walk->perms[level] = (uint8_t)*perm;
-	walk->raw = frame_word(*frame, index);
-	walk->word = (*frame)->pa + index * 8;
+	walk->raw = frame_word(frame, index);
+	walk->word = frame->pa + index * 8;
 	entry = format->decode(walk->raw, level);
 	if (entry.kind == PT_ABSENT) {
 		walk->perm = 0;
 		walk->status = PT_NOT_PRESENT;
-		return -1;
+		return false;
 	}
 	if (entry.kind == PT_MALFORMED ||
 	    (walk->raw & root->reserved[entry.kind == PT_LEAF][level])) {
 		walk->status = PT_RESERVED;
-		return -1;
+		return false;
 	}
 	*perm &= entry.perm;
 	if (entry.kind == PT_LEAF) {
@@ -100,8 +102,22 @@ pt_step(const struct pt_format *format, const struct memory *memory, const struc
 		walk->page_lg2 = entry.page_lg2;
 		walk->flags = entry.flags;
 		walk->pa = entry.addr;
-		return -1;
+		return false;
 	}
+	*next = entry;
+	return true;
+}
+
+/* The same, and finds the frame of the table pointed to, then in *frame. Returns its level;
+ * negative: the walk ends here. */
+static inline __attribute__((always_inline)) int
+pt_step(const struct pt_format *format, const struct memory *memory, const struct pt_root *root,
+	iova_t iova, unsigned level, struct frame **frame, unsigned *perm, struct pt_walk *walk)
+{
+	struct pt_entry entry;
+
+	if (!pt_read(format, root, iova, level, *frame, perm, &entry, walk))
+		return -1;
 	*frame = memory_exists(memory, entry.addr) ? memory_frame(memory, entry.addr) : NULL;
 	if (!*frame)
 		walk->word = entry.addr;

@@ -9,7 +9,7 @@
 extern const struct pt_format vtd_ss;
 extern const struct table_role vtd_ss_role;
 
-enum { VTD_SS_SNP = 11, VTD_SS_PS = 7, VTD_SS_TM = 62 };
+enum { VTD_SS_PS = 7, VTD_SS_ACCESSED = 8, VTD_SS_DIRTY = 9, VTD_SS_SNP = 11, VTD_SS_TM = 62 };
 
 /* There is no present bit: an entry with neither R nor W is absent. */
 static inline struct pt_entry vtd_ss_decode(uint64_t raw, unsigned level)

@@ -1,4 +1,4 @@
-/* The VT-d model's life, the driver's side of it, and what reports ask of it. */
+/* The VT-d model's life, and what reports ask of it. */
 #include "hw/vtd/vtd_private.h"
 
 #include <stdlib.h>
@@ -11,12 +11,16 @@ static void vtd_destroy(struct iommu *iommu)
 	if (!vtd)
 		return;
 	tlb_destroy(vtd->iotlb);
-	for (unsigned level = 0; level < VTD_LEVELS_MAX; level++)
+	for (unsigned level = 0; level < VTD_LEVELS_MAX; level++) {
 		tlb_destroy(vtd->walk[level]);
+		tlb_destroy(vtd->first_walk[level]);
+	}
 	for (uint32_t i = 0; i < vtd->n_spaces; i++)
-		free(vtd->spaces[i].dids);
+		free(vtd->spaces[i].tags);
 	free(vtd->spaces);
-	free(vtd->contexts);
+	free(vtd->nested_spaces);
+	free(vtd->contexts.slots);
+	free(vtd->pasids.slots);
 	free(vtd->devices);
 	free(vtd->tags);
 	free(vtd);
@@ -33,6 +37,14 @@ static int check_config(const struct vtd_config *config, struct err *err)
 			       "vtd: vtd.walk.entries %llu is not a multiple of vtd.walk.ways %llu",
 			       (unsigned long long)config->walk_entries,
 			       (unsigned long long)config->walk_ways);
+	if (config->driver_tables != DRIVER_LEGACY && !config->scalable)
+		return err_set(
+			err, ERR_CONFIG,
+			"vtd: vtd.driver_tables asks for scalable mode; set vtd.scalable too");
+	if (config->driver_tables == DRIVER_FIRST_STAGE && !config->first_stage)
+		return err_set(err, ERR_CONFIG,
+			       "vtd: vtd.driver_tables asks for first-stage tables; set "
+			       "vtd.first_stage too");
 	return 0;
 }
 
@@ -57,7 +69,9 @@ static int create_caches(struct vtd *vtd, uint64_t seed, struct err *err)
 	for (unsigned level = 0; level + 1 < VTD_LEVELS_MAX; level++) {
 		memset(geometry.page_lg2, 0, sizeof geometry.page_lg2);
 		geometry.page_lg2[0] = (uint8_t)(12 + 9 * (level + 1));
-		if (tlb_create(&geometry, "vtd.walk", &vtd->walk[level], err))
+		if (tlb_create(&geometry, "vtd.walk", &vtd->walk[level], err) ||
+		    (config->scalable && config->first_stage &&
+		     tlb_create(&geometry, "vtd.walk", &vtd->first_walk[level], err)))
 			return -1;
 	}
 	return 0;
@@ -81,9 +95,16 @@ static int vtd_create(const void *config, uint64_t seed, struct tables *tables,
 	vtd->rng = seed * 2 + 1;
 	vtd_ss_reserved((unsigned)vtd->config.haw, vtd->config.snoop_control, vtd->config.pages_2m,
 			vtd->config.pages_1g, vtd->reserved);
-	vtd->contexts = calloc(vtd->config.context_entries, sizeof *vtd->contexts);
-	vtd->tags = calloc(1u << vtd->config.domain_id_bits, sizeof *vtd->tags);
-	if (!vtd->contexts || !vtd->tags)
+	for (unsigned nxe = 0; nxe < 2; nxe++)
+		vtd_fs_reserved((unsigned)vtd->config.haw, vtd->config.first_stage_1g, nxe,
+				vtd->first_reserved[nxe]);
+	vtd->contexts.n = vtd->config.context_entries;
+	vtd->contexts.slots = calloc(vtd->contexts.n, sizeof *vtd->contexts.slots);
+	vtd->pasids.n = vtd->config.scalable ? vtd->config.pasid_entries : 0;
+	vtd->pasids.slots = calloc(vtd->pasids.n + 1, sizeof *vtd->pasids.slots);
+	vtd->n_tags = vtd->max_tags = vtd_domain_ids(vtd);
+	vtd->tags = calloc(vtd->n_tags, sizeof *vtd->tags);
+	if (!vtd->contexts.slots || !vtd->pasids.slots || !vtd->tags)
 		err_no_memory(err, "vtd caches");
 	else if (create_caches(vtd, seed, err) == 0) {
 		*out = &vtd->iommu;
@@ -98,7 +119,7 @@ static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, 
 {
 	struct vtd *vtd = vtd_of(iommu);
 
-	(void)ats; /* legacy mode without device TLBs; see omits */
+	(void)ats; /* device TLBs are not modelled; see omits */
 	if (requester_id > 0xffff)
 		return err_set(err, ERR_INPUT,
 			       "requester id 0x%x does not fit bus:device.function (16 bits)",
@@ -128,114 +149,11 @@ static void vtd_tables_changed(struct iommu *iommu, uint64_t event,
 		if (!changes[i].configuration)
 			vtd_mark(vtd, &changes[i]);
 		else if (changes[i].space == vtd->config_space)
-			vtd_context_mark(vtd, (uint16_t)changes[i].first,
-					 (uint16_t)changes[i].last);
+			vtd_config_mark(vtd, changes[i].first, changes[i].last, changes[i].level);
 	}
 }
 
-/* ---- the driver's side, and what reports ask ------------------------------------------- */
-
-static int vtd_start(struct iommu *iommu, pa_t root)
-{
-	const uint64_t rtaddr = 0x20, gcmd = 0x18;
-
-	vtd_reg_write(iommu, 0, rtaddr, root, 8);
-	vtd_reg_write(iommu, 0, gcmd, 1u << 30, 4);
-	vtd_reg_write(iommu, 0, gcmd, 1u << 31 | 1u << 26, 4);
-	return vtd_of(iommu)->config_space ? 0 : -1;
-}
-
-/* Context words of a device. The root entry's word comes first when its context table is new;
- * the table's address follows from the root table's: one frame per bus, after it. */
-static size_t vtd_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t root,
-			       unsigned levels, uint64_t tag, struct table_word words[8])
-{
-	const struct vtd *vtd = (const struct vtd *)iommu;
-	pa_t root_entry = vtd->rtaddr + bits(requester_id, 15, 8) * 16;
-	pa_t table = vtd->rtaddr + (bits(requester_id, 15, 8) + 1) * 4096;
-	pa_t context = table + bits(requester_id, 7, 0) * 16;
-	uint64_t low = 0;
-	size_t n = 0;
-
-	if (!memory_read(vtd->memory, root_entry, &low) || !bit(low, 0))
-		words[n++] = (struct table_word){ root_entry, table | 1 };
-	else
-		context = bits_at(low, 51, 12) + bits(requester_id, 7, 0) * 16;
-	if (!root) { /* detach: P is cleared first */
-		words[n++] = (struct table_word){ context, 0 };
-		words[n++] = (struct table_word){ context + 8, 0 };
-		return n;
-	}
-	words[n++] = (struct table_word){ context, 0 };
-	words[n++] = (struct table_word){ context + 8, (tag << 8) | (levels - 2) };
-	words[n++] = (struct table_word){ context, root | 1 };
-	return n;
-}
-
-static const struct pt_format *vtd_format(const struct iommu *iommu)
-{
-	(void)iommu;
-	return &vtd_ss;
-}
-
-static unsigned vtd_levels(const struct iommu *iommu)
-{
-	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
-
-	return config->levels_4 ? 4 : config->levels_5 ? 5 : 3;
-}
-
-static unsigned vtd_address_bits(const struct iommu *iommu, unsigned levels)
-{
-	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
-	unsigned width = 12 + 9 * levels;
-
-	return width < config->mgaw ? width : (unsigned)config->mgaw;
-}
-
-static unsigned vtd_pa_bits(const struct iommu *iommu)
-{
-	return (unsigned)((const struct vtd *)iommu)->config.haw;
-}
-
-static bool vtd_page_supported(const struct iommu *iommu, unsigned level)
-{
-	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
-
-	return level == 0 || (level == 1 && config->pages_2m) || (level == 2 && config->pages_1g);
-}
-
-static uint64_t vtd_n_tags(const struct iommu *iommu)
-{
-	return 1ull << ((const struct vtd *)iommu)->config.domain_id_bits;
-}
-
-static const char *vtd_fault_name(uint16_t code)
-{
-	static const char *const names[] = {
-		[VTD_ROOT_NOT_PRESENT] = "LRT.2 root entry not present",
-		[VTD_CONTEXT_NOT_PRESENT] = "LCT.2 context entry not present",
-		[VTD_CONTEXT_INVALID] = "LCT.4 context entry invalid",
-		[VTD_ADDRESS_TOO_WIDE] = "LGN.1 address beyond the address width",
-		[VTD_WRITE_DENIED] = "LGN.2 write not allowed",
-		[VTD_READ_DENIED] = "LGN.3 read not allowed",
-		[VTD_ENTRY_UNREADABLE] = "LSL.1 paging entry cannot be read",
-		[VTD_ROOT_UNREADABLE] = "LRT.1 root entry cannot be read",
-		[VTD_CONTEXT_UNREADABLE] = "LCT.1 context entry cannot be read",
-		[VTD_ROOT_RESERVED] = "LRT.3 reserved bit in root entry",
-		[VTD_CONTEXT_RESERVED] = "LCT.3 reserved bit in context entry",
-		[VTD_ENTRY_RESERVED] = "LSL.2 reserved bit in paging entry",
-		[VTD_REQUEST_BLOCKED] = "LCT.5 request type blocked",
-		[VTD_INTERRUPT_RANGE] = "LGN.4 output in the interrupt range",
-	};
-
-	return code < sizeof names / sizeof names[0] ? names[code] : NULL;
-}
-
-static bool vtd_fault_is_missing(uint16_t code)
-{
-	return code == VTD_WRITE_DENIED || code == VTD_READ_DENIED;
-}
+/* ---- what reports ask ------------------------------------------------------------------- */
 
 static const char *vtd_structure_name(enum structure structure, unsigned level)
 {
@@ -249,7 +167,7 @@ static const char *vtd_structure_name(enum structure structure, unsigned level)
 	case STRUCTURE_WALK_CACHE:
 		return level < 4 ? pointers[level] : "walk cache";
 	case STRUCTURE_CONFIG:
-		return "context cache";
+		return level ? "PASID cache" : "context cache";
 	case STRUCTURE_ATC:
 		break;
 	}
@@ -273,6 +191,9 @@ static const char *vtd_counter(const struct iommu *iommu, unsigned index, uint64
 		{ "walk.reads", count->walk_reads },
 		{ "context.hits", count->context_hits },
 		{ "context.misses", count->context_misses },
+		{ "pasid.hits", count->pasid_hits },
+		{ "pasid.misses", count->pasid_misses },
+		{ "state.writes", count->state_writes },
 		{ "evictions", count->evictions },
 		{ "compared", count->compared },
 		{ "faults", count->faults },
@@ -307,6 +228,19 @@ static bool visit_one(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	return false;
 }
 
+static void visit_entries(const struct vtd *vtd, const struct vtd_config_cache *cache,
+			  void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx)
+{
+	for (uint64_t i = 0; i < cache->n; i++) {
+		struct cached_copy copy;
+
+		if (!cache->slots[i].valid)
+			continue;
+		vtd_config_copy(vtd, &cache->slots[i], &copy);
+		visit(ctx, &copy);
+	}
+}
+
 static void vtd_each_copy(const struct iommu *iommu,
 			  void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx)
 {
@@ -314,38 +248,44 @@ static void vtd_each_copy(const struct iommu *iommu,
 	struct copy_visit each = { vtd, visit, ctx };
 	struct tlb_scope all = { .any_tag = true, .last = UINT64_MAX };
 
-	tlb_visit(vtd->iotlb, &all, visit_one, &each);
-	for (unsigned level = 0; level < VTD_LEVELS_MAX; level++)
-		if (vtd->walk[level])
-			tlb_visit(vtd->walk[level], &all, visit_one, &each);
-	for (uint64_t i = 0; i < vtd->config.context_entries; i++) {
-		struct cached_copy copy;
-
-		if (!vtd->contexts[i].valid)
-			continue;
-		vtd_context_copy(&vtd->contexts[i], &copy);
-		visit(ctx, &copy);
-	}
+	/* only visits: nothing is removed or changed */
+	vtd_visit_all((struct vtd *)vtd, &all, visit_one, &each);
+	visit_entries(vtd, &vtd->contexts, visit, ctx);
+	visit_entries(vtd, &vtd->pasids, visit, ctx);
 }
 
 const struct iommu_model vtd_model = {
 	.name = "vtd",
 	.spec = "Intel Virtualization Technology for Directed I/O, Architecture Specification, rev "
-		"4.x, "
-		"legacy mode",
-	.omits = "scalable mode: PASID tables, first stage and nested translation (requests with a "
-		 "PASID "
-		 "are treated as untranslated requests)\n"
-		 "device TLBs (ATS): translation requests and translated requests are refused "
-		 "(reason Dh)\n"
-		 "page requests: no page request queue\n"
+		"4.x, legacy and scalable mode",
+	.omits = "device TLBs: ATS requests are answered, no copies are kept in devices; "
+		 "device-TLB invalidations are accepted and remove nothing\n"
+		 "page requests: no page request queue; page group responses are accepted and do "
+		 "nothing\n"
 		 "interrupt remapping: writes to FEExxxxxh are taken as messages and end there\n"
 		 "advanced fault log: not built in practice\n"
 		 "negative caching under caching mode: allowed by the specification, never done "
-		 "here; "
-		 "caching mode only changes what drivers flush\n"
-		 "non-coherent page walks: walks read what software wrote\n"
-		 "walk latency: a walk happens at one instant\n",
+		 "here; caching mode only changes what drivers flush\n"
+		 "non-coherent page walks: walks read what software wrote; PWSNP=0 only refuses "
+		 "accessed and dirty updates (reasons 7Ch, 90h)\n"
+		 "failing atomic updates of accessed and dirty bits (reasons 7Dh, 91h): every "
+		 "update "
+		 "succeeds\n"
+		 "walk caches in nested translation: every walk of two stages starts at the top\n"
+		 "memory types (EMT, PAT, CD) and global pages: no effect on translation\n"
+		 "second-stage execute permission: ignored; execute is decided by the first stage\n"
+		 "page table frames that are linked as two kinds or levels at once: read as the "
+		 "first\n"
+		 "walk latency: a walk happens at one instant\n"
+		 "open points of the specification's reading, by their chosen default: RID_PASID "
+		 "beyond "
+		 "the directory 43h, unreadable top table in legacy mode 3h, translated requests "
+		 "with "
+		 "DTE=1 pass, faults of ATS requests as not recorded, unsupported or aborted; "
+		 "enable "
+		 "bits without their capability 5Ah; SMEP refuses with 82h; second-stage not "
+		 "present "
+		 "under a first-stage table 79h, read denied 75h and 76h\n",
 	.config_size = sizeof(struct vtd_config),
 	.settings = vtd_settings,
 	.create = vtd_create,
@@ -361,6 +301,7 @@ const struct iommu_model vtd_model = {
 	.reg_read = vtd_reg_read,
 	.acknowledge_faults = vtd_acknowledge_faults,
 	.start = vtd_start,
+	.config_bytes = vtd_config_bytes,
 	.attach_words = vtd_attach_words,
 	.format = vtd_format,
 	.levels = vtd_levels,

@@ -30,24 +30,37 @@ static bool translation_equals(const struct vtd *vtd, const struct tlb_at *at,
 	const struct pt_walk *walk = &truth->walk;
 	iova_t first = tlb_first(vtd->iotlb, at);
 
-	return truth->walked && walk->status == PT_OK && walk->page_lg2 >= at->copy->page_lg2 &&
-	       walk->perm == (*at->data & TLB_PERM) && walk->flags == (*at->data & TLB_SNOOP) &&
-	       truth->context.space == at->copy->space &&
+	return truth->walked && walk->status == PT_OK && walk->settled &&
+	       walk->page_lg2 >= at->copy->page_lg2 &&
+	       walk->perm == (*at->data & (TLB_PERM | TLB_USER)) &&
+	       walk->flags == (*at->data & (TLB_SNOOP | TLB_CLEAN)) &&
+	       truth->route.context->space == at->copy->space &&
 	       (walk->pa | (first & low_mask(walk->page_lg2))) == bits_at(*at->data, 51, 12);
 }
 
 static bool pointer_equals(const struct tlb_at *at, unsigned level, const struct vtd_answer *truth)
 {
-	return truth->walked && level <= truth->walk.start && level >= truth->walk.level &&
+	return truth->walked && level <= truth->walk.start && level >= truth->walk.lowest &&
 	       truth->walk.tables[level] == at->copy->table &&
-	       truth->context.space == at->copy->space &&
-	       truth->walk.perms[level] == (*at->data & TLB_PERM);
+	       truth->route.context->space == at->copy->space &&
+	       truth->walk.perms[level] == (*at->data & (TLB_PERM | TLB_USER));
 }
 
-static bool context_equals(const struct vtd_context *context, const struct vtd_answer *truth)
+/* truth: the entry in the same place of the uncached route, NULL: the route has none. */
+static bool entry_equals(const struct vtd_context *entry, const struct vtd_context *truth)
 {
-	return !truth->context.fault && truth->context.low == context->low &&
-	       truth->context.high == context->high;
+	return truth && !truth->fault && truth->pasid == entry->pasid &&
+	       truth->directory_entry == entry->directory_entry &&
+	       !memcmp(truth->words, entry->words, sizeof truth->words);
+}
+
+static void prove_route(struct vtd *vtd, const struct vtd_route *route,
+			const struct vtd_route *truth)
+{
+	if (route->outer_cached && route->outer->check && entry_equals(route->outer, truth->outer))
+		vtd_config_proven(vtd, route->outer);
+	if (route->cached && route->context->check && entry_equals(route->context, truth->context))
+		vtd_config_proven(vtd, route->context);
 }
 
 struct overlap_search {
@@ -89,8 +102,7 @@ static void prove(struct vtd *vtd, const struct vtd_path *path, const struct vtd
 	bool is_tlb = path->tlb == vtd->iotlb, equal;
 	const struct tlb_at *at = &path->at;
 
-	if (path->cached_context && path->context->check && context_equals(path->context, truth))
-		vtd_context_proven(vtd, path->context);
+	prove_route(vtd, path->route, &truth->route);
 	if (!path->any || !(*at->data & TLB_CHECK) ||
 	    vtd->tags[tlb_tag_of(path->tlb, at)].conflicted)
 		return;
@@ -109,15 +121,14 @@ static void prove(struct vtd *vtd, const struct vtd_path *path, const struct vtd
 /* The first copy on the way that has its bit set is the one to blame. */
 static unsigned blame(const struct vtd *vtd, const struct vtd_path *path, struct cached_copy *copy)
 {
-	if (path->cached_context && path->context->check && !path->any) {
-		vtd_context_copy(path->context, copy);
-		return copy->reasons;
-	}
-	if (path->any && (*path->at.data & TLB_CHECK)) {
+	const struct vtd_route *route = path->route;
+
+	if (path->any && (*path->at.data & TLB_CHECK))
 		vtd_copy_of(vtd, path->tlb, &path->at, copy);
-		return copy->reasons;
-	}
-	vtd_context_copy(path->context, copy);
+	else
+		vtd_config_copy(vtd,
+				route->outer && route->outer->check ? route->outer : route->context,
+				copy);
 	return copy->reasons;
 }
 
@@ -144,7 +155,7 @@ static uint64_t freed_on_the_way(const struct vtd *vtd, const struct vtd_path *p
 
 void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struct vtd_path *path,
 		 const struct dma_result *served, const struct pt_walk *walk,
-		 struct vtd_answer *truth)
+		 const struct vtd_answer *truth)
 {
 	struct cached_copy copy;
 	struct checked_use use = { .event = vtd->iommu.event,
@@ -154,16 +165,15 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 				   .matches = 1 };
 	uint64_t freed = walk ? freed_on_the_way(vtd, path, walk) : 0;
 	unsigned reasons = blame(vtd, path, &copy);
+	iova_t input = vtd_input(path->route->context, request->iova);
 
 	vtd->count.compared++;
-	vtd_truth(vtd, request, truth);
 	use.truth = truth->result;
 	use.walk = truth->walked ? &truth->walk : NULL;
 	use.verdict = judge(served, &truth->result, reasons);
 	if (path->any && path->tlb == vtd->iotlb)
-		use.matches +=
-			others(vtd, &path->at, request->iova,
-			       request->iova + (request->len ? request->len - 1 : 0), &use.other);
+		use.matches += others(vtd, &path->at, input,
+				      input + (request->len ? request->len - 1 : 0), &use.other);
 	if (freed) {
 		use.page_freed_table = true;
 		use.table_word = walk->word;

@@ -5,7 +5,7 @@
 static int walk_level(const struct vtd *vtd, const struct tlb *tlb)
 {
 	for (int level = 0; level < VTD_LEVELS_MAX; level++)
-		if (vtd->walk[level] == tlb)
+		if (vtd->walk[level] == tlb || vtd->first_walk[level] == tlb)
 			return level;
 	return -1;
 }
@@ -14,6 +14,8 @@ void vtd_copy_of(const struct vtd *vtd, const struct tlb *tlb, const struct tlb_
 		 struct cached_copy *copy)
 {
 	int level = walk_level(vtd, tlb);
+	uint64_t tag = tlb_tag_of(tlb, at);
+	bool pair = tag >= vtd_domain_ids(vtd);
 
 	*copy = (struct cached_copy){
 		.structure = level < 0 ? STRUCTURE_TLB : STRUCTURE_WALK_CACHE,
@@ -22,7 +24,8 @@ void vtd_copy_of(const struct vtd *vtd, const struct tlb *tlb, const struct tlb_
 		.page_lg2 = at->copy->page_lg2,
 		.reasons = (*at->data & TLB_CHECK) ? at->copy->reasons : 0,
 		.space = at->copy->space,
-		.tag = tlb_tag_of(tlb, at),
+		.tag = pair ? vtd->tags[tag].did : tag,
+		.pasid = pair ? vtd->tags[tag].pasid : NO_PASID,
 		.serial = at->copy->serial,
 		.first = tlb_first(tlb, at),
 		.last = tlb_last(tlb, at),
@@ -96,25 +99,26 @@ static bool note_overlap(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 }
 
 /* R5: a fill sets the bit on itself and on every copy of another size that it overlaps. */
-bool vtd_fill_overlaps(struct vtd *vtd, const struct dma_request *request, uint32_t did,
-		       const struct pt_walk *walk, uint32_t space)
+bool vtd_fill_overlaps(struct vtd *vtd, const struct dma_request *request, iova_t input,
+		       const struct vtd_context *context, const struct pt_walk *walk)
 {
-	iova_t first = request->iova & ~low_mask(walk->page_lg2);
+	iova_t first = input & ~low_mask(walk->page_lg2);
 	struct fill_overlap overlap = {
 		.vtd = vtd,
 		.request = request,
 		.filled = { .structure = STRUCTURE_TLB,
-			    .perm = walk->perm,
+			    .perm = walk->perm & TLB_PERM,
 			    .page_lg2 = walk->page_lg2,
-			    .space = space,
-			    .tag = did,
+			    .space = context->space,
+			    .tag = context->did,
+			    .pasid = context->input_bits ? context->pasid : NO_PASID,
 			    .first = first,
 			    .last = first + low_mask(walk->page_lg2),
 			    .pa = walk->pa,
 			    .filled = vtd->iommu.event,
 			    .changed = NO_EVENT },
 	};
-	struct tlb_scope scope = { .tag = did,
+	struct tlb_scope scope = { .tag = context->tag,
 				   .first = overlap.filled.first,
 				   .last = overlap.filled.last };
 
@@ -137,7 +141,8 @@ static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	return false;
 }
 
-/* R2: final copies in the range, and pointers at and below a word that pointed to a table. */
+/* R2: final copies in the range, and pointers at and below a word that pointed to a table. R4: the
+ * two-stage copies that the space's words are a part of. */
 void vtd_mark(struct vtd *vtd, const struct table_change *change)
 {
 	struct marking marking = { vtd, CHECK_UPDATE };
@@ -147,33 +152,45 @@ void vtd_mark(struct vtd *vtd, const struct table_change *change)
 
 	if (change->space >= vtd->n_spaces)
 		return; /* never walked */
+	if (change->state_only && !(change->cleared & vtd->spaces[change->space].state))
+		return; /* no copy holds these bits as set */
 	for (uint32_t i = 0; i < vtd->spaces[change->space].n; i++) {
-		scope.tag = vtd->spaces[change->space].dids[i];
+		scope.tag = vtd->spaces[change->space].tags[i];
+		if (vtd->tags[scope.tag].nested)
+			vtd_tag_new_generation(vtd, (uint32_t)scope.tag);
 		if (MARK(MARK_TRANSLATION))
 			tlb_visit(vtd->iotlb, &scope, mark_copy, &marking);
-		for (unsigned level = 0; change->pointer && level < change->level; level++)
+		for (unsigned level = 0; change->pointer && level < change->level; level++) {
 			if (vtd->walk[level] && MARK(MARK_POINTER))
 				tlb_visit(vtd->walk[level], &scope, mark_copy, &marking);
+			if (vtd->first_walk[level] && MARK(MARK_FIRST_POINTER))
+				tlb_visit(vtd->first_walk[level], &scope, mark_copy, &marking);
+		}
 	}
 }
 
-static uint64_t visit_tag(struct vtd *vtd, uint32_t did, tlb_visitor *visit, void *ctx)
+/* Every structure that holds translations or pointers. */
+uint64_t vtd_visit_all(struct vtd *vtd, const struct tlb_scope *scope, tlb_visitor *visit,
+		       void *ctx)
 {
-	struct tlb_scope scope = { .tag = did, .last = UINT64_MAX };
-	uint64_t visited = tlb_visit(vtd->iotlb, &scope, visit, ctx);
+	uint64_t visited = tlb_visit(vtd->iotlb, scope, visit, ctx);
 
-	for (unsigned level = 0; level < VTD_LEVELS_MAX; level++)
+	for (unsigned level = 0; level < VTD_LEVELS_MAX; level++) {
 		if (vtd->walk[level])
-			visited += tlb_visit(vtd->walk[level], &scope, visit, ctx);
+			visited += tlb_visit(vtd->walk[level], scope, visit, ctx);
+		if (vtd->first_walk[level])
+			visited += tlb_visit(vtd->first_walk[level], scope, visit, ctx);
+	}
 	return visited;
 }
 
-void vtd_mark_tag(struct vtd *vtd, uint32_t did)
+void vtd_mark_tag(struct vtd *vtd, uint32_t tag, unsigned reason)
 {
-	struct marking marking = { vtd, CHECK_TAG };
+	struct marking marking = { vtd, reason };
+	struct tlb_scope scope = { .tag = tag, .last = UINT64_MAX };
 
 	if (MARK(MARK_TAG_COPIES))
-		visit_tag(vtd, did, mark_copy, &marking);
+		vtd_visit_all(vtd, &scope, mark_copy, &marking);
 }
 
 static bool count_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
@@ -184,10 +201,35 @@ static bool count_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	return false;
 }
 
-uint64_t vtd_tag_copies(struct vtd *vtd, uint32_t did)
+uint64_t vtd_tag_copies(struct vtd *vtd, uint32_t tag)
 {
+	struct tlb_scope scope = { .tag = tag, .last = UINT64_MAX };
 	uint64_t n = 0;
 
-	visit_tag(vtd, did, count_copy, &n);
+	vtd_visit_all(vtd, &scope, count_copy, &n);
 	return n;
+}
+
+struct tag_removal {
+	struct vtd *vtd;
+	bool any_pair;
+};
+
+static bool remove_tagged(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	const struct tag_removal *removal = ctx;
+
+	if (removal->any_pair && tlb_tag_of(tlb, at) < vtd_domain_ids(removal->vtd))
+		return false;
+	vtd_copy_closes(removal->vtd, tlb, at);
+	return true;
+}
+
+/* Evicts all copies of a tag, or of every pair, because the model needs its number. */
+void vtd_tag_remove(struct vtd *vtd, uint32_t tag, bool any_pair)
+{
+	struct tag_removal removal = { vtd, any_pair };
+	struct tlb_scope scope = { .any_tag = any_pair, .tag = tag, .last = UINT64_MAX };
+
+	vtd->count.evictions += vtd_visit_all(vtd, &scope, remove_tagged, &removal);
 }

@@ -1,7 +1,16 @@
 /* Primary fault recording: specification 7.2, 10.4. */
 #include "hw/vtd/vtd_private.h"
 
-enum { FRCD_F_BIT = 63, FRCD_T1_BIT = 62, FRCD_AT_BIT = 60 };
+/* Of the high word. */
+enum {
+	FRCD_F_BIT = 63,
+	FRCD_T1_BIT = 62,
+	FRCD_AT_BIT = 60,
+	FRCD_PASID_BIT = 40,
+	FRCD_PP_BIT = 31,
+	FRCD_EXE_BIT = 30,
+	FRCD_PRIV_BIT = 29,
+};
 enum { REG_FSTS = 0x34, REG_FECTL = 0x38 };
 
 static bool record_pending(const struct vtd *vtd, uint32_t index)
@@ -42,18 +51,17 @@ static void write_record(struct vtd *vtd, const struct dma_request *request, uin
 	uint64_t type = (request->access & ACCESS_WRITE) ? 0 : 1ull << FRCD_T1_BIT;
 	uint64_t *record = vtd->frcd[vtd->frcd_next];
 
+	/* PASID and its attributes are those of a request that carries them. */
+	if (request->pasid != NO_PASID)
+		type |= 1ull << FRCD_PP_BIT | (uint64_t)request->pasid << FRCD_PASID_BIT |
+			(uint64_t)(request->privileged & 1) << FRCD_PRIV_BIT |
+			(request->access & ACCESS_EXECUTE ? 1ull << FRCD_EXE_BIT : 0);
 	record[0] = request->iova & ~0xfffull;
 	record[1] = 1ull << FRCD_F_BIT | type | (uint64_t)request->type << FRCD_AT_BIT |
 		    (uint64_t)code << 32 | sid;
 	if (!(vtd->fsts & FSTS_PPF))
 		vtd->fsts = (vtd->fsts & ~0xff00u) | vtd->frcd_next << 8;
 	vtd->frcd_next = (vtd->frcd_next + 1) % (uint32_t)vtd->config.fault_records;
-}
-
-static bool qualified(uint16_t code)
-{
-	return code != VTD_ROOT_UNREADABLE && code != VTD_ROOT_NOT_PRESENT &&
-	       code != VTD_ROOT_RESERVED && code != VTD_CONTEXT_UNREADABLE;
 }
 
 /* Recording a fault, in the order of section 7.2. */
@@ -65,7 +73,7 @@ void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid,
 				       .code = code };
 
 	vtd->count.faults++;
-	if (fpd && qualified(code)) {
+	if (fpd && vtd_fault_qualified(code)) {
 		report.fate = FAULT_DISABLED;
 		vtd->count.disabled++;
 	} else if (vtd->fsts & FSTS_PFO) {

@@ -6,17 +6,17 @@
 
 /* Puts a copy in and tells of what went for it, and of the copy where it may be stale. */
 static inline __attribute__((always_inline)) void vtd_fill(struct vtd *vtd, struct tlb *tlb,
-							   const struct dma_request *request,
-							   uint32_t did, uint64_t data,
-							   struct tlb_copy *copy, uint64_t changed)
+							   iova_t input, uint32_t tag,
+							   uint64_t data, struct tlb_copy *copy,
+							   uint64_t changed)
 {
 	struct tlb_evicted gone;
 	struct tlb_at at;
 
-	if (vtd->tags[did].conflicted && MARK(MARK_TAG_FILL))
+	if (vtd->tags[tag].conflicted && MARK(MARK_TAG_FILL))
 		copy->reasons |= CHECK_TAG;
-	at = tlb_fill(tlb, did, request->iova, data | (copy->reasons ? TLB_CHECK : 0), copy,
-		      changed, &gone);
+	at = tlb_fill(tlb, tag, input, data | (copy->reasons ? TLB_CHECK : 0), copy, changed,
+		      &gone);
 	vtd->count.evictions += gone.data != 0;
 	if (__builtin_expect((gone.data & TLB_CHECK) != 0, 0))
 		vtd_copy_evicted(vtd, tlb, &gone);
@@ -38,40 +38,57 @@ static inline bool vtd_has_smaller(const struct tlb *tlb, unsigned page_lg2)
 	return false;
 }
 
+/*
+ * What the loop may serve from a copy without looking further: nothing where part of the page is
+ * the interrupt range or the page is not for user requests, no write before the dirty bit is set.
+ */
+static inline uint64_t vtd_now(const struct vtd_context *context, const struct pt_walk *walk)
+{
+	uint64_t now = walk->perm & TLB_PERM;
+
+	if (walk->page_lg2 > 12 && vtd_meets_interrupt_range(walk->pa, walk->page_lg2))
+		return 0;
+	if (context->input_bits && !(walk->perm & TLB_USER))
+		return 0;
+	if (walk->flags & TLB_CLEAN)
+		now &= ~(uint64_t)TLB_WRITE;
+	return now << TLB_NOW_SHIFT;
+}
+
 /* page_lg2: walk->page_lg2, once as a constant. */
 static inline __attribute__((always_inline)) void
-vtd_fill_page(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
-	      const struct pt_walk *walk, unsigned page_lg2, unsigned reasons, uint64_t changed)
+vtd_fill_page(struct vtd *vtd, const struct dma_request *request, iova_t input,
+	      const struct vtd_context *context, const struct pt_walk *walk, unsigned page_lg2,
+	      unsigned reasons, uint64_t changed)
 {
 	struct tlb_copy copy = { .filled = vtd->iommu.event,
 				 .space = context->space,
 				 .reasons = (uint8_t)reasons,
-				 .page_lg2 = (uint8_t)page_lg2 };
+				 .page_lg2 = (uint8_t)page_lg2,
+				 .generation = vtd->tags[context->tag].generation };
 
 	if (vtd_has_smaller(vtd->iotlb, page_lg2) &&
-	    vtd_fill_overlaps(vtd, request, context->did, walk, context->space) &&
-	    MARK(MARK_OVERLAP_FILL))
+	    vtd_fill_overlaps(vtd, request, input, context, walk) && MARK(MARK_OVERLAP_FILL))
 		copy.reasons |= CHECK_OVERLAP;
-	vtd_fill(vtd, vtd->iotlb, request, context->did, walk->pa | walk->perm | walk->flags, &copy,
-		 changed);
+	vtd_fill(vtd, vtd->iotlb, input, context->tag,
+		 walk->pa | walk->perm | walk->flags | vtd_now(context, walk), &copy, changed);
 }
 
-static inline __attribute__((always_inline)) void vtd_fill_iotlb(struct vtd *vtd,
-								 const struct dma_request *request,
-								 const struct vtd_context *context,
-								 const struct pt_walk *walk,
-								 unsigned reasons, uint64_t changed)
+/* input: the address as its tables decode it. */
+static inline __attribute__((always_inline)) void
+vtd_fill_iotlb(struct vtd *vtd, const struct dma_request *request, iova_t input,
+	       const struct vtd_context *context, const struct pt_walk *walk, unsigned reasons,
+	       uint64_t changed)
 {
 	if (__builtin_expect(walk->page_lg2 == 12, 1))
-		vtd_fill_page(vtd, request, context, walk, 12, reasons, changed);
+		vtd_fill_page(vtd, request, input, context, walk, 12, reasons, changed);
 	else
-		vtd_fill_page(vtd, request, context, walk, walk->page_lg2, reasons, changed);
+		vtd_fill_page(vtd, request, input, context, walk, walk->page_lg2, reasons, changed);
 }
 
 static inline __attribute__((always_inline)) void
-vtd_fill_pointer(struct vtd *vtd, const struct dma_request *request,
-		 const struct vtd_context *context, const struct pt_walk *walk, unsigned level,
-		 unsigned reasons, uint64_t changed)
+vtd_fill_pointer(struct vtd *vtd, struct tlb *tlb, iova_t input, const struct vtd_context *context,
+		 const struct pt_walk *walk, unsigned level, unsigned reasons, uint64_t changed)
 {
 	struct tlb_copy copy = { .filled = vtd->iommu.event,
 				 .space = context->space,
@@ -79,8 +96,8 @@ vtd_fill_pointer(struct vtd *vtd, const struct dma_request *request,
 				 .table = walk->tables[level],
 				 .page_lg2 = (uint8_t)vtd_region_lg2(level) };
 
-	vtd_fill(vtd, vtd->walk[level], request, context->did,
-		 walk->tables[level]->pa | walk->perms[level], &copy, changed);
+	vtd_fill(vtd, tlb, input, context->tag, walk->tables[level]->pa | walk->perms[level], &copy,
+		 changed);
 }
 
 #endif

@@ -17,17 +17,27 @@ enum { GCMD_TE = 31, GCMD_SRTP = 30, GCMD_QIE = 26 };
 
 static void set_root(struct vtd *vtd)
 {
+	enum vtd_table_mode old = vtd_table_mode(vtd), mode;
+	bool scalable;
 	struct frame *root;
 
 	vtd->rtaddr = vtd->rtaddr_next;
-	root = tables_root(vtd->tables, bits_at(vtd->rtaddr, 63, 12), &vtd_root_role, 1, NULL);
+	mode = vtd_table_mode(vtd);
+	scalable = mode == TTM_SCALABLE;
+	/* Entries of one mode mean nothing in the other; what hardware does with them is not
+	 * said, here they go. */
+	if (mode != old)
+		vtd_drop_configs(vtd);
+	root = tables_root(vtd->tables, bits_at(vtd->rtaddr, 63, 12),
+			   scalable ? &vtd_scalable_root_role : &vtd_root_role,
+			   scalable ? VTD_LEVEL_ROOT : 1, NULL);
 	vtd->config_space = root ? root->node.space : 0;
 	vtd->gsts |= GSTS_RTPS;
 	/* A new root invalidates nothing by itself, so cached contexts may differ from now on. */
 	if (vtd->config.esrtps)
 		vtd_flush_all(vtd);
 	else
-		vtd_context_mark(vtd, 0, 0xffff);
+		vtd_config_mark(vtd, 0, UINT64_MAX, VTD_LEVEL_ROOT);
 }
 
 static void write_gcmd(struct vtd *vtd, uint32_t value)
@@ -41,15 +51,21 @@ static void write_gcmd(struct vtd *vtd, uint32_t value)
 		vtd->iqh = 0;
 }
 
+/* IQA.DW: 128 or 256 bits. */
+static uint64_t descriptor_bytes(const struct vtd *vtd)
+{
+	return bit(vtd->iqa, 11) ? 32 : 16;
+}
+
 /* One descriptor at IQH; false: it was refused and the queue stands. */
 static bool execute_next(struct vtd *vtd)
 {
-	struct native_command command = { 0 };
+	struct native_command command = { { 0 } };
 	struct inval_report report;
 	pa_t at = bits_at(vtd->iqa, 63, 12) + vtd->iqh;
 
-	if (!memory_read(vtd->memory, at, &command.words[0]) ||
-	    !memory_read(vtd->memory, at + 8, &command.words[1])) {
+	if (!vtd_read_words(vtd, at, (unsigned)descriptor_bytes(vtd) / 8, command.words) ||
+	    (descriptor_bytes(vtd) == 16 && vtd_needs_wide(command.words[0]))) {
 		vtd_fault_condition(vtd, FSTS_IQE);
 		return false;
 	}
@@ -64,7 +80,7 @@ static void run_queue(struct vtd *vtd)
 	while ((vtd->gsts & GSTS_QIES) && !(vtd->fsts & FSTS_IQE) && vtd->iqh != vtd->iqt) {
 		if (!execute_next(vtd))
 			return;
-		vtd->iqh = (vtd->iqh + 16) % bytes;
+		vtd->iqh = (vtd->iqh + descriptor_bytes(vtd)) % bytes;
 	}
 }
 

@@ -12,20 +12,19 @@
 
 /* ---- one page ------------------------------------------------------------------------- */
 
-/* Whether the walk cache of a level has a pointer for iova: then the walk begins at its table. */
+/* Whether the walk cache of a level has a pointer for input: then the walk begins at its table. */
 static inline __attribute__((always_inline)) const struct tlb *
-start_at(struct vtd *vtd, const struct vtd_context *context, iova_t iova, unsigned level,
-	 unsigned usual, struct pt_root *root, struct tlb_hit *hit, bool *check)
+start_at(struct vtd *vtd, const struct tlb *tlb, const struct vtd_context *context, iova_t input,
+	 unsigned level, unsigned usual, struct pt_root *root, struct tlb_hit *hit, bool *check)
 {
-	const struct tlb *tlb = vtd->walk[level];
-	uint64_t data = tlb ? tlb_lookup(tlb, usual, context->did, iova, hit) : 0;
+	uint64_t data = tlb ? tlb_lookup(tlb, usual, context->tag, input, hit) : 0;
 
 	if (!data)
 		return NULL;
 	root->table = bits_at(data, 51, 12);
 	root->frame = tlb->copies[hit->at].table;
 	root->level = (uint8_t)level;
-	root->perm = data & TLB_PERM;
+	root->perm = data & (TLB_PERM | TLB_USER);
 	vtd->count.walk_hits[level]++;
 	*check = data & TLB_CHECK;
 	return tlb;
@@ -36,31 +35,29 @@ start_at(struct vtd *vtd, const struct vtd_context *context, iova_t iova, unsign
  * walk cache, NULL for the top; *hit is where in it, *check the pointer's check bit.
  */
 static inline __attribute__((always_inline)) const struct tlb *
-walk_start(struct vtd *vtd, const struct vtd_context *context, iova_t iova, struct pt_root *root,
-	   struct tlb_hit *hit, bool *check)
+walk_start(struct vtd *vtd, struct tlb *const *pointers, const struct vtd_context *context,
+	   iova_t input, struct pt_root *root, struct tlb_hit *hit, bool *check)
 {
 	const struct tlb *tlb;
 
-	*root = (struct pt_root){ .table = context->root,
-				  .frame = context->frame,
-				  .level = context->top,
-				  .perm = TLB_PERM,
-				  .reserved = vtd->reserved };
 	*check = false;
 	/* the two lowest with their page sizes as constants: 2 MiB and 1 GiB */
-	tlb = start_at(vtd, context, iova, 0, 21, root, hit, check);
+	tlb = start_at(vtd, pointers[0], context, input, 0, 21, root, hit, check);
 	if (!tlb && context->top > 1)
-		tlb = start_at(vtd, context, iova, 1, 30, root, hit, check);
+		tlb = start_at(vtd, pointers[1], context, input, 1, 30, root, hit, check);
 	for (unsigned level = 2; !tlb && level < context->top; level++)
-		tlb = start_at(vtd, context, iova, level, vtd_region_lg2(level), root, hit, check);
+		tlb = start_at(vtd, pointers[level], context, input, level, vtd_region_lg2(level),
+			       root, hit, check);
 	return tlb;
 }
 
 /* The usual end of a walk; every other in vtd_walk_result(). */
-static inline void walk_result(const struct vtd *vtd, const struct dma_request *request,
-			       const struct pt_walk *walk, unsigned top, struct dma_result *result)
+static inline void second_result(const struct vtd *vtd, const struct dma_request *request,
+				 const struct vtd_context *context, const struct pt_walk *walk,
+				 struct dma_result *result)
 {
-	if (likely(walk->status == PT_OK && !(request->access & ~walk->perm) && walk->perm)) {
+	if (likely(walk->status == PT_OK && !(request->access & ~walk->perm) && walk->perm &&
+		   request->type == DMA_UNTRANSLATED)) {
 		pa_t pa = walk->pa | (request->iova & page_mask(walk->page_lg2));
 
 		if (likely(pa >> 20 != 0xfee)) {
@@ -71,115 +68,184 @@ static inline void walk_result(const struct vtd *vtd, const struct dma_request *
 			return;
 		}
 	}
-	vtd_walk_result(vtd, request, walk, top, result);
+	vtd_walk_result(vtd, request, context, walk, result);
 }
 
 /* R3: a copy made from a checked source carries the bit where it differs from truth. */
+static bool source_differs(const struct vtd_context *context, const struct vtd_answer *truth)
+{
+	const struct vtd_context *other = truth->route.context;
+
+	return !truth->walked || other->space != context->space || other->did != context->did ||
+	       other->variant != context->variant;
+}
+
 static bool leaf_inherits(const struct pt_walk *walk, const struct vtd_context *context,
 			  const struct vtd_answer *truth)
 {
-	return !truth->walked || truth->walk.status != PT_OK || truth->walk.pa != walk->pa ||
+	return source_differs(context, truth) || truth->walk.status != PT_OK ||
+	       !truth->walk.settled || truth->walk.pa != walk->pa ||
 	       truth->walk.page_lg2 != walk->page_lg2 || truth->walk.perm != walk->perm ||
-	       truth->context.space != context->space || truth->context.did != context->did;
+	       truth->walk.flags != walk->flags;
 }
 
 static bool pointer_inherits(const struct pt_walk *walk, unsigned level,
 			     const struct vtd_context *context, const struct vtd_answer *truth)
 {
-	return !truth->walked || truth->walk.level > level ||
+	return source_differs(context, truth) || truth->walk.lowest > level ||
 	       truth->walk.tables[level] != walk->tables[level] ||
-	       truth->walk.perms[level] != walk->perms[level] ||
-	       truth->context.space != context->space || truth->context.did != context->did;
+	       truth->walk.perms[level] != walk->perms[level];
 }
 
 /* truth: NULL when no source of the walk carries a check bit. */
 static inline __attribute__((always_inline)) void
-fill_after(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
-	   const struct pt_walk *walk, const struct dma_result *result,
-	   const struct vtd_answer *truth, uint64_t changed)
+fill_after(struct vtd *vtd, const struct dma_request *request, struct tlb *const *pointers,
+	   iova_t input, const struct vtd_context *context, const struct pt_walk *walk,
+	   const struct dma_result *result, const struct vtd_answer *truth, uint64_t changed)
 {
-	unsigned lowest = walk->status == PT_UNREADABLE ? walk->level + 1u : walk->level;
-
-	for (unsigned level = lowest; level < walk->start; level++) {
+	for (unsigned level = walk->lowest; level < walk->start; level++) {
 		bool differs = truth && pointer_inherits(walk, level, context, truth);
 
-		if (vtd->walk[level])
-			vtd_fill_pointer(vtd, request, context, walk, level,
+		if (pointers[level])
+			vtd_fill_pointer(vtd, pointers[level], input, context, walk, level,
 					 differs && MARK(MARK_INHERIT_POINTER) ? CHECK_SOURCE : 0,
 					 differs ? changed : NO_EVENT);
 	}
-	if (walk->status == PT_OK && result->outcome == OUTCOME_OK) {
+	if (walk->status == PT_OK && result->outcome == OUTCOME_OK && result->pa != NO_PA) {
 		bool differs = truth && leaf_inherits(walk, context, truth);
 
-		vtd_fill_iotlb(vtd, request, context, walk,
+		vtd_fill_iotlb(vtd, request, input, context, walk,
 			       differs && MARK(MARK_INHERIT_TRANSLATION) ? CHECK_SOURCE : 0,
 			       differs ? changed : NO_EVENT);
 	}
 }
 
-static __attribute__((noinline)) void
-after_checked_walk(struct vtd *vtd, const struct dma_request *request, const struct vtd_path *path,
-		   const struct pt_walk *walk, struct dma_result *result)
+/* Of what made the route's bit be set; NO_EVENT: it is not set. */
+static uint64_t route_changed(const struct vtd_route *route)
 {
-	uint64_t changed = path->any ? *path->at.changed : path->context->changed;
-	struct vtd_answer truth;
-
-	vtd_compare(vtd, request, path, result, walk, &truth);
-	fill_after(vtd, request, path->context, walk, result, &truth, changed);
+	if (route->context->check)
+		return route->context->changed;
+	return route->outer && route->outer->check ? route->outer->changed : NO_EVENT;
 }
 
-static inline __attribute__((always_inline)) void
-miss(struct vtd *vtd, const struct dma_request *request, struct vtd_context *context,
-     bool cached_context, struct dma_result *result)
+static __attribute__((noinline)) void
+after_checked_walk(struct vtd *vtd, const struct dma_request *request, struct tlb *const *pointers,
+		   const struct vtd_path *path, const struct pt_walk *walk,
+		   const struct dma_result *result, const struct vtd_answer *truth)
 {
+	const struct vtd_context *context = path->route->context;
+	uint64_t changed = path->any ? *path->at.changed : route_changed(path->route);
+	vtd_compare(vtd, request, path, result, walk, truth);
+	fill_after(vtd, request, pointers, vtd_input(context, request->iova), context, walk, result,
+		   truth, changed);
+}
+
+/* Plain second-stage translation. route: NULL where neither it nor the context is to be checked. */
+static inline __attribute__((always_inline)) void
+miss_second(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
+	    const struct vtd_route *route, struct dma_result *result)
+{
+	struct pt_root root = { .table = context->root,
+				.frame = context->frame,
+				.level = context->top,
+				.perm = TLB_PERM,
+				.reserved = vtd->reserved };
 	const struct tlb *tlb;
 	struct tlb_hit hit;
-	struct pt_root root;
 	struct pt_walk walk;
 	bool check;
 
 	vtd->count.iotlb_misses++;
-	tlb = walk_start(vtd, context, request->iova, &root, &hit, &check);
+	tlb = walk_start(vtd, vtd->walk, context, request->iova, &root, &hit, &check);
 	vtd_ss_walk(vtd->memory, &root, request->iova, &walk);
 	vtd->count.walk_reads += walk.start - walk.level + 1u;
-	walk_result(vtd, request, &walk, context->top, result);
-	if (unlikely(check || context->check || vtd->tables->freed_linked)) {
-		struct vtd_path path = { .context = context, .cached_context = cached_context };
+	walk.lowest = vtd_lowest(&walk);
+	walk.flags |= context->entry_flags;
+	second_result(vtd, request, context, &walk, result);
+	if (unlikely(check || route || vtd->tables->freed_linked)) {
+		struct vtd_route plain = { .context = (struct vtd_context *)context,
+					   .cached = true };
+		struct vtd_path path = { .route = route ? route : &plain };
+		struct vtd_answer truth;
 
 		if (check) {
 			path.tlb = tlb;
 			path.any = true;
 			path.at = tlb_at_index(tlb, hit.at);
 		}
-		after_checked_walk(vtd, request, &path, &walk, result);
+		vtd_truth(vtd, request, &truth);
+		after_checked_walk(vtd, request, vtd->walk, &path, &walk, result, &truth);
 	} else {
-		fill_after(vtd, request, context, &walk, result, NULL, NO_EVENT);
+		fill_after(vtd, request, vtd->walk, request->iova, context, &walk, result, NULL,
+			   NO_EVENT);
 	}
 }
 
-static void hit_result(const struct vtd *vtd, const struct dma_request *request, uint64_t data,
-		       unsigned page_lg2, struct dma_result *result)
+/* Any other: a first stage, two stages, accessed and dirty bits. Two stages use no pointers. */
+static void miss_other(struct vtd *vtd, const struct dma_request *request,
+		       const struct vtd_route *route, struct dma_result *result)
+{
+	static struct tlb *const none[VTD_LEVELS_MAX];
+	const struct vtd_context *context = route->context;
+	struct tlb *const *pointers = context->stages == STAGES_NESTED ? none
+				      : context->input_bits	       ? vtd->first_walk
+								       : vtd->walk;
+	iova_t input = vtd_input(context, request->iova);
+	struct pt_root root = vtd_top(vtd, context);
+	struct vtd_path path = { .route = route };
+	struct vtd_answer truth;
+	struct tlb_hit hit;
+	struct pt_walk walk;
+	bool checked;
+
+	vtd->count.iotlb_misses++;
+	path.tlb = walk_start(vtd, pointers, context, input, &root, &hit, &path.any);
+	if (path.any)
+		path.at = tlb_at_index(path.tlb, hit.at);
+	checked = path.any || vtd_route_checked(route) || vtd->tables->freed_linked;
+	if (checked)
+		vtd_truth(vtd, request, &truth);
+	vtd_walk(vtd, request, context, &root, vtd, &walk, result);
+	vtd->count.walk_reads += walk.start - walk.level + 1u;
+	if (checked)
+		after_checked_walk(vtd, request, pointers, &path, &walk, result, &truth);
+	else
+		fill_after(vtd, request, pointers, input, context, &walk, result, NULL, NO_EVENT);
+}
+
+static void miss(struct vtd *vtd, const struct dma_request *request, const struct vtd_route *route,
+		 struct dma_result *result)
+{
+	if (vtd_second_alone(route->context))
+		miss_second(vtd, request, route->context, vtd_route_checked(route) ? route : NULL,
+			    result);
+	else
+		miss_other(vtd, request, route, result);
+}
+
+static void hit_result(const struct vtd *vtd, const struct dma_request *request,
+		       const struct vtd_context *context, uint64_t data, unsigned page_lg2,
+		       struct dma_result *result)
 {
 	struct pt_walk copy = { .status = PT_OK,
-				.perm = (uint8_t)(data & TLB_PERM),
+				.perm = (uint8_t)(data & (TLB_PERM | TLB_USER)),
 				.page_lg2 = (uint8_t)page_lg2,
 				.flags = (uint8_t)(data & TLB_SNOOP),
 				.pa = bits_at(data, 51, 12) };
 
-	vtd_walk_result(vtd, request, &copy, 0, result);
+	vtd_walk_result(vtd, request, context, &copy, result);
 	result->cached = 1;
 }
 
 /* Which of several matching copies answers: the manual promises nothing (sheet 3). */
-static void choose_match(struct vtd *vtd, const struct dma_request *request,
-			 const struct vtd_context *context, struct tlb_at *at)
+static void choose_match(struct vtd *vtd, const struct vtd_context *context, iova_t input,
+			 struct tlb_at *at)
 {
 	for (unsigned i = 0; i < vtd->iotlb->n_live; i++) {
 		struct tlb_at other;
 		bool take;
 
-		if (!tlb_at(vtd->iotlb, context->did, request->iova, vtd->iotlb->live_lg2[i],
-			    &other) ||
+		if (!tlb_at(vtd->iotlb, context->tag, input, vtd->iotlb->live_lg2[i], &other) ||
 		    other.copy == at->copy)
 			continue;
 		if (vtd->config.multi_hit == MULTI_HIT_RANDOM) {
@@ -195,27 +261,74 @@ static void choose_match(struct vtd *vtd, const struct dma_request *request,
 }
 
 static void checked_hit(struct vtd *vtd, const struct dma_request *request,
-			struct vtd_context *context, bool cached_context, const struct tlb_hit *hit,
+			const struct vtd_route *route, const struct tlb_hit *hit,
 			struct dma_result *result)
 {
-	struct vtd_path path = { .context = context,
-				 .cached_context = cached_context,
+	const struct vtd_context *context = route->context;
+	struct vtd_path path = { .route = route,
 				 .tlb = vtd->iotlb,
 				 .any = true,
 				 .at = tlb_at_index(vtd->iotlb, hit->at) };
 	struct vtd_answer truth;
 
 	if (path.at.copy->reasons & CHECK_OVERLAP)
-		choose_match(vtd, request, context, &path.at);
-	hit_result(vtd, request, *path.at.data, path.at.copy->page_lg2, result);
+		choose_match(vtd, context, vtd_input(context, request->iova), &path.at);
+	hit_result(vtd, request, context, *path.at.data, path.at.copy->page_lg2, result);
+	vtd_truth(vtd, request, &truth);
 	vtd_compare(vtd, request, &path, result, NULL, &truth);
+}
+
+/* R4: a two-stage copy of an older generation counts as having its bit set. */
+static uint64_t generation_checked(struct vtd *vtd, const struct vtd_context *context,
+				   const struct tlb_hit *hit)
+{
+	struct tlb_at at = tlb_at_index(vtd->iotlb, hit->at);
+	const struct vtd_tag *tag = &vtd->tags[context->tag];
+
+	if (at.copy->generation != tag->generation && !(*at.data & TLB_CHECK)) {
+		*at.data |= TLB_CHECK;
+		*at.changed = tag->changed;
+		at.copy->reasons |= CHECK_UPDATE;
+		vtd_copy_opens(vtd, vtd->iotlb, &at);
+	}
+	at.copy->generation = tag->generation;
+	return *at.data;
+}
+
+/*
+ * A copy that allows the request, but not without a walk: a write that has to set a dirty bit, or
+ * one that the first stage lets through without W, of which the copy does not say what the second
+ * stage allows. The walk's copy takes its place.
+ */
+static bool walks_again(const struct dma_request *request, const struct vtd_context *context,
+			uint64_t data)
+{
+	if (!(request->access & ACCESS_WRITE))
+		return false;
+	if (data & TLB_WRITE)
+		return data & TLB_CLEAN;
+	return context->input_bits && request->privileged && !context->write_protect &&
+	       ((data & TLB_CLEAN) || context->stages == STAGES_NESTED);
+}
+
+static bool remove_page(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	vtd_copy_closes(ctx, tlb, at);
+	return true;
+}
+
+static void remove_hit(struct vtd *vtd, const struct vtd_context *context, iova_t input)
+{
+	struct tlb_scope scope = { .tag = context->tag, .first = input, .last = input };
+
+	tlb_visit(vtd->iotlb, &scope, remove_page, vtd);
 }
 
 /* 2.1: an untranslated write without PASID to the interrupt range is a message; a read there
  * gets Unsupported Request. */
 static bool interrupt_message(const struct dma_request *request, struct dma_result *result)
 {
-	if (request->iova >> 20 != 0xfee || request->type != DMA_UNTRANSLATED ||
+	if (!vtd_in_interrupt_range(request->iova) || request->type != DMA_UNTRANSLATED ||
 	    request->pasid != NO_PASID)
 		return false;
 	*result = (struct dma_result){ .pa = NO_PA, .outcome = OUTCOME_INTERRUPT, .sees = SEES_OK };
@@ -226,35 +339,63 @@ static bool interrupt_message(const struct dma_request *request, struct dma_resu
 	return true;
 }
 
+static void lookup(struct vtd *vtd, const struct dma_request *request,
+		   const struct vtd_route *route, struct dma_result *result)
+{
+	const struct vtd_context *context = route->context;
+	iova_t input = vtd_input(context, request->iova);
+	struct tlb_hit hit;
+	uint64_t data = tlb_lookup(vtd->iotlb, 12, context->tag, input, &hit);
+
+	if (data && walks_again(request, context, data)) {
+		remove_hit(vtd, context, input);
+		data = 0;
+	}
+	if (!data) {
+		miss(vtd, request, route, result);
+		return;
+	}
+	vtd->count.iotlb_hits++;
+	if (context->stages == STAGES_NESTED)
+		data = generation_checked(vtd, context, &hit);
+	if ((data & TLB_CHECK) || vtd_route_checked(route))
+		checked_hit(vtd, request, route, &hit, result);
+	else
+		hit_result(vtd, request, context, data, hit.page_lg2, result);
+}
+
+/* RTADDR.TTM = 11b: all DMA is blocked (sheet 2.1). */
+static void blocked(const struct dma_request *request, struct dma_result *result)
+{
+	vtd_refuse(request, VTD_TABLE_MODE_INVALID, result);
+	result->outcome = OUTCOME_BLOCKED;
+	result->fault = 0;
+}
+
 static __attribute__((noinline)) void serve_page(struct vtd *vtd, const struct dma_request *request,
 						 struct dma_result *result)
 {
-	struct vtd_context scratch, *context;
-	struct tlb_hit hit;
-	bool cached;
-	uint64_t data;
+	const struct vtd_context *context;
+	struct vtd_route route;
 
 	if (interrupt_message(request, result))
 		return;
-	context = vtd_context_find(vtd, request, &scratch);
-	cached = context != &scratch;
+	if (vtd_table_mode(vtd) == TTM_ABORT) {
+		blocked(request, result);
+		return;
+	}
+	vtd_route_find(vtd, request, &route);
+	context = route.context;
 	if (vtd_before_translation(vtd, request, context, result)) {
-		struct vtd_path path = { .context = context, .cached_context = cached };
+		struct vtd_path path = { .route = &route };
 		struct vtd_answer truth;
 
-		if (context->check)
+		if (vtd_route_checked(&route)) {
+			vtd_truth(vtd, request, &truth);
 			vtd_compare(vtd, request, &path, result, NULL, &truth);
-	} else {
-		data = tlb_lookup(vtd->iotlb, 12, context->did, request->iova, &hit);
-		if (!data) {
-			miss(vtd, request, context, cached, result);
-		} else if ((data & TLB_CHECK) || context->check) {
-			vtd->count.iotlb_hits++;
-			checked_hit(vtd, request, context, cached, &hit, result);
-		} else {
-			vtd->count.iotlb_hits++;
-			hit_result(vtd, request, data, hit.page_lg2, result);
 		}
+	} else {
+		lookup(vtd, request, &route, result);
 	}
 	if (result->outcome == OUTCOME_FAULT)
 		vtd_fault(vtd, request, context->sid, context->fpd, result->fault);
@@ -293,6 +434,12 @@ static size_t untranslated(struct vtd *vtd, const struct dma_request *requests,
 	return n;
 }
 
+/* Untranslated, without a PASID, of user privilege: what the loop serves. */
+static inline bool is_plain(const struct dma_request *request)
+{
+	return !(request->type | request->privileged | ~request->pasid);
+}
+
 size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		     struct dma_result *results, size_t n)
 {
@@ -310,12 +457,13 @@ size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma
 		iova_t iova = request->iova;
 		struct tlb_hit hit;
 
-		if (likely(iova < context->plain && request->type == DMA_UNTRANSLATED &&
+		if (likely(iova < context->plain && is_plain(request) &&
 			   request->len - 1u < 4096u - (uint32_t)(iova & 0xfff) &&
 			   iova >> 20 != 0xfee)) {
-			uint64_t data = tlb_lookup(iotlb, 12, context->did, iova, &hit);
+			uint64_t data = tlb_lookup(iotlb, 12, context->tag, iova, &hit);
 
-			if (likely(data && !(data & TLB_CHECK) && !(request->access & ~data))) {
+			if (likely(data && !(data & TLB_CHECK) &&
+				   !(request->access & ~(data >> TLB_NOW_SHIFT)))) {
 				context->used = ++vtd->context_clock;
 				hits++;
 				results[i] = (struct dma_result){
@@ -328,11 +476,12 @@ size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma
 				};
 				continue;
 			}
-			if (!data) {
+			if (!data && likely(vtd_second_alone(context) &&
+					    !(request->access & ACCESS_EXECUTE))) {
 				vtd->iommu.event = first_event + i;
 				context->used = ++vtd->context_clock;
 				misses++;
-				miss(vtd, request, context, true, &results[i]);
+				miss_second(vtd, request, context, NULL, &results[i]);
 				if (unlikely(results[i].outcome == OUTCOME_FAULT)) {
 					vtd->iommu.refused = true;
 					vtd_fault(vtd, request, context->sid, context->fpd,
@@ -372,6 +521,10 @@ void vtd_truth_result(struct iommu *iommu, const struct dma_request *request,
 	}
 	if (interrupt_message(request, result))
 		return;
+	if (vtd_table_mode(vtd) == TTM_ABORT) {
+		blocked(request, result);
+		return;
+	}
 	vtd_truth(vtd, request, &answer);
 	*result = answer.result;
 }

@@ -21,13 +21,26 @@ static void apply_cap(struct vtd_config *config, uint64_t cap)
 	config->page_selective = bit(cap, 39);
 	config->fault_records = bits(cap, 47, 40) + 1;
 	config->mamv = bits(cap, 53, 48);
+	config->first_stage_1g = bit(cap, 56);
+	config->first_stage_5_levels = bit(cap, 60);
 	config->esrtps = bit(cap, 63);
 }
 
 static void apply_ecap(struct vtd_config *config, uint64_t ecap)
 {
+	config->device_tlbs = bit(ecap, 2);
 	config->pass_through = bit(ecap, 6);
 	config->snoop_control = bit(ecap, 7);
+	config->nested = bit(ecap, 26);
+	config->execute_requests = bit(ecap, 30);
+	config->supervisor_requests = bit(ecap, 31);
+	config->extended_accessed = bit(ecap, 34);
+	config->scalable = bit(ecap, 43);
+	config->second_stage_ad = bit(ecap, 45);
+	config->second_stage = bit(ecap, 46);
+	config->first_stage = bit(ecap, 47);
+	config->page_walk_snoop = bit(ecap, 48);
+	config->rid_pasid = bit(ecap, 49);
 }
 
 /* The settings have ranges that registers can leave (MGAW of 64 bits). */
@@ -54,9 +67,11 @@ static int vtd_configure_from(void *settings, const struct named_value *values, 
 		const struct named_value *value = &values[i];
 
 		if (!strcmp(value->name, "mode")) {
-			if (strcmp(value->text, "legacy") != 0)
+			/* RTADDR.TTM says it; the word is for people */
+			if (strcmp(value->text, "legacy") != 0 &&
+			    strcmp(value->text, "scalable") != 0)
 				return err_set(err, ERR_CONFIG,
-					       "mode '%.40s': the model has legacy mode only",
+					       "mode '%.40s': expected legacy or scalable",
 					       value->text);
 		} else if (!value->number) {
 			return err_set(err, ERR_CONFIG, "%.40s '%.40s': expected a number",

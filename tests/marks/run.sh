@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Every call that sets check bits is needed: with any one left out, replay --verify fails.
 #
-#   tests/marks/run.sh IOMMUSIM     a build with -DMARK_OMIT
+#   tests/marks/run.sh IOMMUSIM UNIT-TESTS     builds with -DMARK_OMIT
 #
 # Chaos streams exercise most of them, small caches making evictions and refills common; the two
-# recordings beside this script do what chance hardly does.
+# recordings beside this script do what chance hardly does. What drivers' tables never do (context
+# entries that change in scalable mode, nested translation) is in the unit tests of random tables.
 # Ends with "N passed, M failed".
 set -uo pipefail
-iommusim=${1:?usage: tests/marks/run.sh IOMMUSIM}
+iommusim=${1:?usage: tests/marks/run.sh IOMMUSIM UNIT-TESTS}
+unit_tests=${2:?usage: tests/marks/run.sh IOMMUSIM UNIT-TESTS}
 here=$(dirname "$0")
 sites=$(sed -n '/^enum vtd_mark_site/,/MARK_SITES/p' "$here/../../hw/vtd/vtd_private.h" |
 	grep -oE 'MARK_[A-Z_]+' | grep -v MARK_SITES)
@@ -21,17 +23,22 @@ done
 
 # 0 when --verify finds a difference on any stream, with the call number $1 left out.
 differs() {
-	local seed shape events
+	local seed shape events tables
 	for events in "$here"/*.events; do
 		IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set vtd.walk.entries=0 "$events" \
 			>/dev/null 2>&1 || return 0
 	done
-	for seed in 1 2 3 4; do
-		for shape in 2:2:4:2:complete 16:8:16:32:complete 16:8:16:32:recorded; do
-			IFS=: read -r sets ways walk contexts config <<<"$shape"
-			IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set vtd.iotlb.sets="$sets" \
-				--set vtd.iotlb.ways="$ways" --set vtd.walk.entries="$walk" \
-				--set vtd.context.entries="$contexts" --set config_inval="$config" "$tmp/$seed.imt" >/dev/null 2>&1 || return 0
+	IOMMUSIM_MARK_OMIT=$1 "$unit_tests" --filter 'vtd_random/*' >/dev/null 2>&1 || return 0
+	for tables in legacy first-stage second-stage; do
+		for seed in 1 2 3 4; do
+			for shape in 2:2:4:2:complete 16:8:16:32:complete 16:8:16:32:recorded; do
+				IFS=: read -r sets ways walk contexts config <<<"$shape"
+				IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set vtd.iotlb.sets="$sets" \
+					--set vtd.iotlb.ways="$ways" --set vtd.walk.entries="$walk" \
+					--set vtd.context.entries="$contexts" --set vtd.pasid.entries="$contexts" \
+					--set vtd.driver_tables="$tables" --set vtd.first_stage_5_levels=yes \
+					--set config_inval="$config" "$tmp/$seed.imt" >/dev/null 2>&1 || return 0
+			done
 		done
 	done
 	return 1

@@ -223,6 +223,7 @@ static void flush_changes(struct world *world, const struct table_change *change
 	for (uint32_t i = 0; i < n; i++) {
 		for (unsigned device = 0; device < WORLD_DEVICES; device++) {
 			struct invalidation what = { .what = INVAL_RANGE,
+						     .pasid = NO_PASID,
 						     .tag = did_of(device),
 						     .first = changes[i].first,
 						     .last = changes[i].last };

@@ -28,8 +28,10 @@ static struct entry_view page_view(const uint64_t *words, unsigned level)
 	if (words[0] == 0)
 		return (struct entry_view){ .kind = ENTRY_ABSENT };
 	if (level && (words[0] & POINTER))
-		return (struct entry_view){ ENTRY_TABLE, bits_at(words[0], 51, 12), &page_role,
-					    (uint8_t)(level - 1) };
+		return (struct entry_view){ .kind = ENTRY_TABLE,
+					    .child = bits_at(words[0], 51, 12),
+					    .role = &page_role,
+					    .level = (uint8_t)(level - 1) };
 	return (struct entry_view){ .kind = ENTRY_LEAF };
 }
 
@@ -39,7 +41,10 @@ static struct entry_view device_view(const uint64_t *words, unsigned level)
 	(void)level;
 	if (!(words[0] & POINTER))
 		return (struct entry_view){ .kind = ENTRY_ABSENT };
-	return (struct entry_view){ ENTRY_TABLE, bits_at(words[0], 51, 12), &page_role, 2 };
+	return (struct entry_view){ .kind = ENTRY_TABLE,
+				    .child = bits_at(words[0], 51, 12),
+				    .role = &page_role,
+				    .level = 2 };
 }
 
 static const struct table_role device_role = { .name = "test device table",

@@ -1,0 +1,215 @@
+/* Invalidation descriptors: how they are encoded, decoded and checked (specification 6.5.2). */
+#include "hw/vtd/vtd_private.h"
+
+#include <string.h>
+
+/* The PASID whose first-stage translations a neutral scope is about: drivers' tables are reached
+ * by requests without a PASID, so by RID_PASID, which they leave 0. */
+static uint32_t scope_pasid(const struct invalidation *what)
+{
+	return what->pasid == NO_PASID ? 0 : what->pasid;
+}
+
+/* One aligned block that covers start and end: the number of low page bits it ignores. */
+static unsigned block_mask(const struct invalidation *what)
+{
+	unsigned mask = 0;
+
+	while (mask < 52 && (what->first >> 12 >> mask) != (what->last >> 12 >> mask))
+		mask++;
+	return mask;
+}
+
+static uint64_t block(const struct invalidation *what, unsigned mask)
+{
+	return (what->first & ~low_mask(12 + mask)) | (uint64_t)what->leaf << QI_IH_BIT | mask;
+}
+
+/* 6.5.2.5: with S (bit 0) the low address bits are ones, ended by the first zero, up to the size. */
+static uint64_t device_block(const struct invalidation *what)
+{
+	unsigned mask = block_mask(what);
+
+	return (what->first & ~low_mask(12 + mask)) | (mask ? (low_mask(mask - 1) << 12) | 1 : 0);
+}
+
+static bool first_stage(const struct vtd *vtd, const struct invalidation *what)
+{
+	return what->pasid != NO_PASID || vtd->config.driver_tables == DRIVER_FIRST_STAGE;
+}
+
+/* A range of an address space; the whole domain where the block is too large (second stage). */
+static void encode_range(const struct vtd *vtd, const struct invalidation *what, uint64_t drain,
+			 uint64_t *low, uint64_t *high)
+{
+	unsigned mask = block_mask(what);
+
+	if (first_stage(vtd, what)) {
+		*low = QI_PASID_IOTLB | GRANULARITY_SELECTIVE << 4 | what->tag << 16 |
+		       (uint64_t)scope_pasid(what) << 32;
+		*high = block(what, mask);
+	} else if (vtd->config.page_selective && mask <= vtd->config.mamv) {
+		*low = QI_IOTLB | drain | GRANULARITY_SELECTIVE << 4 | what->tag << 16;
+		*high = block(what, mask);
+	} else {
+		*low = QI_IOTLB | drain | GRANULARITY_DOMAIN << 4 | what->tag << 16;
+	}
+}
+
+/* The device's entry: a context entry, or in a driver's scalable tables its PASID table entry. */
+static uint64_t encode_config(const struct vtd *vtd, const struct invalidation *what)
+{
+	if (vtd->config.driver_tables != DRIVER_LEGACY)
+		return QI_PASID_CACHE | GRANULARITY_SELECTIVE << 4; /* global: the id may be old */
+	return QI_CONTEXT | GRANULARITY_SELECTIVE << 4 | what->tag << 16 |
+	       (uint64_t)vtd->devices[what->device].sid << 32;
+}
+
+void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
+		struct native_command *command)
+{
+	const struct vtd *vtd = (const struct vtd *)iommu;
+	uint64_t drain = what->drain ? 1u << QI_DW_BIT | 1u << QI_DR_BIT : 0;
+	uint64_t low = QI_IOTLB | drain, high = 0;
+
+	switch (what->what) {
+	case INVAL_ALL:
+		low |= GRANULARITY_GLOBAL << 4;
+		break;
+	case INVAL_RANGE:
+		encode_range(vtd, what, drain, &low, &high);
+		break;
+	case INVAL_DOMAIN:
+		low |= GRANULARITY_DOMAIN << 4 | what->tag << 16;
+		break;
+	case INVAL_DEVICE_CONFIG:
+		low = encode_config(vtd, what);
+		break;
+	case INVAL_DEVICE_ATC:
+		low = QI_DEVICE_TLB | (uint64_t)vtd->devices[what->device].sid << 32;
+		high = device_block(what);
+		break;
+	}
+	*command = (struct native_command){ .words = { low, high } };
+}
+
+static void decode_block(uint64_t high, struct invalidation *what)
+{
+	unsigned mask = (unsigned)bits(high, 5, 0);
+
+	what->what = INVAL_RANGE;
+	what->leaf = bit(high, QI_IH_BIT);
+	what->first = bits_at(high, 63, 12) & ~low_mask(12 + mask);
+	what->last = what->first + low_mask(12 + mask);
+}
+
+static bool decode_device_block(const struct vtd *vtd, const struct native_command *command,
+				struct invalidation *what)
+{
+	uint64_t sid = bits(command->words[0], 47, 32), high = command->words[1];
+	unsigned mask = bit(high, 0) ? (unsigned)__builtin_ctzll(~(high >> 12)) + 1 : 0;
+
+	what->what = INVAL_DEVICE_ATC;
+	what->pasid = NO_PASID;
+	what->first = bits_at(high, 63, 12) & ~low_mask(12 + mask);
+	what->last = what->first | low_mask(12 + mask);
+	for (what->device = 0; what->device < vtd->n_devices; what->device++)
+		if (vtd->devices[what->device].sid == sid)
+			return true;
+	return false;
+}
+
+bool vtd_decode(const struct iommu *iommu, const struct native_command *command,
+		struct invalidation *what)
+{
+	uint64_t low = command->words[0], high = command->words[1];
+	bool pasid = bits(low, 3, 0) == QI_PASID_IOTLB;
+
+	memset(what, 0, sizeof *what);
+	if (bits(low, 3, 0) == QI_DEVICE_TLB)
+		return decode_device_block((const struct vtd *)iommu, command, what);
+	if (bits(low, 3, 0) != QI_IOTLB && !pasid)
+		return false;
+	what->tag = bits(low, 31, 16);
+	what->pasid = pasid ? vtd_descriptor_pasid(low) : NO_PASID;
+	what->last = UINT64_MAX;
+	what->drain = pasid || (bit(low, QI_DR_BIT) && bit(low, QI_DW_BIT));
+	switch (bits(low, 5, 4)) {
+	case GRANULARITY_GLOBAL:
+		what->what = INVAL_ALL;
+		return !pasid;
+	case GRANULARITY_DOMAIN:
+		what->what = INVAL_DOMAIN;
+		return true;
+	case GRANULARITY_SELECTIVE:
+		decode_block(high, what);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ---- what hardware refuses ---------------------------------------------------------------- */
+
+bool vtd_needs_wide(uint64_t low)
+{
+	return bits(low, 3, 0) >= QI_PASID_IOTLB && bits(low, 3, 0) <= QI_PAGE_RESPONSE;
+}
+
+static const char *block_error(const struct vtd *vtd, uint64_t type, uint64_t high)
+{
+	if (type == QI_IOTLB && !vtd->config.page_selective)
+		return "a page-selective invalidation without CAP.PSI";
+	/* Drivers do not test type 6 against MAMV, so neither does this. */
+	if (type == QI_IOTLB && bits(high, 5, 0) > vtd->config.mamv)
+		return "an address mask above CAP.MAMV";
+	return NULL;
+}
+
+static bool granularity_wrong(uint64_t type, uint64_t granularity)
+{
+	switch (type) {
+	case QI_CONTEXT:
+	case QI_IOTLB:
+		return granularity == 0;
+	case QI_PASID_IOTLB:
+		return granularity < GRANULARITY_DOMAIN;
+	case QI_PASID_CACHE:
+		return granularity == GRANULARITY_DOMAIN;
+	default:
+		return false;
+	}
+}
+
+/* Reserved bits and limits of a descriptor; NULL: fine, else what is wrong. */
+const char *vtd_descriptor_error(const struct vtd *vtd, const struct native_command *command)
+{
+	static const uint64_t reserved[][2] = {
+		[QI_CONTEXT] = { 0xfffc00000000f1c0, UINT64_MAX },
+		[QI_IOTLB] = { 0xffffffff0000f100, 0xf80 },
+		[QI_DEVICE_TLB] = { 0xffff0000ffe0f1f0 & ~0xfff0000000000000, 0xffe },
+		[QI_INTERRUPT] = { 0xffff000007fff1e0, UINT64_MAX },
+		[QI_WAIT] = { 0, 0x3 },
+		[QI_PASID_IOTLB] = { 0xfff000000000f1c0, 0xf80 },
+		[QI_PASID_CACHE] = { 0xfff000000000f1c0, UINT64_MAX },
+		[QI_PASID_DEVICE_TLB] = { 0, 0x7fe },
+		[QI_PAGE_RESPONSE] = { 0xfff00000000001e0, 0xfffffffffffff003 },
+	};
+	uint64_t low = command->words[0], high = command->words[1];
+	uint64_t type = bits(low, 3, 0), granularity = bits(low, 5, 4);
+
+	/* Types 7 and 8 reach into [11:9] with nothing but zeros; MIP of type 8 lies there. */
+	if (type < QI_CONTEXT || type > QI_PAGE_RESPONSE ||
+	    (type != QI_PASID_DEVICE_TLB && bits(low, 11, 9)))
+		return "a descriptor type that does not exist";
+	if (vtd_needs_wide(low) && !vtd->config.scalable)
+		return "a descriptor type of scalable mode, which is not supported";
+	if ((low & reserved[type][0]) || (high & reserved[type][1]) || command->words[2] ||
+	    command->words[3])
+		return "reserved bits set in the descriptor";
+	if (granularity_wrong(type, granularity))
+		return "a granularity that the descriptor type does not have";
+	if ((type == QI_IOTLB || type == QI_PASID_IOTLB) && granularity == GRANULARITY_SELECTIVE)
+		return block_error(vtd, type, high);
+	return NULL;
+}
