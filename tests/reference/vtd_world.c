@@ -127,11 +127,10 @@ static uint64_t random_entry(struct world *world, unsigned level)
 		entry |= rng_next(rng) & 0xbff000000000077cull;
 	if (rng_percent(rng, 2))
 		entry ^= world_bit(world);
-	/* Known disagreement: a hit on a superpage is not refused where its output meets the
-	 * interrupt range, only the walk is. No superpage covers that range here. */
-	if ((level == 2 || level == 3) &&
-	    ((entry ^ 0xfee00000) & ((1ull << 36) - (1ull << shift))) == 0)
-		entry |= 1ull << 35;
+	/* superpages over the interrupt range: a hit on one must be refused as the walk is */
+	if ((level == 2 || level == 3) && rng_percent(rng, 2))
+		entry = (entry & ~(((1ull << 36) - 1) & ~((1ull << shift) - 1))) |
+			(0xfee00000 & ~((1ull << shift) - 1));
 	return entry;
 }
 
