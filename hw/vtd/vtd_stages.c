@@ -273,8 +273,9 @@ static void walk_nested(const struct vtd *vtd, const struct vtd_context *context
 /* What a request does with a page: a translation request, no more than it is granted. */
 static unsigned granted_access(const struct dma_request *request, const struct pt_walk *walk)
 {
-	return request->type == DMA_TRANSLATION_REQUEST ? request->access & walk->perm
-							: request->access;
+	if (request->type != DMA_TRANSLATION_REQUEST)
+		return request->access;
+	return walk->status == PT_OK ? request->access & walk->perm : 0u;
 }
 
 void vtd_walk(const struct vtd *vtd, const struct dma_request *request,
