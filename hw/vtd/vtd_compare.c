@@ -103,6 +103,9 @@ static void prove(struct vtd *vtd, const struct vtd_path *path, const struct vtd
 	const struct tlb_at *at = &path->at;
 
 	prove_route(vtd, path->route, &truth->route);
+	/* Truth that is walked another way, as a changed PASID table entry says, proves nothing. */
+	if (path->route->context->variant != truth->route.context->variant)
+		return;
 	if (!path->any || !(*at->data & TLB_CHECK) ||
 	    vtd->tags[tlb_tag_of(path->tlb, at)].conflicted)
 		return;

@@ -42,12 +42,15 @@ static inline bool vtd_has_smaller(const struct tlb *tlb, unsigned page_lg2)
  * What the loop may serve from a copy without looking further: nothing where part of the page is
  * the interrupt range or the page is not for user requests, no write before the dirty bit is set.
  */
-static inline uint64_t vtd_now(const struct vtd_context *context, const struct pt_walk *walk)
+static inline uint64_t vtd_now(bool second, const struct vtd_context *context,
+			       const struct pt_walk *walk)
 {
 	uint64_t now = walk->perm & TLB_PERM;
 
 	if (walk->page_lg2 > 12 && vtd_meets_interrupt_range(walk->pa, walk->page_lg2))
 		return 0;
+	if (second)
+		return now << TLB_NOW_SHIFT;
 	if (context->input_bits && !(walk->perm & TLB_USER))
 		return 0;
 	if (walk->flags & TLB_CLEAN)
@@ -57,7 +60,7 @@ static inline uint64_t vtd_now(const struct vtd_context *context, const struct p
 
 /* page_lg2: walk->page_lg2, once as a constant. */
 static inline __attribute__((always_inline)) void
-vtd_fill_page(struct vtd *vtd, const struct dma_request *request, iova_t input,
+vtd_fill_page(struct vtd *vtd, bool second, const struct dma_request *request, iova_t input,
 	      const struct vtd_context *context, const struct pt_walk *walk, unsigned page_lg2,
 	      unsigned reasons, uint64_t changed)
 {
@@ -65,25 +68,27 @@ vtd_fill_page(struct vtd *vtd, const struct dma_request *request, iova_t input,
 				 .space = context->space,
 				 .reasons = (uint8_t)reasons,
 				 .page_lg2 = (uint8_t)page_lg2,
-				 .generation = vtd->tags[context->tag].generation };
+				 .generation = second ? 0 : vtd->tags[context->tag].generation };
 
 	if (vtd_has_smaller(vtd->iotlb, page_lg2) &&
 	    vtd_fill_overlaps(vtd, request, input, context, walk) && MARK(MARK_OVERLAP_FILL))
 		copy.reasons |= CHECK_OVERLAP;
 	vtd_fill(vtd, vtd->iotlb, input, context->tag,
-		 walk->pa | walk->perm | walk->flags | vtd_now(context, walk), &copy, changed);
+		 walk->pa | walk->perm | walk->flags | vtd_now(second, context, walk), &copy,
+		 changed);
 }
 
-/* input: the address as its tables decode it. */
+/* input: the address as its tables decode it; second: plain second-stage translation. */
 static inline __attribute__((always_inline)) void
-vtd_fill_iotlb(struct vtd *vtd, const struct dma_request *request, iova_t input,
+vtd_fill_iotlb(struct vtd *vtd, bool second, const struct dma_request *request, iova_t input,
 	       const struct vtd_context *context, const struct pt_walk *walk, unsigned reasons,
 	       uint64_t changed)
 {
 	if (__builtin_expect(walk->page_lg2 == 12, 1))
-		vtd_fill_page(vtd, request, input, context, walk, 12, reasons, changed);
+		vtd_fill_page(vtd, second, request, input, context, walk, 12, reasons, changed);
 	else
-		vtd_fill_page(vtd, request, input, context, walk, walk->page_lg2, reasons, changed);
+		vtd_fill_page(vtd, second, request, input, context, walk, walk->page_lg2, reasons,
+			      changed);
 }
 
 static inline __attribute__((always_inline)) void
@@ -98,6 +103,56 @@ vtd_fill_pointer(struct vtd *vtd, struct tlb *tlb, iova_t input, const struct vt
 
 	vtd_fill(vtd, tlb, input, context->tag, walk->tables[level]->pa | walk->perms[level], &copy,
 		 changed);
+}
+
+/* R3: a copy made from a checked source carries the bit where it differs from truth. */
+static bool source_differs(const struct vtd_context *context, const struct vtd_answer *truth)
+{
+	const struct vtd_context *other = truth->route.context;
+
+	return !truth->walked || other->space != context->space || other->did != context->did ||
+	       other->variant != context->variant;
+}
+
+static bool leaf_inherits(const struct pt_walk *walk, const struct vtd_context *context,
+			  const struct vtd_answer *truth)
+{
+	return source_differs(context, truth) || truth->walk.status != PT_OK ||
+	       !truth->walk.settled || truth->walk.pa != walk->pa ||
+	       truth->walk.page_lg2 != walk->page_lg2 || truth->walk.perm != walk->perm ||
+	       truth->walk.flags != walk->flags;
+}
+
+static bool pointer_inherits(const struct pt_walk *walk, unsigned level,
+			     const struct vtd_context *context, const struct vtd_answer *truth)
+{
+	return source_differs(context, truth) || truth->walk.lowest > level ||
+	       truth->walk.tables[level] != walk->tables[level] ||
+	       truth->walk.perms[level] != walk->perms[level];
+}
+
+/* truth: NULL when no source of the walk carries a check bit. */
+static inline __attribute__((always_inline)) void
+fill_after(struct vtd *vtd, bool second, const struct dma_request *request,
+	   struct tlb *const *pointers, iova_t input, const struct vtd_context *context,
+	   const struct pt_walk *walk, const struct dma_result *result,
+	   const struct vtd_answer *truth, uint64_t changed)
+{
+	for (unsigned level = walk->lowest; level < walk->start; level++) {
+		bool differs = truth && pointer_inherits(walk, level, context, truth);
+
+		if (pointers[level])
+			vtd_fill_pointer(vtd, pointers[level], input, context, walk, level,
+					 differs && MARK(MARK_INHERIT_POINTER) ? CHECK_SOURCE : 0,
+					 differs ? changed : NO_EVENT);
+	}
+	if (walk->status == PT_OK && result->outcome == OUTCOME_OK && result->pa != NO_PA) {
+		bool differs = truth && leaf_inherits(walk, context, truth);
+
+		vtd_fill_iotlb(vtd, second, request, input, context, walk,
+			       differs && MARK(MARK_INHERIT_TRANSLATION) ? CHECK_SOURCE : 0,
+			       differs ? changed : NO_EVENT);
+	}
 }
 
 #endif

@@ -48,23 +48,23 @@ struct vtd_context {
 	uint32_t variant; /* of how the space is walked, as far as copies show it */
 	uint32_t tag;	  /* of its copies: the domain id, or a number for domain id and PASID */
 	uint16_t sid, did;
-	uint8_t fault;	/* reason that any request gets, 0: usable */
-	uint8_t top;	/* level of the top table */
-	uint8_t stages; /* enum vtd_stages */
-	bool scalable;	/* fault reasons of scalable mode */
-	bool fpd;	/* of this entry and those that led to it */
-	bool check;	/* may differ from the tables (R1) */
+	uint8_t fault;	      /* reason that any request gets, 0: usable */
+	uint8_t top;	      /* level of the top table */
+	uint8_t stages;	      /* enum vtd_stages */
+	bool scalable;	      /* fault reasons of scalable mode */
+	uint8_t entry_flags;  /* what every copy carries: TLB_SNOOP with PGSNP */
+	bool second_stage_ad; /* accessed and dirty bits in second-stage tables */
+	bool fpd;	      /* of this entry and those that led to it */
+	bool check;	      /* may differ from the tables (R1) */
 	bool valid;
-	bool device_tlb;     /* legacy TT=01, scalable DTE: ATS requests are allowed */
-	uint32_t device;     /* handle */
-	uint32_t pasid;	     /* it was found by; RID_PASID for requests without one */
-	uint8_t input_bits;  /* of first-stage tables */
-	uint8_t entry_flags; /* what every copy carries: TLB_SNOOP with PGSNP */
-	uint8_t perm;	     /* what the top table is reached with */
+	bool device_tlb;    /* legacy TT=01, scalable DTE: ATS requests are allowed */
+	uint32_t device;    /* handle */
+	uint32_t pasid;	    /* it was found by; RID_PASID for requests without one */
+	uint8_t input_bits; /* of first-stage tables */
+	uint8_t perm;	    /* what the top table is reached with */
 
 	/* PASID table entry: enable bits, and the second stage of nested translation */
 	bool own_fpd, supervisor, execute, write_protect, no_execute, smep, extended, snooped;
-	bool second_stage_ad;
 	uint8_t second_top;
 	pa_t second_root, second_last;
 	struct frame *second_frame;

@@ -110,11 +110,14 @@ static unsigned touch_first_entry(struct pass *pass, const struct pt_walk *walk,
 		return 0;
 	raw = frame_word(walk->tables[level], index);
 	perm = walk->perms[level] & vtd_fs_decode(raw, level).perm;
-	if (vtd_first_denied(pass->request, pass->context, perm))
+	/* U/S of a leaf decides about SMEP; above it the bit may still be lost. */
+	if (vtd_first_denied(pass->request, pass->context,
+			     !leaf && pass->request->privileged ? perm & ~(unsigned)TLB_USER
+								: perm))
 		return 0;
 	*on = !leaf;
 	due |= pass->context->extended ? 1ull << VTD_FS_EXTENDED : 0;
-	due |= leaf && wants_dirty(pass->request, perm) ? 1ull << VTD_FS_DIRTY : 0;
+	due |= leaf && wants_dirty(pass->request, walk->perm) ? 1ull << VTD_FS_DIRTY : 0;
 	if (!(due & ~raw))
 		return 0;
 	return write_first(pass, walk, nested, level, index, raw | due);
@@ -188,25 +191,32 @@ static unsigned second_fault(const struct vtd_context *context, const struct pt_
 	return walk->level == context->top ? VTD_NESTED_TOP_DENIED : VTD_NESTED_ENTRY_DENIED;
 }
 
+/* U/S and XD come before the second stage's refusal of the output, R and W after it. */
+static unsigned nested_fault(const struct dma_request *request, const struct vtd_context *context,
+			     const struct pt_walk *walk, const struct pt_nested *nested)
+{
+	struct dma_request reading = *request;
+	unsigned fault = 0;
+
+	reading.access &= (uint8_t)~ACCESS_WRITE;
+	if (nested->output)
+		fault = vtd_first_denied(&reading, context, walk->perm);
+	if (!fault && nested->end != NESTED_FIRST)
+		fault = second_fault(context, walk, nested);
+	/* what the second stage maps without W, whatever the first stage lets through */
+	if (!fault && nested->output && (request->access & ACCESS_WRITE) &&
+	    request->type != DMA_TRANSLATION_REQUEST && nested->leaf.perm & TLB_READ &&
+	    !(nested->leaf.perm & TLB_WRITE))
+		fault = VTD_SCALABLE_WRITE_DENIED;
+	return fault;
+}
+
 static void nested_result(const struct vtd *vtd, const struct dma_request *request,
 			  const struct vtd_context *context, const struct pt_walk *walk,
 			  const struct pt_nested *nested, struct dma_result *result)
 {
-	unsigned fault = 0;
+	unsigned fault = nested_fault(request, context, walk, nested);
 
-	if (nested->end == NESTED_FIRST && walk->status == PT_OK &&
-	    (request->access & ACCESS_WRITE) && request->type != DMA_TRANSLATION_REQUEST &&
-	    !(nested->leaf.perm & TLB_WRITE) && nested->leaf.perm & TLB_READ)
-		fault = VTD_SCALABLE_WRITE_DENIED; /* whatever the first stage lets through */
-	if (nested->end != NESTED_FIRST) {
-		struct dma_request reading = *request;
-
-		/* U/S and XD come before the second stage's refusal of the output, R/W after it */
-		reading.access &= (uint8_t)~ACCESS_WRITE;
-		fault = nested->output ? vtd_first_denied(&reading, context, walk->perm) : 0;
-		if (!fault)
-			fault = second_fault(context, walk, nested);
-	}
 	if (fault)
 		vtd_refuse(request, fault, result);
 	else
@@ -260,6 +270,14 @@ static void walk_nested(const struct vtd *vtd, const struct vtd_context *context
 	pt_nested_walk(formats, vtd->memory, roots, context->second_last, iova, walk, nested);
 }
 
+/* What a request does with a page: a translation request, no more than it is granted. */
+static unsigned granted_access(const struct dma_request *request, const struct pt_walk *walk)
+{
+	if (request->type != DMA_TRANSLATION_REQUEST)
+		return request->access;
+	return walk->status == PT_OK ? request->access & walk->perm : 0u;
+}
+
 void vtd_walk(const struct vtd *vtd, const struct dma_request *request,
 	      const struct vtd_context *context, const struct pt_root *root, struct vtd *writer,
 	      struct pt_walk *walk, struct dma_result *result)
@@ -286,9 +304,10 @@ void vtd_walk(const struct vtd *vtd, const struct dma_request *request,
 	walk->settled = true;
 	if (context->input_bits || context->second_stage_ad) {
 		pass.granted = result->outcome == OUTCOME_OK && result->pa != NO_PA;
-		refused = context->input_bits ? touch_first(&pass, walk, nested)
-					      : touch_second(&pass, walk, request->iova,
-							     request->access, pass.granted);
+		refused = context->input_bits
+				  ? touch_first(&pass, walk, nested)
+				  : touch_second(&pass, walk, request->iova,
+						 granted_access(request, walk), pass.granted);
 		if (refused)
 			vtd_refuse(request, refused, result);
 		else if (pass.granted && !wants_dirty(request, walk->perm) &&

@@ -56,8 +56,7 @@ static inline void second_result(const struct vtd *vtd, const struct dma_request
 				 const struct vtd_context *context, const struct pt_walk *walk,
 				 struct dma_result *result)
 {
-	if (likely(walk->status == PT_OK && !(request->access & ~walk->perm) && walk->perm &&
-		   request->type == DMA_UNTRANSLATED)) {
+	if (likely(walk->status == PT_OK && !(request->access & ~walk->perm) && walk->perm)) {
 		pa_t pa = walk->pa | (request->iova & page_mask(walk->page_lg2));
 
 		if (likely(pa >> 20 != 0xfee)) {
@@ -69,55 +68,6 @@ static inline void second_result(const struct vtd *vtd, const struct dma_request
 		}
 	}
 	vtd_walk_result(vtd, request, context, walk, result);
-}
-
-/* R3: a copy made from a checked source carries the bit where it differs from truth. */
-static bool source_differs(const struct vtd_context *context, const struct vtd_answer *truth)
-{
-	const struct vtd_context *other = truth->route.context;
-
-	return !truth->walked || other->space != context->space || other->did != context->did ||
-	       other->variant != context->variant;
-}
-
-static bool leaf_inherits(const struct pt_walk *walk, const struct vtd_context *context,
-			  const struct vtd_answer *truth)
-{
-	return source_differs(context, truth) || truth->walk.status != PT_OK ||
-	       !truth->walk.settled || truth->walk.pa != walk->pa ||
-	       truth->walk.page_lg2 != walk->page_lg2 || truth->walk.perm != walk->perm ||
-	       truth->walk.flags != walk->flags;
-}
-
-static bool pointer_inherits(const struct pt_walk *walk, unsigned level,
-			     const struct vtd_context *context, const struct vtd_answer *truth)
-{
-	return source_differs(context, truth) || truth->walk.lowest > level ||
-	       truth->walk.tables[level] != walk->tables[level] ||
-	       truth->walk.perms[level] != walk->perms[level];
-}
-
-/* truth: NULL when no source of the walk carries a check bit. */
-static inline __attribute__((always_inline)) void
-fill_after(struct vtd *vtd, const struct dma_request *request, struct tlb *const *pointers,
-	   iova_t input, const struct vtd_context *context, const struct pt_walk *walk,
-	   const struct dma_result *result, const struct vtd_answer *truth, uint64_t changed)
-{
-	for (unsigned level = walk->lowest; level < walk->start; level++) {
-		bool differs = truth && pointer_inherits(walk, level, context, truth);
-
-		if (pointers[level])
-			vtd_fill_pointer(vtd, pointers[level], input, context, walk, level,
-					 differs && MARK(MARK_INHERIT_POINTER) ? CHECK_SOURCE : 0,
-					 differs ? changed : NO_EVENT);
-	}
-	if (walk->status == PT_OK && result->outcome == OUTCOME_OK && result->pa != NO_PA) {
-		bool differs = truth && leaf_inherits(walk, context, truth);
-
-		vtd_fill_iotlb(vtd, request, input, context, walk,
-			       differs && MARK(MARK_INHERIT_TRANSLATION) ? CHECK_SOURCE : 0,
-			       differs ? changed : NO_EVENT);
-	}
 }
 
 /* Of what made the route's bit be set; NO_EVENT: it is not set. */
@@ -136,8 +86,8 @@ after_checked_walk(struct vtd *vtd, const struct dma_request *request, struct tl
 	const struct vtd_context *context = path->route->context;
 	uint64_t changed = path->any ? *path->at.changed : route_changed(path->route);
 	vtd_compare(vtd, request, path, result, walk, truth);
-	fill_after(vtd, request, pointers, vtd_input(context, request->iova), context, walk, result,
-		   truth, changed);
+	fill_after(vtd, false, request, pointers, vtd_input(context, request->iova), context, walk,
+		   result, truth, changed);
 }
 
 /* Plain second-stage translation. route: NULL where neither it nor the context is to be checked. */
@@ -176,8 +126,8 @@ miss_second(struct vtd *vtd, const struct dma_request *request, const struct vtd
 		vtd_truth(vtd, request, &truth);
 		after_checked_walk(vtd, request, vtd->walk, &path, &walk, result, &truth);
 	} else {
-		fill_after(vtd, request, vtd->walk, request->iova, context, &walk, result, NULL,
-			   NO_EVENT);
+		fill_after(vtd, true, request, vtd->walk, request->iova, context, &walk, result,
+			   NULL, NO_EVENT);
 	}
 }
 
@@ -210,13 +160,14 @@ static void miss_other(struct vtd *vtd, const struct dma_request *request,
 	if (checked)
 		after_checked_walk(vtd, request, pointers, &path, &walk, result, &truth);
 	else
-		fill_after(vtd, request, pointers, input, context, &walk, result, NULL, NO_EVENT);
+		fill_after(vtd, false, request, pointers, input, context, &walk, result, NULL,
+			   NO_EVENT);
 }
 
 static void miss(struct vtd *vtd, const struct dma_request *request, const struct vtd_route *route,
 		 struct dma_result *result)
 {
-	if (vtd_second_alone(route->context))
+	if (vtd_second_alone(route->context) && request->type == DMA_UNTRANSLATED)
 		miss_second(vtd, request, route->context, vtd_route_checked(route) ? route : NULL,
 			    result);
 	else

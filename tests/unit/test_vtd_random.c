@@ -11,15 +11,7 @@
 #include "sim/machine.h"
 #include "traces/rng.h"
 
-enum {
-	DEVICES = 3,
-	DIRECTORIES = 2,
-	PASID_TABLES = 3,
-	PASIDS = 4,
-	KINDS = 3,
-	EACH = 6,
-	STEPS = 40000
-};
+enum { DEVICES = 3, DIRECTORIES = 2, PASID_TABLES = 3, PASIDS = 4, KINDS = 3, STEPS = 40000 };
 
 #define BASE (1ull << 40)
 #define ROOT BASE
@@ -28,7 +20,12 @@ enum {
 #define PASID_TABLE (BASE + 0x20000)
 #define SECOND (BASE + 0x100000)
 #define FIRST (BASE + 0x200000)
-#define GUEST (1ull << 41) /* first-stage tables of guests, at addresses of theirs */
+/*
+ * First-stage tables of guests, at addresses of theirs. The page number's lowest two bits are the
+ * table's level, for guests and in memory: a table that is walked at two levels at once would
+ * have its accessed bits set for one by the other.
+ */
+#define GUEST (1ull << 41)
 
 static const uint16_t sids[DEVICES] = { 0x0010, 0x0085, 0x0111 };
 static const uint32_t pasids[PASIDS] = { 0, 1, 0x40, 0x41 };
@@ -105,12 +102,12 @@ static uint64_t address(struct fixture *f, bool top)
 {
 	uint64_t index = top && percent(f, 20) ? 511 : below(f, 2);
 
-	return index << 39 | below(f, 2) << 30 | below(f, 2) << 21 | below(f, 3) << 12;
+	return index << 39 | below(f, 2) << 30 | below(f, 2) << 21 | below(f, 4) << 12;
 }
 
 static uint64_t used_index(struct fixture *f, unsigned level)
 {
-	return level == 3 && percent(f, 20) ? 511 : below(f, level ? 2 : 3);
+	return level == 3 && percent(f, 20) ? 511 : below(f, level ? 2 : 4);
 }
 
 static pa_t table_at(pa_t kind, unsigned level, uint64_t number)
@@ -118,26 +115,32 @@ static pa_t table_at(pa_t kind, unsigned level, uint64_t number)
 	return kind + level * 0x10000ull + number * 0x1000;
 }
 
-static pa_t target(struct fixture *f, unsigned level)
+/* Of a guest's table, or (any level) of memory where such tables lie. */
+static uint64_t guest_table(struct fixture *f, uint64_t level)
+{
+	return below(f, 2) << 30 | below(f, 2) << 21 | level << 12;
+}
+
+static pa_t target(struct fixture *f, unsigned level, uint64_t index)
 {
 	static const pa_t data[] = { 0x2000000000, 0x2040200000, 0xc0000000 };
 
-	if (percent(f, 50)) /* where a guest's tables lie */
-		return GUEST + (level ? 0 : below(f, EACH) * 0x1000);
+	if (percent(f, 50))
+		return GUEST + (level ? 0 : guest_table(f, index));
 	return (data[below(f, 3)] + (level ? 0 : below(f, 4) << 12)) & ~low_mask(12 + 9 * level);
 }
 
-static uint64_t second_word(struct fixture *f, unsigned level)
+static uint64_t second_word(struct fixture *f, unsigned level, uint64_t index)
 {
 	uint64_t word = percent(f, 90) ? 3 : below(f, 4);
 
 	word |= below(f, 4) << 8 | (percent(f, 2) ? 1ull << 62 : 0);
 	if (level == 0)
-		return word | target(f, 0);
+		return word | target(f, 0, index);
 	if (level < 3 && percent(f, 25))
 		return word | 1u << 7 |
-		       (level == 1 ? target(f, 1) | (percent(f, 60) ? 0x200000ull : 0)
-				   : target(f, 2));
+		       (level == 1 ? target(f, 1, 0) | (percent(f, 60) ? 0x200000ull : 0)
+				   : target(f, 2, 0));
 	return word | table_at(SECOND, level - 1, below(f, KINDS));
 }
 
@@ -148,24 +151,25 @@ static uint64_t first_flags(struct fixture *f)
 	       (percent(f, 40) ? 0x40ull : 0) | (percent(f, 2) ? 1ull << 63 : 0);
 }
 
-static uint64_t first_word(struct fixture *f, unsigned level)
+static uint64_t first_word(struct fixture *f, unsigned level, uint64_t index)
 {
 	uint64_t word = first_flags(f);
 
 	if (level == 0)
-		return word | target(f, 0);
+		return word | target(f, 0, index);
 	if (level < 3 && percent(f, 25))
-		return word | 1u << 7 | target(f, level);
+		return word | 1u << 7 | target(f, level, 0);
 	return word | table_at(FIRST, level - 1, below(f, KINDS));
 }
 
-static uint64_t guest_word(struct fixture *f)
+static uint64_t guest_word(struct fixture *f, unsigned level)
 {
 	uint64_t word = first_flags(f);
 
-	if (percent(f, 10))
-		return word | 1ull << 7 | (address(f, false) & ~low_mask(percent(f, 50) ? 21 : 30));
-	return word | address(f, false);
+	if (level == 1 || level == 2)
+		if (percent(f, 15))
+			return word | 1ull << 7 | (address(f, false) & ~low_mask(12 + 9 * level));
+	return word | (level ? guest_table(f, level - 1) | below(f, 2) << 39 : address(f, false));
 }
 
 static uint64_t pasid_word(struct fixture *f, unsigned word)
@@ -182,7 +186,7 @@ static uint64_t pasid_word(struct fixture *f, unsigned word)
 	default:
 		enables = below(f, 64) & 0x33;
 		return enables | below(f, 2) << 6 |
-		       (percent(f, 50) ? table_at(FIRST, 3, below(f, KINDS)) : address(f, false));
+		       (percent(f, 50) ? table_at(FIRST, 3, below(f, KINDS)) : guest_table(f, 3));
 	}
 }
 
@@ -234,23 +238,25 @@ static void write_pasid(struct fixture *f)
 static void write_second(struct fixture *f)
 {
 	unsigned level = (unsigned)below(f, 4);
+	uint64_t index = used_index(f, level);
 
-	store(f, table_at(SECOND, level, below(f, KINDS)) + used_index(f, level) * 8,
-	      second_word(f, level));
+	store(f, table_at(SECOND, level, below(f, KINDS)) + index * 8,
+	      second_word(f, level, index));
 }
 
 static void write_first(struct fixture *f)
 {
 	unsigned level = (unsigned)below(f, 4);
+	uint64_t index = used_index(f, level);
 
-	store(f, table_at(FIRST, level, below(f, KINDS)) + used_index(f, level) * 8,
-	      first_word(f, level));
+	store(f, table_at(FIRST, level, below(f, KINDS)) + index * 8, first_word(f, level, index));
 }
 
 static void write_guest(struct fixture *f)
 {
-	store(f, GUEST + below(f, EACH) * 0x1000 + used_index(f, (unsigned)below(f, 4)) * 8,
-	      guest_word(f));
+	unsigned level = (unsigned)below(f, 4);
+
+	store(f, GUEST + guest_table(f, level) + used_index(f, level) * 8, guest_word(f, level));
 }
 
 static void write_any(struct fixture *f)
