@@ -135,6 +135,8 @@ static inline __attribute__((always_inline)) void pt_walk(const struct pt_format
 
 	walk->start = root->level;
 	walk->word = root->table;
+	walk->status = PT_UNREADABLE;
+	walk->flags = 0;
 	while (level > 0)
 		level = pt_step(format, memory, root, iova, (unsigned)level, &frame, &perm, walk);
 	if (level == 0) /* where most walks end, made with a constant level */
