@@ -82,7 +82,6 @@ static inline void pt_nested_walk(const struct pt_format *const formats[2],
 	struct frame *frame;
 
 	walk->start = roots[0].level;
-	walk->flags = 0;
 	nested->end = NESTED_FIRST;
 	do {
 		struct pt_walk *second = &nested->tables[next.level];

@@ -311,7 +311,8 @@ static void finish(const struct dma_request *request, const struct vtd_context *
 {
 	walk->lowest = vtd_lowest(walk);
 	walk->settled = true;
-	walk->flags |= context->entry_flags;
+	if (walk->status == PT_OK)
+		walk->flags |= context->entry_flags;
 	if (context->input_bits || context->second_stage_ad)
 		update_state(request, context, writer, walk, nested, result);
 	if (result->outcome == OUTCOME_OK && result->pa != NO_PA)
