@@ -135,10 +135,13 @@ static inline __attribute__((always_inline)) void pt_walk(const struct pt_format
 
 	walk->start = root->level;
 	walk->word = root->table;
+	if (__builtin_expect(level < 0, 0)) /* there is no such root */
+		walk->status = PT_UNREADABLE;
 	while (level > 0)
 		level = pt_step(format, memory, root, iova, (unsigned)level, &frame, &perm, walk);
-	if (level == 0) /* where most walks end, made with a constant level */
-		pt_step(format, memory, root, iova, 0, &frame, &perm, walk);
+	/* where most walks end, made with a constant level; no format has tables below it */
+	if (level == 0 && pt_step(format, memory, root, iova, 0, &frame, &perm, walk) >= 0)
+		walk->status = PT_RESERVED;
 }
 
 #endif

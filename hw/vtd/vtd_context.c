@@ -52,7 +52,7 @@ const struct table_role vtd_root_role = {
 bool vtd_read_words(const struct vtd *vtd, pa_t pa, unsigned n, uint64_t *words)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (!memory_read(vtd->memory, pa + i * 8, &words[i]))
+		if (!memory_read(vtd->memory, pa + i * 8ull, &words[i]))
 			return false;
 	return true;
 }

@@ -26,7 +26,7 @@ uint64_t vtd_config_bytes(const struct iommu *iommu)
 	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
 
 	return config->driver_tables == DRIVER_LEGACY ? (1ull + BUSES) * PAGE
-						      : (1ull + 2 * BUSES + 2 * 65536) * PAGE;
+						      : (1ull + 2ull * BUSES + 2ull * 65536) * PAGE;
 }
 
 static pa_t present(const struct vtd *vtd, pa_t entry)

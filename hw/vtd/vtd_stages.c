@@ -278,45 +278,63 @@ static unsigned granted_access(const struct dma_request *request, const struct p
 	return walk->status == PT_OK ? request->access & walk->perm : 0u;
 }
 
+/* Accessed and dirty bits, where the tables have them, and what a walk cache may keep. */
+static void update_state(const struct dma_request *request, const struct vtd_context *context,
+			 struct vtd *writer, struct pt_walk *walk, const struct pt_nested *nested,
+			 struct dma_result *result)
+{
+	struct pass pass = { .context = context,
+			     .request = request,
+			     .writer = writer,
+			     .granted = result->outcome == OUTCOME_OK && result->pa != NO_PA,
+			     .lowest = walk->start };
+	unsigned refused;
+
+	if (context->input_bits)
+		refused = touch_first(&pass, walk, nested);
+	else
+		refused = touch_second(&pass, walk, request->iova, granted_access(request, walk),
+				       pass.granted);
+	if (refused)
+		vtd_refuse(request, refused, result);
+	else if (pass.granted && !wants_dirty(request, walk->perm) &&
+		 !is_dirty(context, walk, nested, request->iova))
+		walk->flags |= TLB_CLEAN;
+	walk->settled = pass.granted && !refused;
+	if (pass.lowest > walk->lowest)
+		walk->lowest = (uint8_t)pass.lowest;
+}
+
+static void finish(const struct dma_request *request, const struct vtd_context *context,
+		   struct vtd *writer, struct pt_walk *walk, const struct pt_nested *nested,
+		   struct dma_result *result)
+{
+	walk->lowest = vtd_lowest(walk);
+	walk->settled = true;
+	if (walk->status == PT_OK)
+		walk->flags |= context->entry_flags;
+	if (context->input_bits || context->second_stage_ad)
+		update_state(request, context, writer, walk, nested, result);
+	if (result->outcome == OUTCOME_OK && result->pa != NO_PA)
+		result->flags = walk->flags & TLB_SNOOP;
+}
+
 void vtd_walk(const struct vtd *vtd, const struct dma_request *request,
 	      const struct vtd_context *context, const struct pt_root *root, struct vtd *writer,
 	      struct pt_walk *walk, struct dma_result *result)
 {
-	struct pass pass = {
-		.context = context, .request = request, .writer = writer, .lowest = root->level
-	};
-	struct pt_nested two, *nested = context->stages == STAGES_NESTED ? &two : NULL;
-	unsigned refused;
+	if (context->stages == STAGES_NESTED) {
+		struct pt_nested nested;
 
-	if (nested) {
-		walk_nested(vtd, context, root, request->iova, walk, nested);
-		nested_result(vtd, request, context, walk, nested, result);
-	} else {
-		pt_walk(context->input_bits ? &first_format : &second_format, vtd->memory, root,
-			request->iova, walk);
-		vtd_walk_result(vtd, request, context, walk, result);
+		walk_nested(vtd, context, root, request->iova, walk, &nested);
+		nested_result(vtd, request, context, walk, &nested, result);
+		if (writer)
+			watch_tables(writer, context, walk, &nested);
+		finish(request, context, writer, walk, &nested, result);
+		return;
 	}
-	walk->lowest = vtd_lowest(walk);
-	if (walk->status == PT_OK)
-		walk->flags |= context->entry_flags;
-	if (writer && nested)
-		watch_tables(writer, context, walk, nested);
-	walk->settled = true;
-	if (context->input_bits || context->second_stage_ad) {
-		pass.granted = result->outcome == OUTCOME_OK && result->pa != NO_PA;
-		refused = context->input_bits
-				  ? touch_first(&pass, walk, nested)
-				  : touch_second(&pass, walk, request->iova,
-						 granted_access(request, walk), pass.granted);
-		if (refused)
-			vtd_refuse(request, refused, result);
-		else if (pass.granted && !wants_dirty(request, walk->perm) &&
-			 !is_dirty(context, walk, nested, request->iova))
-			walk->flags |= TLB_CLEAN;
-		walk->settled = pass.granted && !refused;
-		if (pass.lowest > walk->lowest)
-			walk->lowest = (uint8_t)pass.lowest;
-	}
-	if (result->outcome == OUTCOME_OK && result->pa != NO_PA)
-		result->flags = walk->flags & TLB_SNOOP;
+	pt_walk(context->input_bits ? &first_format : &second_format, vtd->memory, root,
+		request->iova, walk);
+	vtd_walk_result(vtd, request, context, walk, result);
+	finish(request, context, writer, walk, NULL, result);
 }

@@ -53,9 +53,11 @@ walk_start(struct vtd *vtd, struct tlb *const *pointers, const struct vtd_contex
 
 /* The usual end of a walk; every other in vtd_walk_result(). */
 static inline void second_result(const struct vtd *vtd, const struct dma_request *request,
-				 const struct vtd_context *context, const struct pt_walk *walk,
+				 const struct vtd_context *context, struct pt_walk *walk,
 				 struct dma_result *result)
 {
+	if (likely(walk->status == PT_OK))
+		walk->flags |= context->entry_flags;
 	if (likely(walk->status == PT_OK && !(request->access & ~walk->perm) && walk->perm)) {
 		pa_t pa = walk->pa | (request->iova & page_mask(walk->page_lg2));
 
@@ -110,7 +112,6 @@ miss_second(struct vtd *vtd, const struct dma_request *request, const struct vtd
 	vtd_ss_walk(vtd->memory, &root, request->iova, &walk);
 	vtd->count.walk_reads += walk.start - walk.level + 1u;
 	walk.lowest = vtd_lowest(&walk);
-	walk.flags |= context->entry_flags;
 	second_result(vtd, request, context, &walk, result);
 	if (unlikely(check || route || vtd->tables->freed_linked)) {
 		struct vtd_route plain = { .context = (struct vtd_context *)context,
