@@ -45,7 +45,7 @@ walk_start(struct vtd *vtd, struct tlb *const *pointers, const struct vtd_contex
 	tlb = start_at(vtd, pointers[0], context, input, 0, 21, root, hit, check);
 	if (!tlb && context->top > 1)
 		tlb = start_at(vtd, pointers[1], context, input, 1, 30, root, hit, check);
-	for (unsigned level = 2; !tlb && level < context->top; level++)
+	for (unsigned level = 2; !tlb && level < context->top && level < VTD_LEVELS_MAX; level++)
 		tlb = start_at(vtd, pointers[level], context, input, level, vtd_region_lg2(level),
 			       root, hit, check);
 	return tlb;
