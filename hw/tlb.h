@@ -12,7 +12,8 @@
  *
  * A copy stays in its way. A lookup compares a byte of every key of the set at once (its print)
  * and the whole keys only of those that match. Replacement inside a set: true LRU, FIFO, or random
- * from a seed. Up to 16 ways the order of a set is one word, a nibble a way, most recent first, so
+ * from a seed; or none of them: a structure that is full is emptied by its owner (TLB_RESET,
+ * tlb_must_empty()), as some emulators do. Up to 16 ways the order of a set is one word, a nibble a way, most recent first, so
  * that a use costs a dozen instructions without a branch; more ways have a stamp each, and lookups
  * and fills are linear in the ways.
  */
@@ -30,7 +31,7 @@
 struct frame;
 
 enum { TLB_SIZES = 8, TLB_WAYS_MAX = 4096, TLB_ENTRIES_MAX = 1 << 22, TLB_ORDERED_WAYS = 16 };
-enum tlb_replacement { TLB_LRU, TLB_FIFO, TLB_RANDOM };
+enum tlb_replacement { TLB_LRU, TLB_FIFO, TLB_RANDOM, TLB_RESET };
 
 struct tlb_geometry {
 	uint64_t sets, ways;	     /* at least 1; entries at most TLB_ENTRIES_MAX */
@@ -316,6 +317,13 @@ tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data, const struct
 	if (__builtin_expect((data & TLB_CHECK) != 0, 0))
 		*at.changed = changed;
 	return at;
+}
+
+/* TLB_RESET: whether all copies have to go before the next fill. */
+static inline bool tlb_must_empty(const struct tlb *tlb)
+{
+	return __builtin_expect(!tlb->plain, 0) && tlb->replacement == TLB_RESET &&
+	       tlb->count == tlb->sets * tlb->ways;
 }
 
 /* ---- visiting ------------------------------------------------------------------------- */

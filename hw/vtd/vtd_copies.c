@@ -61,6 +61,22 @@ void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at
 	vtd->observer->copy_closes(vtd->observer->self, &copy);
 }
 
+static bool evict_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	struct vtd *vtd = ctx;
+
+	vtd->count.evictions++;
+	vtd_copy_closes(vtd, tlb, at);
+	return true;
+}
+
+void vtd_copies_emptied(struct vtd *vtd, struct tlb *tlb)
+{
+	struct tlb_scope all = { .any_tag = true, .last = UINT64_MAX };
+
+	tlb_visit(tlb, &all, evict_copy, vtd);
+}
+
 void vtd_copy_evicted(struct vtd *vtd, const struct tlb *tlb, struct tlb_evicted *gone)
 {
 	vtd_copy_closes(vtd, tlb,

@@ -15,6 +15,8 @@ static inline __attribute__((always_inline)) void vtd_fill(struct vtd *vtd, stru
 
 	if (vtd->tags[tag].conflicted && MARK(MARK_TAG_FILL))
 		copy->reasons |= CHECK_TAG;
+	if (tlb_must_empty(tlb))
+		vtd_copies_emptied(vtd, tlb);
 	at = tlb_fill(tlb, tag, input, data | (copy->reasons ? TLB_CHECK : 0), copy, changed,
 		      &gone);
 	vtd->count.evictions += gone.data != 0;

@@ -289,6 +289,7 @@ void vtd_copy_of(const struct vtd *vtd, const struct tlb *tlb, const struct tlb_
 		 struct cached_copy *copy);
 void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at);
 void vtd_copy_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at);
+void vtd_copies_emptied(struct vtd *vtd, struct tlb *tlb); /* evicts all */
 void vtd_copy_evicted(struct vtd *vtd, const struct tlb *tlb, struct tlb_evicted *gone);
 bool vtd_fill_overlaps(struct vtd *vtd, const struct dma_request *request, iova_t input,
 		       const struct vtd_context *context, const struct pt_walk *walk);
