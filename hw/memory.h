@@ -17,6 +17,7 @@
 
 enum { FRAME_LG2 = 12, FRAME_WORDS = 512 };
 
+struct abort_range;
 struct chunk;
 struct frame;
 struct table_role;
@@ -32,6 +33,7 @@ struct table_link {
 struct table_node {
 	const struct table_role *role; /* NULL: not a table */
 	uint8_t level;
+	uint16_t part;	/* which frame of its table, where tables fill several */
 	bool pinned;	/* a root: keeps its role without a parent */
 	bool mixed;	/* linked with different roles or levels */
 	uint32_t space; /* number of the address space it is the root of, or 0 */
@@ -57,6 +59,12 @@ struct memory {
 	struct frame **buckets; /* open addressing, a power of two, at most half full */
 	uint64_t n_buckets, n_frames;
 	struct chunk *chunks;
+	struct abort_range *aborts; /* accesses that fail although below the limit */
+	uint32_t n_aborts;
+};
+
+struct abort_range {
+	pa_t first, last;
 };
 
 /* limit: the first physical address that does not exist. */
@@ -101,6 +109,9 @@ static inline bool memory_exists(const struct memory *memory, pa_t pa)
 {
 	return pa < memory->limit;
 }
+
+/* Accesses to [first, last] fail from now on; -1: no memory. */
+int memory_abort(struct memory *memory, pa_t first, pa_t last, struct err *err);
 
 /* False: the access fails, *value is untouched. */
 bool memory_read(const struct memory *memory, pa_t pa, uint64_t *value);

@@ -90,17 +90,19 @@ static int link_entry(struct tables *tables, struct frame *parent, unsigned entr
 
 /* A frame that becomes a table brings the tables that its words already point to. */
 static int take_role(struct tables *tables, struct frame *frame, const struct table_role *role,
-		     unsigned level, unsigned depth)
+		     unsigned level, unsigned part, unsigned depth)
 {
 	unsigned entries = FRAME_WORDS >> role->words_lg2;
 
 	if (frame->node.role) {
-		if (frame->node.role != role || frame->node.level != level)
+		if (frame->node.role != role || frame->node.level != level ||
+		    frame->node.part != part)
 			frame->node.mixed = true;
 		return 0;
 	}
 	frame->node.role = role;
 	frame->node.level = (uint8_t)level;
+	frame->node.part = (uint16_t)part;
 	for (unsigned i = 0; frame->nonzero && i < entries; i++)
 		if (link_entry(tables, frame, i, depth + 1))
 			return -1;
@@ -111,32 +113,52 @@ static int take_role(struct tables *tables, struct frame *frame, const struct ta
 static int link_entry(struct tables *tables, struct frame *parent, unsigned entry, unsigned depth)
 {
 	struct entry_view view = view_entry(parent, entry);
-	struct frame *child;
 
-	if (view.kind != ENTRY_TABLE || depth > MAX_DEPTH ||
-	    !memory_exists(tables->memory, view.child))
+	if (view.kind != ENTRY_TABLE || depth > MAX_DEPTH)
 		return 0;
-	child = memory_make(tables->memory, view.child);
-	if (!child)
-		return -1;
-	if (add_link(&child->node, (struct table_link){ parent, (uint16_t)entry, view.level }))
-		return -1;
-	/* What a device entry points to is the root of an address space. */
-	if (parent->node.role->configuration && !view.role->configuration)
-		pin(tables, child);
-	return take_role(tables, child, view.role, view.level, depth);
+	for (unsigned part = 0; part < 1u << view.role->frames_lg2; part++) {
+		pa_t pa = view.child + ((pa_t)part << FRAME_LG2);
+		struct frame *child;
+
+		if (!memory_exists(tables->memory, pa))
+			return 0;
+		child = memory_make(tables->memory, pa);
+		if (!child)
+			return -1;
+		if (add_link(&child->node,
+			     (struct table_link){ parent, (uint16_t)entry, view.level }))
+			return -1;
+		/* What a device entry points to is the root of an address space. */
+		if (parent->node.role->configuration && !view.role->configuration)
+			pin(tables, child);
+		if (take_role(tables, child, view.role, view.level, part, depth))
+			return -1;
+	}
+	return 0;
 }
 
 static void unlink_entry(struct tables *tables, struct frame *parent, unsigned entry)
 {
 	struct entry_view view = view_entry(parent, entry);
-	struct frame *child;
 
 	if (view.kind != ENTRY_TABLE)
 		return;
-	child = memory_frame(tables->memory, view.child);
-	if (child)
-		remove_link(&child->node, parent, entry);
+	for (unsigned part = 0; part < 1u << view.role->frames_lg2; part++) {
+		struct frame *child =
+			memory_frame(tables->memory, view.child + ((pa_t)part << FRAME_LG2));
+
+		if (child)
+			remove_link(&child->node, parent, entry);
+	}
+}
+
+/* Input at which an entry of the frame begins, within its table. */
+static uint64_t entry_input(const struct frame *frame, const struct table_role *role,
+			    unsigned entry)
+{
+	uint64_t first = (uint64_t)frame->node.part * (FRAME_WORDS >> role->words_lg2);
+
+	return (first + entry) << role_span_lg2(role, frame->node.level);
 }
 
 static int emit(struct tables *tables, const struct table_change *change)
@@ -179,7 +201,7 @@ static int climb(struct tables *tables, const struct frame *frame, struct table_
 			above.pointer = true;
 			above.level = links[i].parent->node.level;
 		}
-		base = (uint64_t)links[i].index << role_span_lg2(role, links[i].parent->node.level);
+		base = entry_input(links[i].parent, role, links[i].index);
 		above.first += base;
 		above.last += base;
 		if (climb(tables, links[i].parent, above, depth + 1))
@@ -200,8 +222,8 @@ static int report(struct tables *tables, const struct frame *frame, unsigned fir
 
 	change.configuration = role->configuration;
 	change.level = frame->node.level;
-	change.first = (uint64_t)first << span;
-	change.last = ((uint64_t)last << span) + low_mask(span);
+	change.first = entry_input(frame, role, first);
+	change.last = entry_input(frame, role, last) + low_mask(span);
 	return climb(tables, frame, change, 0);
 }
 
@@ -302,12 +324,22 @@ int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err
 struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_role *role,
 			  unsigned level, struct err *err)
 {
+	struct frame *frame = tables_root_part(tables, pa, role, level, 0, 0);
+
+	if (!frame)
+		err_no_memory(err, "a root table");
+	return frame;
+}
+
+struct frame *tables_root_part(struct tables *tables, pa_t pa, const struct table_role *role,
+			       unsigned level, unsigned part, uint32_t space)
+{
 	struct frame *frame = memory_make(tables->memory, pa);
 
-	if (!frame || take_role(tables, frame, role, level, 0)) {
-		err_no_memory(err, "a root table");
+	if (!frame || take_role(tables, frame, role, level, part, 0))
 		return NULL;
-	}
+	if (!frame->node.space)
+		frame->node.space = space;
 	pin(tables, frame);
 	return frame;
 }
