@@ -38,7 +38,8 @@ struct dma_request {
 	uint32_t device; /* handle from add_device() */
 	uint32_t pasid;
 	uint8_t access; /* enum dma_access bits; 0: direction unknown, no permission fault is proven */
-	uint8_t type; /* enum dma_type */
+	uint8_t type;	    /* enum dma_type */
+	uint8_t privileged; /* 1: a privileged access */
 };
 
 enum dma_outcome {
@@ -49,7 +50,14 @@ enum dma_outcome {
 };
 
 /* What the requester sees. */
-enum device_sees { SEES_OK, SEES_UNSUPPORTED, SEES_DROPPED, SEES_ABORT };
+enum device_sees {
+	SEES_OK,
+	SEES_UNSUPPORTED,
+	SEES_DROPPED,
+	SEES_ABORT,
+	SEES_ZERO,    /* reads return 0, writes are dropped, both with success */
+	SEES_NOTHING, /* stalled: no answer yet */
+};
 
 struct dma_result {
 	pa_t pa; /* OUTCOME_OK: of the first byte */
@@ -218,6 +226,9 @@ struct iommu_model {
 
 	/* Driver's side. Registers after start-up: root table at this (empty) address, enabled. */
 	int (*start)(struct iommu *iommu, pa_t root);
+	/* How much memory start() and attach_words() lay out from root on; NULL: a page, and one for
+	 * each of 256 buses. */
+	uint64_t (*start_bytes)(const struct iommu *iommu);
 	/* Words that attach (or detach: root 0) a device, in the order written. */
 	size_t (*attach_words)(const struct iommu *iommu, uint32_t requester_id, pa_t root,
 			       unsigned levels, uint64_t tag, struct table_word words[8]);

@@ -56,17 +56,29 @@ static int pick_model(const char *path, char *model, size_t size, struct err *er
 	return found < 0 ? -1 : 0;
 }
 
+/* Names of all models, as the choices of a setting. */
+static void model_names(char *names, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; iommu_models[i] && used < size; i++)
+		used += (size_t)snprintf(names + used, size - used, "%s%s", i ? "|" : "",
+					 iommu_models[i]->name);
+}
+
 static int load(struct machine *machine, const char *path, const char *const *sets, size_t n_sets,
 		struct err *err)
 {
+	char names[256];
 	/* The peeked key is a key of the file like any other: a table of its own accepts it. */
-	static const struct setting iommu_rows[] = {
-		{ "iommu", SETTING_CHOICE, 0, 0, 0, 0, "vtd", "the IOMMU model", "" },
+	const struct setting iommu_rows[] = {
+		{ "iommu", SETTING_CHOICE, 0, 0, 0, 0, names, "the IOMMU model", "" },
 		{ 0 },
 	};
 	struct setting_table tables[TABLES + 1];
 	uint64_t model = 0;
 
+	model_names(names, sizeof names);
 	tables_of(machine, tables);
 	tables[TABLES] = (struct setting_table){ "model", iommu_rows, 0, &model };
 	if (path && settings_load_yaml(tables, TABLES + 1, path, err))

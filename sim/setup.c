@@ -11,7 +11,8 @@ static int start_unit(struct replay *replay, struct iommu *iommu, struct err *er
 {
 	pa_t root = replay->next_table;
 
-	replay->next_table += 257ull * 4096; /* and a context table for every bus after it */
+	replay->next_table +=
+		iommu->model->start_bytes ? iommu->model->start_bytes(iommu) : 257ull * 4096;
 	if (!iommu->model->start)
 		return 0;
 	if (iommu->model->start(iommu, root))
