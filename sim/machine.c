@@ -2,6 +2,7 @@
 #include "sim/machine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/machine_yaml.h"
 
@@ -46,13 +47,25 @@ void machine_destroy(struct machine *machine)
 	free(machine);
 }
 
-/* The file's choice of a model, or the first one. */
-static int pick_model(const char *path, char *model, size_t size, struct err *err)
+/* The model that --set iommu=NAME names, else NULL. */
+static const char *set_model(const char *set)
+{
+	const char key[] = "iommu=";
+
+	return strncmp(set, key, sizeof key - 1) ? NULL : set + sizeof key - 1;
+}
+
+/* The choice of --set or of the file, or the first model. */
+static int pick_model(const char *path, const char *const *sets, size_t n_sets, char *model,
+		      size_t size, struct err *err)
 {
 	int found = path ? settings_peek_yaml(path, "iommu", model, size, err) : 0;
 
 	if (found == 0)
 		snprintf(model, size, "%s", iommu_models[0]->name);
+	for (size_t i = 0; i < n_sets; i++)
+		if (set_model(sets[i]))
+			snprintf(model, size, "%s", set_model(sets[i]));
 	return found < 0 ? -1 : 0;
 }
 
@@ -84,7 +97,7 @@ static int load(struct machine *machine, const char *path, const char *const *se
 	if (path && settings_load_yaml(tables, TABLES + 1, path, err))
 		return -1;
 	for (size_t i = 0; i < n_sets; i++)
-		if (settings_set(tables, TABLES, sets[i], "--set", err))
+		if (!set_model(sets[i]) && settings_set(tables, TABLES, sets[i], "--set", err))
 			return -1;
 	return 0;
 }
@@ -95,7 +108,8 @@ int machine_load(const char *path, const char *const *sets, size_t n_sets, struc
 	struct machine *machine;
 	char model[32];
 
-	if (pick_model(path, model, sizeof model, err) || machine_create(model, &machine, err))
+	if (pick_model(path, sets, n_sets, model, sizeof model, err) ||
+	    machine_create(model, &machine, err))
 		return -1;
 	if (load(machine, path, sets, n_sets, err)) {
 		machine_destroy(machine);
