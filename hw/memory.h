@@ -33,10 +33,10 @@ struct table_link {
 struct table_node {
 	const struct table_role *role; /* NULL: not a table */
 	uint8_t level;
-	uint16_t part;	/* which frame of its table, where tables fill several */
-	bool pinned;	/* a root: keeps its role without a parent */
-	bool mixed;	/* linked with different roles or levels */
-	uint32_t space; /* number of the address space it is the root of, or 0 */
+	bool pinned : 1; /* a root: keeps its role without a parent */
+	bool mixed : 1;	 /* linked with different roles or levels */
+	uint16_t part;	 /* which frame of its table, where tables fill several */
+	uint32_t space;	 /* number of the address space it is the root of, or 0 */
 	uint32_t n_links, max_links;
 	struct table_link link;	  /* the only one, while n_links is 1 */
 	struct table_link *links; /* all, once there were two */
