@@ -54,6 +54,47 @@ enum smmuv3_event {
 	SMMUV3_SILENT_ABORT = 0x100, /* not an event: STE.Config 0b000, GBPA.ABORT */
 };
 
+/* Commands of the Non-secure queue (chapter 4). */
+enum smmuv3_opcode {
+	CMD_PREFETCH_CONFIG = 0x01,
+	CMD_PREFETCH_ADDR = 0x02,
+	CMD_CFGI_STE = 0x03,
+	CMD_CFGI_STE_RANGE = 0x04,
+	CMD_CFGI_CD = 0x05,
+	CMD_CFGI_CD_ALL = 0x06,
+	CMD_TLBI_NH_ALL = 0x10,
+	CMD_TLBI_NH_ASID = 0x11,
+	CMD_TLBI_NH_VA = 0x12,
+	CMD_TLBI_NH_VAA = 0x13,
+	CMD_TLBI_EL2_ALL = 0x20,
+	CMD_TLBI_EL2_ASID = 0x21,
+	CMD_TLBI_EL2_VA = 0x22,
+	CMD_TLBI_EL2_VAA = 0x23,
+	CMD_TLBI_S12_VMALL = 0x28,
+	CMD_TLBI_S2_IPA = 0x2a,
+	CMD_TLBI_NSNH_ALL = 0x30,
+	CMD_ATC_INV = 0x40,
+	CMD_PRI_RESP = 0x41,
+	CMD_RESUME = 0x44,
+	CMD_STALL_TERM = 0x45,
+	CMD_SYNC = 0x46,
+};
+
+/* A command by its fields; those that its opcode has none of are 0 and ignored. */
+struct smmuv3_command {
+	uint8_t opcode;
+	uint64_t sid, ssid, ssv; /* ssv: the SubstreamID is valid */
+	uint64_t vmid, asid;
+	uint64_t page; /* address bits 63:12 */
+	uint64_t leaf, num, scale, ttl, tg, size, global;
+	uint64_t group, response;    /* PRI_RESP */
+	uint64_t retry, abort, stag; /* RESUME: Ac, Ab, STAG */
+	uint64_t signal, msi_data, msi_word;
+};
+/* False: no such opcode. */
+bool smmuv3_pack(const struct smmuv3_command *command, struct native_command *native);
+bool smmuv3_unpack(const struct native_command *native, struct smmuv3_command *command);
+
 /* Register offsets (6.2) that drivers and tests write. */
 enum smmuv3_register {
 	SMMU_CR0 = 0x20,

@@ -6,65 +6,76 @@
 enum { CERROR_ILL = 1, CERROR_ABT = 2, GERROR_CMDQ = 0, COMMAND_LG2 = 4, NUM_MAX = 31 };
 enum { TG_4K = 1, ATC_ALL = 52 };
 
-/* NUM and SCALE of the smallest range that covers so many pages; one page needs none. */
-static uint64_t range_fields(uint64_t pages, uint64_t *high)
+/* The whole tag of a domain: VMID of stage 2, or ASID. */
+static struct smmuv3_command whole_tag(const struct smmu *smmu, uint64_t tag)
 {
-	unsigned scale = 0;
-
-	if (pages == 1)
-		return 0;
-	while ((pages + low_mask(scale)) >> scale > NUM_MAX + 1)
-		scale++;
-	*high |= (uint64_t)TG_4K << 10;
-	return (((pages + low_mask(scale)) >> scale) - 1) << 12 | (uint64_t)scale << 20;
+	if (smmu->config.stage == 2)
+		return (struct smmuv3_command){ .opcode = CMD_TLBI_S12_VMALL, .vmid = tag };
+	return (struct smmuv3_command){ .opcode = CMD_TLBI_NH_ASID, .asid = tag };
 }
 
-static void encode_range(const struct smmu *smmu, const struct invalidation *what, uint64_t *low,
-			 uint64_t *high)
+/* NUM and SCALE of the smallest range that covers so many pages; one page needs none. */
+static void set_range(struct smmuv3_command *command, uint64_t pages)
+{
+	if (pages == 1)
+		return;
+	while ((pages + low_mask((unsigned)command->scale)) >> command->scale > NUM_MAX + 1)
+		command->scale++;
+	command->num = ((pages + low_mask((unsigned)command->scale)) >> command->scale) - 1;
+	command->tg = TG_4K;
+}
+
+static struct smmuv3_command range(const struct smmu *smmu, const struct invalidation *what)
 {
 	uint64_t pages = (what->last >> 12) - (what->first >> 12) + 1;
-	bool stage2 = smmu->config.stage == 2;
+	struct smmuv3_command command = { .opcode = CMD_TLBI_NH_VA,
+					  .page = what->first >> 12,
+					  .leaf = what->leaf };
 
 	/* One command without ranges names one page: the whole tag is the next larger scope. */
-	if ((pages > 1 && !smmu->config.ril) || pages > 1ull << 36) {
-		*low = stage2 ? CMD_TLBI_S12_VMALL | what->tag << 32
-			      : CMD_TLBI_NH_ASID | what->tag << 48;
-		return;
+	if ((pages > 1 && !smmu->config.ril) || pages > 1ull << 36)
+		return whole_tag(smmu, what->tag);
+	if (smmu->config.stage == 2) {
+		command.opcode = CMD_TLBI_S2_IPA;
+		command.vmid = what->tag;
+	} else {
+		command.asid = what->tag;
 	}
-	*low = stage2 ? CMD_TLBI_S2_IPA | what->tag << 32 : CMD_TLBI_NH_VA | what->tag << 48;
-	*high = bits_at(what->first, 63, 12) | what->leaf;
-	*low |= range_fields(pages, high);
+	set_range(&command, pages);
+	return command;
 }
 
 void smmu_encode(const struct iommu *iommu, const struct invalidation *what,
-		 struct native_command *command)
+		 struct native_command *native)
 {
 	const struct smmu *smmu = (const struct smmu *)iommu;
-	bool stage2 = smmu->config.stage == 2;
-	uint64_t low = CMD_TLBI_NSNH_ALL, high = 0;
+	struct smmuv3_command command = { .opcode = CMD_TLBI_NSNH_ALL };
 
 	switch (what->what) {
 	case INVAL_ALL:
 		break;
 	case INVAL_DOMAIN:
-		low = stage2 ? CMD_TLBI_S12_VMALL | what->tag << 32
-			     : CMD_TLBI_NH_ASID | what->tag << 48;
+		command = whole_tag(smmu, what->tag);
 		break;
 	case INVAL_RANGE:
-		encode_range(smmu, what, &low, &high);
+		command = range(smmu, what);
 		break;
 	case INVAL_DEVICE_CONFIG:
-		low = CMD_CFGI_STE | (uint64_t)smmu->devices[what->device].sid << 32;
-		high = 1;
+		command = (struct smmuv3_command){ .opcode = CMD_CFGI_STE,
+						   .sid = smmu->devices[what->device].sid,
+						   .leaf = 1 };
 		break;
 	case INVAL_DEVICE_ATC:
-		low = CMD_ATC_INV | (uint64_t)smmu->devices[what->device].sid << 32;
-		if (what->pasid != NO_PASID)
-			low |= (uint64_t)what->pasid << 12 | 1u << 11;
-		high = ATC_ALL;
+		command = (struct smmuv3_command){ .opcode = CMD_ATC_INV,
+						   .sid = smmu->devices[what->device].sid,
+						   .size = ATC_ALL };
+		if (what->pasid != NO_PASID) {
+			command.ssid = what->pasid;
+			command.ssv = 1;
+		}
 		break;
 	}
-	*command = (struct native_command){ .words = { low, high } };
+	smmuv3_pack(&command, native);
 }
 
 /* Whole tags: what they are to a driver whose domains are of the configured stage. */

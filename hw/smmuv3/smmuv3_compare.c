@@ -202,8 +202,8 @@ void smmu_compare(struct smmu *smmu, const struct dma_request *request,
 	use.truth = truth->result;
 	use.walk = truth->walked ? &truth->walker.report : NULL;
 	use.verdict = judge(served, &truth->result, reasons);
-	if (path->any && path->tlb == smmu->tlb && truth->walked) {
-		iova_t first = truth->walker.key;
+	if (path->any && path->tlb == smmu->tlb) {
+		iova_t first = path->key;
 
 		use.matches +=
 			smmu_others(smmu, &path->at, first,

@@ -377,6 +377,7 @@ struct smmu_path { /* the copies that an answer came from */
 	struct tlb *tlb;
 	struct tlb_at at;
 	bool any; /* tlb and at are set */
+	iova_t key;
 	uint64_t freed;
 	pa_t freed_word;
 };
@@ -455,30 +456,6 @@ bool smmu_queue_put(struct smmu *smmu, struct smmu_queue *queue, const uint64_t 
 		    unsigned entry_lg2);
 
 /* smmuv3_command.c, smmuv3_inval.c */
-enum smmu_opcode {
-	CMD_PREFETCH_CONFIG = 0x01,
-	CMD_PREFETCH_ADDR = 0x02,
-	CMD_CFGI_STE = 0x03,
-	CMD_CFGI_STE_RANGE = 0x04,
-	CMD_CFGI_CD = 0x05,
-	CMD_CFGI_CD_ALL = 0x06,
-	CMD_TLBI_NH_ALL = 0x10,
-	CMD_TLBI_NH_ASID = 0x11,
-	CMD_TLBI_NH_VA = 0x12,
-	CMD_TLBI_NH_VAA = 0x13,
-	CMD_TLBI_EL2_ALL = 0x20,
-	CMD_TLBI_EL2_ASID = 0x21,
-	CMD_TLBI_EL2_VA = 0x22,
-	CMD_TLBI_EL2_VAA = 0x23,
-	CMD_TLBI_S12_VMALL = 0x28,
-	CMD_TLBI_S2_IPA = 0x2a,
-	CMD_TLBI_NSNH_ALL = 0x30,
-	CMD_ATC_INV = 0x40,
-	CMD_PRI_RESP = 0x41,
-	CMD_RESUME = 0x44,
-	CMD_STALL_TERM = 0x45,
-	CMD_SYNC = 0x46,
-};
 void smmu_encode(const struct iommu *iommu, const struct invalidation *what,
 		 struct native_command *command);
 bool smmu_decode(const struct iommu *iommu, const struct native_command *command,

@@ -140,6 +140,7 @@ static void hit_or_miss(struct smmu *smmu, struct smmu_walker *walker, struct sm
 	path.tlb = smmu->tlb;
 	path.at = tlb_at_index(smmu->tlb, hit.at);
 	path.any = true;
+	path.key = walker->key;
 	if (!smmu_checked(smmu, path.tlb, &path.at) && !smmu_context_checked(smmu, context)) {
 		hit_result(smmu, walker, &path.at, result);
 		return;

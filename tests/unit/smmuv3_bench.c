@@ -169,13 +169,19 @@ static void configure(struct smmuv3_config *config, yaml_node_t *vector)
 	config->tlb_sets = 4096; /* nothing is evicted */
 }
 
-static uint64_t log2_of(yaml_node_t *config, const char *key)
+/* Queue sizes stand in config or in opts. */
+static uint64_t log2_of(yaml_node_t *vector, const char *key)
 {
-	return bench_field(config, key) ? bench_number(config, key) : 7;
+	yaml_node_t *config = bench_field(vector, "config"), *opts = bench_field(vector, "opts");
+
+	return bench_field(config, key) ? bench_number(config, key)
+	       : bench_field(opts, key) ? bench_number(opts, key)
+					: 7;
 }
 
-static void start(struct bench *bench, yaml_node_t *config)
+static void start(struct bench *bench, yaml_node_t *vector)
 {
+	yaml_node_t *config = bench_field(vector, "config");
 	const struct {
 		uint64_t offset, value;
 	} writes[] = {
@@ -184,8 +190,8 @@ static void start(struct bench *bench, yaml_node_t *config)
 						bench_number(config, "SPLIT") << 6 |
 						bench_number(config, "FMT") << 16 },
 		{ SMMU_CMDQ_BASE, command_queue | 4 },
-		{ SMMU_EVENTQ_BASE, event_queue | log2_of(config, "EVENTQ_LOG2SIZE") },
-		{ SMMU_PRIQ_BASE, pri_queue | log2_of(config, "PRIQ_LOG2SIZE") },
+		{ SMMU_EVENTQ_BASE, event_queue | log2_of(vector, "EVENTQ_LOG2SIZE") },
+		{ SMMU_PRIQ_BASE, pri_queue | log2_of(vector, "PRIQ_LOG2SIZE") },
 		{ SMMU_GBPA, 1ull << 31 | bench_number(config, "GBPA_ABORT") << 20 },
 		{ SMMU_IRQ_CTRL, 7 },
 		{ SMMU_CR0, bench_number(config, "SMMUEN") | 7ull << 1 |
@@ -219,7 +225,7 @@ void bench_open(struct bench *bench, yaml_node_t *vector)
 
 		cr_assert(memory_abort(bench->memory, first, first + size - 1, NULL) == 0);
 	}
-	start(bench, bench_field(vector, "config"));
+	start(bench, vector);
 }
 
 void bench_close(struct bench *bench)
