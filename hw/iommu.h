@@ -50,7 +50,14 @@ enum dma_outcome {
 };
 
 /* What the requester sees. */
-enum device_sees { SEES_OK, SEES_UNSUPPORTED, SEES_DROPPED, SEES_ABORT };
+enum device_sees {
+	SEES_OK,
+	SEES_UNSUPPORTED,
+	SEES_DROPPED,
+	SEES_ABORT,
+	SEES_ZERO,    /* reads return 0, writes are dropped, both with success */
+	SEES_NOTHING, /* stalled: no answer yet */
+};
 
 struct dma_result {
 	pa_t pa; /* OUTCOME_OK: of the first byte */

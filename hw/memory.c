@@ -32,6 +32,7 @@ void memory_destroy(struct memory *memory)
 {
 	if (!memory)
 		return;
+	free(memory->aborts);
 	while (memory->chunks) {
 		struct chunk *chunk = memory->chunks;
 
@@ -95,12 +96,27 @@ struct frame *memory_make(struct memory *memory, pa_t pa)
 	return frame;
 }
 
+int memory_abort(struct memory *memory, pa_t first, pa_t last, struct err *err)
+{
+	struct abort_range *aborts =
+		realloc(memory->aborts, (memory->n_aborts + 1) * sizeof *aborts);
+
+	if (!aborts)
+		return err_no_memory(err, "ranges that abort");
+	memory->aborts = aborts;
+	aborts[memory->n_aborts++] = (struct abort_range){ first, last };
+	return 0;
+}
+
 bool memory_read(const struct memory *memory, pa_t pa, uint64_t *value)
 {
 	const struct frame *frame;
 
 	if (!memory_exists(memory, pa))
 		return false;
+	for (uint32_t i = 0; i < memory->n_aborts; i++)
+		if (pa >= memory->aborts[i].first && pa <= memory->aborts[i].last)
+			return false;
 	frame = memory_frame(memory, pa);
 	*value = frame ? frame_word(frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3)) : 0;
 	return true;

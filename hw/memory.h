@@ -17,6 +17,7 @@
 
 enum { FRAME_LG2 = 12, FRAME_WORDS = 512 };
 
+struct abort_range;
 struct chunk;
 struct frame;
 struct table_role;
@@ -33,10 +34,11 @@ struct table_link {
 struct table_node {
 	const struct table_role *role; /* NULL: not a table */
 	uint8_t level;
-	bool pinned;	/* a root: keeps its role without a parent */
-	bool mixed;	/* linked with different roles or levels */
-	uint32_t space; /* number of the address space it is the root of, or 0 */
-	uint32_t watch; /* number under which all its changes are told, or 0 */
+	bool pinned : 1; /* a root: keeps its role without a parent */
+	bool mixed : 1;	 /* linked with different roles or levels */
+	uint16_t part;	 /* which frame of its table, where tables fill several */
+	uint32_t space;	 /* number of the address space it is the root of, or 0 */
+	uint32_t watch;	 /* number under which all its changes are told, or 0 */
 	uint32_t n_links, max_links;
 	struct table_link link;	  /* the only one, while n_links is 1 */
 	struct table_link *links; /* all, once there were two */
@@ -59,6 +61,12 @@ struct memory {
 	struct frame **buckets; /* open addressing, a power of two, at most half full */
 	uint64_t n_buckets, n_frames;
 	struct chunk *chunks;
+	struct abort_range *aborts; /* accesses that fail although below the limit */
+	uint32_t n_aborts;
+};
+
+struct abort_range {
+	pa_t first, last;
 };
 
 /* limit: the first physical address that does not exist. */
@@ -103,6 +111,9 @@ static inline bool memory_exists(const struct memory *memory, pa_t pa)
 {
 	return pa < memory->limit;
 }
+
+/* Accesses to [first, last] fail from now on; -1: no memory. */
+int memory_abort(struct memory *memory, pa_t first, pa_t last, struct err *err);
 
 /* False: the access fails, *value is untouched. */
 bool memory_read(const struct memory *memory, pa_t pa, uint64_t *value);

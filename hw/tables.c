@@ -109,34 +109,43 @@ static void leave_role(struct tables *tables, struct frame *frame, const struct 
 
 /* A frame that becomes a table brings the tables that its words already point to. */
 static int take_role(struct tables *tables, struct frame *frame, const struct table_role *role,
-		     unsigned level, unsigned depth)
+		     unsigned level, unsigned part, unsigned depth)
 {
 	unsigned entries = FRAME_WORDS >> role->words_lg2;
 
 	if (frame->node.role) {
-		if (frame->node.role != role || frame->node.level != level)
+		if (frame->node.role != role || frame->node.level != level ||
+		    frame->node.part != part)
 			frame->node.mixed = true;
 		return 0;
 	}
 	frame->node.role = role;
 	frame->node.level = (uint8_t)level;
+	frame->node.part = (uint16_t)part;
 	for (unsigned i = 0; frame->nonzero && i < entries; i++)
 		if (link_entry(tables, frame, i, depth + 1))
 			return -1;
 	return 0;
 }
 
+/* Frames that an entry points to: a table may fill several, and an entry may name several pages. */
+static unsigned view_frames(const struct entry_view *view)
+{
+	return view->kind == ENTRY_TABLE ? 1u << (view->pages_lg2 + view->role->frames_lg2) : 0;
+}
+
 /* Records the parent of the table that an entry points to, if it points to one. */
 static int link_entry(struct tables *tables, struct frame *parent, unsigned entry, unsigned depth)
 {
 	struct entry_view view = view_entry(parent, entry);
-	struct frame *child;
 
 	if (view.kind != ENTRY_TABLE || depth > MAX_DEPTH)
 		return 0;
-	for (unsigned page = 0; page < 1u << view.pages_lg2; page++) {
+	for (unsigned i = 0; i < view_frames(&view); i++) {
+		unsigned page = i >> view.role->frames_lg2;
 		struct table_link link = { parent, (uint16_t)entry, (uint16_t)page, view.level };
-		pa_t pa = view.child + ((pa_t)page << FRAME_LG2);
+		pa_t pa = view.child + ((pa_t)i << FRAME_LG2);
+		struct frame *child;
 
 		if (!memory_exists(tables->memory, pa))
 			return 0;
@@ -149,7 +158,8 @@ static int link_entry(struct tables *tables, struct frame *parent, unsigned entr
 		/* What a device entry points to is the root of an address space. */
 		if (parent->node.role->configuration && !view.role->configuration)
 			pin(tables, child);
-		if (take_role(tables, child, view.role, view.level, depth))
+		if (take_role(tables, child, view.role, view.level,
+			      i & (unsigned)low_mask(view.role->frames_lg2), depth))
 			return -1;
 	}
 	return 0;
@@ -158,13 +168,23 @@ static int link_entry(struct tables *tables, struct frame *parent, unsigned entr
 static void unlink_entry(struct tables *tables, struct frame *parent, unsigned entry)
 {
 	struct entry_view view = view_entry(parent, entry);
-	struct frame *child;
 
-	for (unsigned page = 0; view.kind == ENTRY_TABLE && page < 1u << view.pages_lg2; page++) {
-		child = memory_frame(tables->memory, view.child + ((pa_t)page << FRAME_LG2));
+	for (unsigned i = 0; i < view_frames(&view); i++) {
+		struct frame *child =
+			memory_frame(tables->memory, view.child + ((pa_t)i << FRAME_LG2));
+
 		if (child)
 			remove_link(&child->node, parent, entry);
 	}
+}
+
+/* Input at which an entry of the frame begins, within its table. */
+static uint64_t entry_input(const struct frame *frame, const struct table_role *role,
+			    unsigned entry)
+{
+	uint64_t first = (uint64_t)frame->node.part * (FRAME_WORDS >> role->words_lg2);
+
+	return (first + entry) << role_span_lg2(role, frame->node.level);
 }
 
 static int emit(struct tables *tables, const struct table_change *change)
@@ -209,7 +229,7 @@ static int climb(struct tables *tables, const struct frame *frame, struct table_
 			above.pointer = true;
 			above.level = links[i].parent->node.level;
 		}
-		base = (uint64_t)links[i].index << role_span_lg2(role, links[i].parent->node.level);
+		base = entry_input(links[i].parent, role, links[i].index);
 		if (links[i].page)
 			base += (uint64_t)links[i].page << (role_span_lg2(node->role, node->level) +
 							    FRAME_LG2 - 3 - node->role->words_lg2);
@@ -233,8 +253,8 @@ static int report(struct tables *tables, const struct frame *frame, unsigned fir
 
 	change.configuration = role->configuration;
 	change.level = frame->node.level;
-	change.first = (uint64_t)first << span;
-	change.last = ((uint64_t)last << span) + low_mask(span);
+	change.first = entry_input(frame, role, first);
+	change.last = entry_input(frame, role, last) + low_mask(span);
 	if (frame->node.watch) {
 		struct table_change watched = change;
 
@@ -372,14 +392,24 @@ void tables_watch(struct tables *tables, struct frame *frame)
 struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_role *role,
 			  unsigned level, struct err *err)
 {
+	struct frame *frame = tables_root_part(tables, pa, role, level, 0, 0);
+
+	if (!frame)
+		err_no_memory(err, "a root table");
+	return frame;
+}
+
+struct frame *tables_root_part(struct tables *tables, pa_t pa, const struct table_role *role,
+			       unsigned level, unsigned part, uint32_t space)
+{
 	struct frame *frame = memory_make(tables->memory, pa);
 
 	if (frame)
 		leave_role(tables, frame, role, level);
-	if (!frame || take_role(tables, frame, role, level, 0)) {
-		err_no_memory(err, "a root table");
+	if (!frame || take_role(tables, frame, role, level, part, 0))
 		return NULL;
-	}
+	if (!frame->node.space)
+		frame->node.space = space;
 	pin(tables, frame);
 	return frame;
 }

@@ -33,6 +33,7 @@ struct table_role {
 	uint8_t words_lg2;  /* words of an entry, log2 */
 	uint8_t unit_lg2;   /* input covered by an entry at level 0, log2 */
 	uint8_t index_bits; /* further input bits per level */
+	uint8_t frames_lg2; /* frames that a table of this kind fills, log2 */
 	bool configuration; /* the input is a device id, not an address */
 	uint64_t meaning;   /* bits of a word that hardware looks at, A/D bits excluded */
 	uint64_t state;	    /* accessed and dirty bits: software clearing them is an update */
@@ -68,6 +69,13 @@ void tables_destroy(struct tables *tables); /* leaves the memory alone */
 /* Makes the frame at pa a root: of a device table or of an address space. */
 struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_role *role,
 			  unsigned level, struct err *err);
+
+/*
+ * The same for frame number `part` of a root that fills several. All of them are one address space:
+ * `space` is that of the first one made, 0 for it. NULL: no memory.
+ */
+struct frame *tables_root_part(struct tables *tables, pa_t pa, const struct table_role *role,
+			       unsigned level, unsigned part, uint32_t space);
 
 /*
  * Writes words base, base + step, ... at pa; all in one frame. tables->changes then holds what

@@ -2,6 +2,7 @@
 #include "sim/machine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/machine_yaml.h"
 
@@ -46,33 +47,57 @@ void machine_destroy(struct machine *machine)
 	free(machine);
 }
 
-/* The file's choice of a model, or the first one. */
-static int pick_model(const char *path, char *model, size_t size, struct err *err)
+/* The model that --set iommu=NAME names, else NULL. */
+static const char *set_model(const char *set)
+{
+	const char key[] = "iommu=";
+
+	return strncmp(set, key, sizeof key - 1) ? NULL : set + sizeof key - 1;
+}
+
+/* The choice of --set or of the file, or the first model. */
+static int pick_model(const char *path, const char *const *sets, size_t n_sets, char *model,
+		      size_t size, struct err *err)
 {
 	int found = path ? settings_peek_yaml(path, "iommu", model, size, err) : 0;
 
 	if (found == 0)
 		snprintf(model, size, "%s", iommu_models[0]->name);
+	for (size_t i = 0; i < n_sets; i++)
+		if (set_model(sets[i]))
+			snprintf(model, size, "%s", set_model(sets[i]));
 	return found < 0 ? -1 : 0;
+}
+
+/* Names of all models, as the choices of a setting. */
+static void model_names(char *names, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; iommu_models[i] && used < size; i++)
+		used += (size_t)snprintf(names + used, size - used, "%s%s", i ? "|" : "",
+					 iommu_models[i]->name);
 }
 
 static int load(struct machine *machine, const char *path, const char *const *sets, size_t n_sets,
 		struct err *err)
 {
+	char names[256];
 	/* The peeked key is a key of the file like any other: a table of its own accepts it. */
-	static const struct setting iommu_rows[] = {
-		{ "iommu", SETTING_CHOICE, 0, 0, 0, 0, "vtd", "the IOMMU model", "" },
+	const struct setting iommu_rows[] = {
+		{ "iommu", SETTING_CHOICE, 0, 0, 0, 0, names, "the IOMMU model", "" },
 		{ 0 },
 	};
 	struct setting_table tables[TABLES + 1];
 	uint64_t model = 0;
 
+	model_names(names, sizeof names);
 	tables_of(machine, tables);
 	tables[TABLES] = (struct setting_table){ "model", iommu_rows, 0, &model };
 	if (path && settings_load_yaml(tables, TABLES + 1, path, err))
 		return -1;
 	for (size_t i = 0; i < n_sets; i++)
-		if (settings_set(tables, TABLES, sets[i], "--set", err))
+		if (!set_model(sets[i]) && settings_set(tables, TABLES, sets[i], "--set", err))
 			return -1;
 	return 0;
 }
@@ -83,7 +108,8 @@ int machine_load(const char *path, const char *const *sets, size_t n_sets, struc
 	struct machine *machine;
 	char model[32];
 
-	if (pick_model(path, model, sizeof model, err) || machine_create(model, &machine, err))
+	if (pick_model(path, sets, n_sets, model, sizeof model, err) ||
+	    machine_create(model, &machine, err))
 		return -1;
 	if (load(machine, path, sets, n_sets, err)) {
 		machine_destroy(machine);

@@ -1,0 +1,140 @@
+#include "hw/pt/arm_lpae.h"
+
+enum { MAIR_NORMAL = 1 << 2, SH_INNER = 3 << 8, S2_NORMAL = 0xf << 2 };
+
+static struct entry_view view(const uint64_t *words, unsigned level, unsigned granule_lg2)
+{
+	struct pt_entry entry = arm_lpae_decode(words[0], level, granule_lg2, false);
+
+	if (entry.kind == PT_TABLE)
+		return (struct entry_view){ .kind = ENTRY_TABLE,
+					    .child = entry.addr,
+					    .role = &arm_lpae_roles[(granule_lg2 - 12) / 2],
+					    .level = entry.level };
+	return (struct entry_view){ .kind = entry.kind == PT_ABSENT ? ENTRY_ABSENT : ENTRY_LEAF };
+}
+
+static struct entry_view view_4k(const uint64_t *words, unsigned level)
+{
+	return view(words, level, 12);
+}
+
+static struct entry_view view_16k(const uint64_t *words, unsigned level)
+{
+	return view(words, level, 14);
+}
+
+static struct entry_view view_64k(const uint64_t *words, unsigned level)
+{
+	return view(words, level, 16);
+}
+
+/* Bits [58:55] are software's. AF stays: without hardware update it decides on a fault. */
+#define MEANING 0xf87fffffffffffffull
+
+const struct table_role arm_lpae_roles[ARM_GRANULES] = {
+	{ .name = "arm 4K", .unit_lg2 = 12, .index_bits = 9, .meaning = MEANING, .view = view_4k },
+	{ .name = "arm 16K",
+	  .unit_lg2 = 14,
+	  .index_bits = 11,
+	  .frames_lg2 = 2,
+	  .meaning = MEANING,
+	  .view = view_16k },
+	{ .name = "arm 64K",
+	  .unit_lg2 = 16,
+	  .index_bits = 13,
+	  .frames_lg2 = 4,
+	  .meaning = MEANING,
+	  .view = view_64k },
+};
+
+unsigned arm_contiguous_lg2(unsigned granule_lg2, unsigned level)
+{
+	static const uint8_t lg2[ARM_GRANULES][ARM_LEVELS] = { { 4, 4, 4, 0 },
+							       { 7, 5, 0, 0 },
+							       { 5, 5, 0, 0 } };
+
+	return lg2[(granule_lg2 - 12) / 2][level];
+}
+
+unsigned arm_start_level(unsigned granule_lg2, unsigned input_bits)
+{
+	return (input_bits - granule_lg2 - 1) / (granule_lg2 - 3);
+}
+
+static uint64_t table(pa_t pa)
+{
+	return pa | 3;
+}
+
+/* Stage 1 as Linux writes it: AP[1] for the device, never global, AF set, executable only if asked. */
+static uint64_t stage1_leaf(pa_t pa, unsigned perm, unsigned level)
+{
+	uint64_t raw =
+		pa | (level ? 1 : 3) | MAIR_NORMAL | SH_INNER | 1ull << ARM_AF | 1ull << ARM_NG;
+
+	if (perm & (TLB_READ | TLB_WRITE))
+		raw |= 1ull << ARM_AP1;
+	if (!(perm & TLB_WRITE))
+		raw |= 1ull << ARM_AP2;
+	if (!(perm & TLB_EXECUTE))
+		raw |= 1ull << ARM_UXN | 1ull << ARM_PXN;
+	return raw;
+}
+
+static struct pt_entry stage1_decode(uint64_t raw, unsigned level)
+{
+	struct pt_entry entry = arm_lpae_decode(raw, level, 12, false);
+
+	if (entry.kind != PT_LEAF)
+		return entry;
+	if (bit(raw, ARM_AP1))
+		entry.perm = bit(raw, ARM_AP2) ? TLB_READ : TLB_READ | TLB_WRITE;
+	if (!bit(raw, ARM_UXN))
+		entry.perm |= TLB_EXECUTE;
+	return entry;
+}
+
+static uint64_t stage2_leaf(pa_t pa, unsigned perm, unsigned level)
+{
+	uint64_t raw = pa | (level ? 1 : 3) | S2_NORMAL | SH_INNER | 1ull << ARM_AF;
+
+	if (perm & TLB_READ)
+		raw |= 1ull << ARM_AP1;
+	if (perm & TLB_WRITE)
+		raw |= 1ull << ARM_AP2;
+	if (!(perm & TLB_EXECUTE))
+		raw |= 1ull << ARM_UXN;
+	return raw;
+}
+
+static struct pt_entry stage2_decode(uint64_t raw, unsigned level)
+{
+	struct pt_entry entry = arm_lpae_decode(raw, level, 12, false);
+
+	if (entry.kind == PT_LEAF)
+		entry.perm = (uint8_t)((bit(raw, ARM_AP1) ? TLB_READ : 0) |
+				       (bit(raw, ARM_AP2) ? TLB_WRITE : 0) |
+				       (bit(raw, ARM_UXN) ? 0 : TLB_EXECUTE));
+	return entry;
+}
+
+const struct pt_format arm_stage1_4k = {
+	.name = "arm-stage1-4k",
+	.granule_lg2 = 12,
+	.index_bits = 9,
+	.decode = stage1_decode,
+	.leaf = stage1_leaf,
+	.table = table,
+	.role = &arm_lpae_roles[0],
+};
+
+const struct pt_format arm_stage2_4k = {
+	.name = "arm-stage2-4k",
+	.granule_lg2 = 12,
+	.index_bits = 9,
+	.decode = stage2_decode,
+	.leaf = stage2_leaf,
+	.table = table,
+	.role = &arm_lpae_roles[0],
+};

@@ -1,0 +1,259 @@
+/* The configuration cache: STEs, and contexts made of an STE and a CD (4.2, 16.2). */
+#include "hw/smmuv3/smmuv3_private.h"
+
+/* Fetches that failed are not kept; what is V=0 or ILLEGAL may be. */
+static bool may_cache(const struct smmu *smmu, const struct smmu_fault *fault)
+{
+	if (!fault->event)
+		return true;
+	return smmu->config.cache_illegal &&
+	       (fault->event == C_BAD_STE || fault->event == C_BAD_CD);
+}
+
+bool smmu_context_checked(const struct smmu *smmu, const struct smmu_context *context)
+{
+	return context->check || context->unwatched ||
+	       (context->ste.stage1 && context->ste.stage2 &&
+		context->generation != smmu->vmid_generation[context->ste.vmid]);
+}
+
+void smmu_context_copy(const struct smmu *smmu, const struct smmu_context *context,
+		       struct cached_copy *copy)
+{
+	*copy = (struct cached_copy){
+		.structure = STRUCTURE_CONFIG,
+		.reasons = smmu_context_checked(smmu, context) ? CHECK_UPDATE : 0,
+		.space = context->stage1 ? context->half[0].space : context->ste.s2.space,
+		.tag = context->tag ? smmu_neutral_tag(smmu, context->tag) : 0,
+		.serial = context->serial,
+		.first = context->sid,
+		.last = context->sid,
+		.pa = context->stage1 ? context->half[0].root : context->ste.s2.root,
+		.filled = context->filled,
+		.changed = context->changed,
+	};
+}
+
+void smmu_context_drop(struct smmu *smmu, struct smmu_context *context)
+{
+	struct smmu_device *device = &smmu->devices[context->device];
+	struct cached_copy copy;
+
+	smmu_context_copy(smmu, context, &copy);
+	if (device->context == context)
+		device->context = &smmu->nobody;
+	context->valid = false;
+	if (context->check)
+		smmu->observer->copy_closes(smmu->observer->self, &copy);
+}
+
+uint32_t smmu_stream_drop(struct smmu *smmu, struct smmu_stream *stream)
+{
+	uint32_t dropped = 1;
+
+	stream->valid = false;
+	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
+		if (!smmu->contexts[i].valid || smmu->contexts[i].sid != stream->sid)
+			continue;
+		smmu_context_drop(smmu, &smmu->contexts[i]);
+		dropped++;
+	}
+	return dropped;
+}
+
+void smmu_context_proven(struct smmu *smmu, struct smmu_context *context)
+{
+	struct smmu_context fresh = *context;
+	struct cached_copy copy;
+
+	smmu_context_copy(smmu, context, &copy);
+	if (context->check)
+		smmu->observer->copy_closes(smmu->observer->self, &copy);
+	context->check = false;
+	context->generation = smmu->vmid_generation[context->ste.vmid];
+	context->plain = fresh.unwatched ? 0 : context->plain_when_clear;
+	for (uint64_t i = 0; i < smmu->config.config_entries; i++)
+		if (smmu->streams[i].valid && smmu->streams[i].sid == context->sid)
+			smmu->streams[i].check = false;
+}
+
+static void doubt(struct smmu *smmu, struct smmu_context *context)
+{
+	struct cached_copy copy;
+
+	context->check = true;
+	context->plain = 0;
+	context->changed = smmu->iommu.event;
+	smmu_context_copy(smmu, context, &copy);
+	smmu->observer->copy_opens(smmu->observer->self, &copy);
+}
+
+static bool touches(const struct smmu_watched watched[2], const struct table_change *change)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t last = watched[i].index + 3; /* 64 bytes; an L1 descriptor has fewer */
+
+		if (watched[i].space == change->space && change->first <= last &&
+		    change->last >= watched[i].index)
+			return true;
+	}
+	return false;
+}
+
+void smmu_config_mark(struct smmu *smmu, const struct table_change *change)
+{
+	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
+		struct smmu_stream *stream = &smmu->streams[i];
+		struct smmu_context *context = &smmu->contexts[i];
+
+		if (stream->valid && touches(stream->watched, change)) {
+			stream->check = true;
+			stream->changed = smmu->iommu.event;
+			for (uint64_t j = 0; j < smmu->config.config_entries; j++)
+				if (smmu->contexts[j].valid && smmu->contexts[j].sid == stream->sid)
+					doubt(smmu, &smmu->contexts[j]);
+		}
+		if (context->valid && touches(context->watched, change))
+			doubt(smmu, context);
+	}
+}
+
+/* Registers that every configuration depends on were written: STRTAB_BASE, CR2. */
+void smmu_config_mark_all(struct smmu *smmu)
+{
+	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
+		smmu->streams[i].check |= smmu->streams[i].valid;
+		if (smmu->contexts[i].valid)
+			doubt(smmu, &smmu->contexts[i]);
+	}
+}
+
+static struct smmu_stream *stream_victim(struct smmu *smmu)
+{
+	struct smmu_stream *oldest = &smmu->streams[0];
+
+	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
+		if (!smmu->streams[i].valid)
+			return &smmu->streams[i];
+		if (smmu->streams[i].used < oldest->used)
+			oldest = &smmu->streams[i];
+	}
+	smmu_stream_drop(smmu, oldest);
+	return oldest;
+}
+
+/* The STE from the cache, or read and kept; NULL: not kept, in *scratch. */
+static struct smmu_stream *find_stream(struct smmu *smmu, uint32_t sid, struct smmu_ste *scratch)
+{
+	struct smmu_stream *stream;
+
+	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
+		stream = &smmu->streams[i];
+		if (!stream->valid || stream->sid != sid)
+			continue;
+		stream->used = ++smmu->clock;
+		*scratch = stream->ste;
+		return stream;
+	}
+	smmu_ste_read(smmu, sid, scratch);
+	if (!may_cache(smmu, &scratch->fault))
+		return NULL;
+	stream = stream_victim(smmu);
+	*stream = (struct smmu_stream){ .ste = *scratch,
+					.sid = sid,
+					.valid = true,
+					.used = ++smmu->clock,
+					.filled = smmu->iommu.event,
+					.changed = NO_EVENT,
+					.serial = ++smmu->serial };
+	stream->unwatched = !smmu_watch(smmu, scratch->at, &stream->watched[1]);
+	if (scratch->l1_at)
+		stream->unwatched |= !smmu_watch(smmu, scratch->l1_at, &stream->watched[0]);
+	return stream;
+}
+
+static struct smmu_context *context_victim(struct smmu *smmu)
+{
+	struct smmu_context *oldest = &smmu->contexts[0];
+
+	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
+		if (!smmu->contexts[i].valid)
+			return &smmu->contexts[i];
+		if (smmu->contexts[i].used < oldest->used)
+			oldest = &smmu->contexts[i];
+	}
+	smmu_context_drop(smmu, oldest);
+	return oldest;
+}
+
+static struct smmu_context *cached_context(struct smmu *smmu, const struct dma_request *request)
+{
+	struct smmu_context *context = smmu->devices[request->device].context;
+
+	if (request->pasid == NO_PASID && context != &smmu->nobody)
+		return context;
+	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
+		context = &smmu->contexts[i];
+		if (context->valid && context->device == request->device &&
+		    context->ssid == request->pasid)
+			return context;
+	}
+	return NULL;
+}
+
+static void keep(struct smmu *smmu, struct smmu_context *slot, const struct smmu_context *read,
+		 const struct smmu_stream *stream)
+{
+	*slot = *read;
+	slot->valid = true;
+	slot->used = ++smmu->clock;
+	slot->filled = smmu->iommu.event;
+	slot->changed = NO_EVENT;
+	slot->serial = ++smmu->serial;
+	slot->generation = smmu->vmid_generation[slot->ste.vmid];
+	slot->unwatched = stream->unwatched;
+	if (slot->cd_at)
+		slot->unwatched |= !smmu_watch(smmu, slot->cd_at, &slot->watched[1]);
+	if (slot->l1cd_at)
+		slot->unwatched |= !smmu_watch(smmu, slot->l1cd_at, &slot->watched[0]);
+	slot->plain_when_clear = slot->plain;
+	if (slot->unwatched)
+		slot->plain = 0;
+	smmu_use_context(smmu, slot);
+	if (stream->check) { /* R3 */
+		doubt(smmu, slot);
+		slot->changed = stream->changed;
+	}
+}
+
+/* The device's context from the cache, or read; kept there unless its fetch failed. */
+struct smmu_context *smmu_context_find(struct smmu *smmu, const struct dma_request *request,
+				       struct smmu_context *scratch)
+{
+	struct smmu_device *device = &smmu->devices[request->device];
+	struct smmu_context *slot = cached_context(smmu, request);
+	struct smmu_stream *stream;
+	struct smmu_walker walker;
+	struct smmu_ste ste;
+
+	if (slot) {
+		slot->used = ++smmu->clock;
+		smmu->count.config_hits++;
+		return slot;
+	}
+	smmu->count.config_misses++;
+	stream = find_stream(smmu, device->sid, &ste);
+	smmu_walker_init(smmu, &walker, request, true);
+	smmu_context_read(smmu, device->sid, request->pasid, &ste, scratch, &walker);
+	scratch->device = request->device;
+	if (!stream || !may_cache(smmu, &scratch->fault) || !smmu->config.config_entries)
+		return scratch;
+	slot = context_victim(smmu);
+	keep(smmu, slot, scratch, stream);
+	if (request->pasid == NO_PASID)
+		device->context = slot;
+	/* A CD fetched through stage 2 has no doubt of its own only if the walk had none. */
+	if (walker.blamed)
+		doubt(smmu, slot);
+	return slot;
+}

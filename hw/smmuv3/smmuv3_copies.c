@@ -1,0 +1,244 @@
+/* TLB and walk-cache entries: what is marked, what is told. */
+#include "hw/smmuv3/smmuv3_private.h"
+
+enum { STRUCTURES = 1 + 2 * ARM_LEVELS };
+
+struct tlb *smmu_structure(const struct smmu *smmu, unsigned index)
+{
+	for (unsigned i = 0; i < STRUCTURES; i++) {
+		struct tlb *tlb =
+			i ? smmu->walk[(i - 1) / ARM_LEVELS][(i - 1) % ARM_LEVELS] : smmu->tlb;
+
+		if (tlb && index-- == 0)
+			return tlb;
+	}
+	return NULL;
+}
+
+void smmu_structure_kind(const struct smmu *smmu, const struct tlb *tlb, unsigned *stage,
+			 unsigned *level)
+{
+	*stage = *level = 0;
+	for (unsigned i = 0; i < 2 * ARM_LEVELS; i++)
+		if (tlb != smmu->tlb && smmu->walk[i / ARM_LEVELS][i % ARM_LEVELS] == tlb) {
+			*stage = i / ARM_LEVELS + 1;
+			*level = i % ARM_LEVELS;
+		}
+}
+
+uint32_t *smmu_generation(const struct smmu *smmu, const struct tlb_at *at)
+{
+	return &smmu->generations[at->copy - smmu->tlb->copies];
+}
+
+static bool combined(uint64_t data)
+{
+	return (data & COPY_STAGE1) && (data & COPY_STAGE2);
+}
+
+bool smmu_checked(const struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at)
+{
+	if (*at->data & TLB_CHECK)
+		return true;
+	return tlb == smmu->tlb && combined(*at->data) &&
+	       *smmu_generation(smmu, at) !=
+		       smmu->vmid_generation[smmu->tags[tlb_tag_of(tlb, at)].vmid];
+}
+
+void smmu_copy_of(const struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at,
+		  struct cached_copy *copy)
+{
+	unsigned stage, level;
+	uint64_t data = *at->data;
+
+	smmu_structure_kind(smmu, tlb, &stage, &level);
+	*copy = (struct cached_copy){
+		.structure = stage ? STRUCTURE_WALK_CACHE : STRUCTURE_TLB,
+		.level = (uint8_t)(stage ? level + (stage - 1) * ARM_LEVELS : 0),
+		.perm = (uint8_t)(smmu_allowed(data, false) | smmu_allowed(data, true)),
+		.page_lg2 = at->copy->page_lg2,
+		.reasons = (data & TLB_CHECK) ? at->copy->reasons : 0,
+		.space = at->copy->space,
+		.tag = smmu_neutral_tag(smmu, (uint32_t)tlb_tag_of(tlb, at)),
+		.serial = at->copy->serial,
+		.first = smmu_unkey(tlb_first(tlb, at)),
+		.last = smmu_unkey(tlb_last(tlb, at)),
+		.pa = bits_at(data, 51, 12),
+		.filled = at->copy->filled,
+		.changed = (data & TLB_CHECK) ? *at->changed : NO_EVENT,
+	};
+}
+
+/* Copies that may grant what is gone; an overlap or an uneven run alone grants nothing gone. */
+static bool told(const struct tlb_at *at)
+{
+	return (*at->data & TLB_CHECK) && (at->copy->reasons & ~(CHECK_OVERLAP | CHECK_RUN));
+}
+
+void smmu_copy_opens(struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at)
+{
+	struct cached_copy copy;
+
+	if (!told(at))
+		return;
+	smmu_copy_of(smmu, tlb, at, &copy);
+	smmu->observer->copy_opens(smmu->observer->self, &copy);
+}
+
+void smmu_copy_closes(struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at)
+{
+	struct cached_copy copy;
+
+	if (!told(at))
+		return;
+	smmu_copy_of(smmu, tlb, at, &copy);
+	smmu->observer->copy_closes(smmu->observer->self, &copy);
+}
+
+void smmu_copy_doubt(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, unsigned reason,
+		     uint64_t changed)
+{
+	if (changed != NO_EVENT || !(*at->data & TLB_CHECK))
+		*at->changed = changed;
+	*at->data |= TLB_CHECK;
+	at->copy->reasons |= (uint8_t)reason;
+	if (reason != CHECK_OVERLAP) /* that alone changes nothing for windows */
+		smmu_copy_opens(smmu, tlb, at);
+}
+
+struct marking {
+	struct smmu *smmu;
+	unsigned reason;
+	uint64_t changed;
+};
+
+static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	struct marking *marking = ctx;
+
+	smmu_copy_doubt(marking->smmu, tlb, at, marking->reason, marking->changed);
+	return false;
+}
+
+/* Copies and pointers of one use of the space that changed. */
+static void mark_user(struct smmu *smmu, const struct smmu_user *user,
+		      const struct table_change *change)
+{
+	struct marking marking = { smmu, CHECK_UPDATE, smmu->iommu.event };
+	struct tlb_scope scope = { .tag = user->tag, .space = change->space };
+	uint64_t most = low_mask(52) - bits(user->base, 51, 0);
+	unsigned below = user->whole ? ARM_LEVELS : change->pointer ? change->level : 0;
+
+	if (change->first > most && !user->whole)
+		return; /* beyond the root table, in the same frame */
+	scope.first = user->whole ? 0 : user->base + change->first;
+	scope.last = user->whole ? low_mask(KEY_BITS)
+				 : user->base + (change->last < most ? change->last : most);
+	tlb_visit(smmu->tlb, &scope, mark_copy, &marking);
+	for (unsigned level = 0; level < below && level < ARM_LEVELS; level++)
+		if (smmu->walk[user->stage2][level])
+			tlb_visit(smmu->walk[user->stage2][level], &scope, mark_copy, &marking);
+	if (user->stage2)
+		smmu->vmid_generation[smmu->tags[user->tag].vmid]++;
+	if (user->global_tag && smmu->any_global) {
+		scope.tag = user->global_tag;
+		tlb_visit(smmu->tlb, &scope, mark_copy, &marking);
+	}
+}
+
+/* R2: final copies in the range, and pointers at and below a word that pointed to a table. */
+void smmu_mark(struct smmu *smmu, const struct table_change *change)
+{
+	const struct smmu_space *space;
+
+	if (change->space >= smmu->n_spaces)
+		return; /* never walked */
+	space = &smmu->spaces[change->space];
+	if (space->nested)
+		smmu->vmid_generation[space->vmid]++;
+	for (uint32_t i = 0; i < space->n; i++)
+		mark_user(smmu, &space->users[i], change);
+	smmu_atc_mark(smmu, change);
+}
+
+static uint64_t visit_tag(struct smmu *smmu, uint32_t tag, tlb_visitor *visit, void *ctx)
+{
+	struct tlb_scope scope = { .tag = tag, .last = low_mask(KEY_BITS) };
+	uint64_t visited = 0;
+
+	for (unsigned i = 0; smmu_structure(smmu, i); i++)
+		visited += tlb_visit(smmu_structure(smmu, i), &scope, visit, ctx);
+	return visited;
+}
+
+void smmu_mark_tag(struct smmu *smmu, uint32_t tag)
+{
+	struct marking marking = { smmu, CHECK_TAG, NO_EVENT };
+
+	visit_tag(smmu, tag, mark_copy, &marking);
+}
+
+static bool count_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	(void)tlb;
+	(void)at;
+	++*(uint64_t *)ctx;
+	return false;
+}
+
+uint64_t smmu_tag_copies(struct smmu *smmu, uint32_t tag)
+{
+	uint64_t n = 0;
+
+	visit_tag(smmu, tag, count_copy, &n);
+	return n;
+}
+
+struct search {
+	struct smmu *smmu;
+	const struct tlb_at *self;
+	uint32_t n;
+	struct tlb_at *other;
+	bool mark; /* R5: both copies of an overlap get the bit */
+};
+
+static bool note_other(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	struct search *search = ctx;
+
+	if (at->copy == search->self->copy)
+		return false;
+	search->n++;
+	if (search->other)
+		*search->other = *at;
+	if (search->mark) {
+		smmu_copy_doubt(search->smmu, tlb, at, CHECK_OVERLAP, NO_EVENT);
+		smmu_copy_doubt(search->smmu, tlb, search->self, CHECK_OVERLAP, NO_EVENT);
+	}
+	return false;
+}
+
+/* Tags whose entries one request can match together: the same, or a global one of its VMID. */
+static bool compatible(const struct smmu *smmu, uint32_t a, uint32_t b)
+{
+	const struct smmu_tag *x = &smmu->tags[a], *y = &smmu->tags[b];
+
+	return a == b || (x->world == y->world && x->vmid == y->vmid && (x->global || y->global));
+}
+
+uint32_t smmu_others(struct smmu *smmu, const struct tlb_at *at, iova_t first, iova_t last,
+		     bool mark, struct tlb_at *other)
+{
+	struct search search = { .smmu = smmu, .self = at, .other = other, .mark = mark };
+	uint32_t tag = (uint32_t)tlb_tag_of(smmu->tlb, at);
+	struct tlb_scope scope = { .tag = tag, .first = first, .last = last };
+
+	tlb_visit(smmu->tlb, &scope, note_other, &search);
+	for (uint32_t i = 1; smmu->any_global && i < smmu->n_tags; i++) {
+		if (i == tag || !compatible(smmu, tag, i))
+			continue;
+		scope.tag = i;
+		tlb_visit(smmu->tlb, &scope, note_other, &search);
+	}
+	return search.n;
+}

@@ -1,0 +1,136 @@
+/*
+ * The driver's side: where it puts its structures, and the words that attach a device.
+ *
+ * As Linux: a two-level stream table with 256 STEs a leaf, one CD for each stream, an event queue.
+ * What lies where follows from the StreamID, so that nothing is allocated here.
+ */
+#include "hw/smmuv3/smmuv3_private.h"
+
+enum { SPLIT = 8, STE_LG2 = 6, L1_LG2 = 3, QUEUE_ENTRY_LG2 = 5 };
+enum { STE_ABORT = 1, STE_S1 = 5 << 1 | 1, STE_S2 = 6 << 1 | 1 };
+
+/* Sizes of the parts, each aligned to itself when laid out from the largest down. */
+static uint64_t l1_bytes(const struct smmu *smmu)
+{
+	uint64_t n = smmu->config.sidsize > SPLIT ? 1ull << (smmu->config.sidsize - SPLIT) : 1;
+
+	return n << L1_LG2 < 4096 ? 4096 : n << L1_LG2;
+}
+
+static uint64_t stream_bytes(const struct smmu *smmu)
+{
+	unsigned sidsize = smmu->config.sidsize > SPLIT ? (unsigned)smmu->config.sidsize : SPLIT;
+
+	return 1ull << (sidsize + STE_LG2);
+}
+
+static uint64_t queue_bytes(const struct smmu *smmu)
+{
+	uint64_t bytes = 1ull << (smmu->config.eventq_log2 + QUEUE_ENTRY_LG2);
+
+	return bytes < 4096 ? 4096 : bytes;
+}
+
+/* With room to align the L1 table, the leaves, the CDs and the queue. */
+uint64_t smmu_config_bytes(const struct iommu *iommu)
+{
+	const struct smmu *smmu = (const struct smmu *)iommu;
+
+	return 4 * stream_bytes(smmu) + 2 * l1_bytes(smmu) + 2 * queue_bytes(smmu);
+}
+
+static pa_t aligned(pa_t pa, uint64_t bytes)
+{
+	return (pa + bytes - 1) & ~(bytes - 1);
+}
+
+static pa_t leaves_at(const struct smmu *smmu)
+{
+	return aligned(smmu->layout + l1_bytes(smmu), stream_bytes(smmu));
+}
+
+int smmu_start(struct iommu *iommu, pa_t root)
+{
+	struct smmu *smmu = smmu_of(iommu);
+	const struct smmuv3_config *config = &smmu->config;
+	pa_t queue;
+
+	smmu->layout = aligned(root, l1_bytes(smmu));
+	queue = aligned(leaves_at(smmu) + 2 * stream_bytes(smmu), queue_bytes(smmu));
+	if (config->st_level)
+		smmu_reg_write(iommu, 0, SMMU_STRTAB_BASE, smmu->layout, 8);
+	else
+		smmu_reg_write(iommu, 0, SMMU_STRTAB_BASE, leaves_at(smmu), 8);
+	smmu_reg_write(iommu, 0, SMMU_STRTAB_BASE_CFG,
+		       config->sidsize | SPLIT << 6 | config->st_level << 16, 4);
+	smmu_reg_write(iommu, 0, SMMU_EVENTQ_BASE, queue | config->eventq_log2, 8);
+	smmu_reg_write(iommu, 0, SMMU_IRQ_CTRL, 7, 4);
+	smmu_reg_write(iommu, 0, SMMU_CR0, 0xd, 4); /* SMMUEN, EVENTQEN, CMDQEN */
+	return 0;
+}
+
+/* Input bits of tables of so many levels; those of stage 2 do not exceed the output size. */
+unsigned smmu_input_bits(const struct smmu *smmu, unsigned levels)
+{
+	unsigned width = 12 + 9 * levels, most = 48;
+
+	if (smmu->config.stage == 2 && smmu->config.oas < most)
+		most = (unsigned)smmu->config.oas;
+	return width < most ? width : most;
+}
+
+/* MAIR with Normal write-back at index 1, which the leaves of arm_stage1_4k name. */
+static size_t stage1_words(const struct smmu *smmu, uint32_t sid, pa_t root, unsigned levels,
+			   uint64_t tag, pa_t ste, struct table_word *words)
+{
+	pa_t cd = leaves_at(smmu) + stream_bytes(smmu) + ((pa_t)sid << STE_LG2);
+	uint64_t low = (64 - smmu_input_bits(smmu, levels)) | 5ull << 8 | 3ull << 12 | 1ull << 30 |
+		       1ull << 31 | 5ull << 32 | 1ull << 41 | 1ull << 45 | 1ull << 46 | 1ull << 47 |
+		       tag << 48;
+	size_t n = 0;
+
+	words[n++] = (struct table_word){ cd + 8, root };
+	words[n++] = (struct table_word){ cd + 24, 0xff44 };
+	words[n++] = (struct table_word){ cd, low };
+	/* S1DSS 2, caching attributes, EATS 0 */
+	words[n++] = (struct table_word){ ste + 8, 0xd6 | 1ull << 44 };
+	words[n++] = (struct table_word){ ste, cd | STE_S1 };
+	return n;
+}
+
+static size_t stage2_words(const struct smmu *smmu, pa_t root, unsigned levels, uint64_t tag,
+			   pa_t ste, struct table_word *words)
+{
+	uint64_t sizes = (64 - smmu_input_bits(smmu, levels)) | (uint64_t)(levels - 2) << 6 |
+			 5ull << 8 | 3ull << 12 | 5ull << 16 | 1ull << 19 | 1ull << 22 | 1ull << 26;
+	size_t n = 0;
+
+	words[n++] = (struct table_word){ ste + 24, root };
+	words[n++] = (struct table_word){ ste + 16, tag | sizes << 32 };
+	words[n++] = (struct table_word){ ste + 8, 1ull << 44 };
+	words[n++] = (struct table_word){ ste, STE_S2 };
+	return n;
+}
+
+size_t smmu_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t root,
+			 unsigned levels, uint64_t tag, struct table_word words[8])
+{
+	const struct smmu *smmu = (const struct smmu *)iommu;
+	pa_t leaf = leaves_at(smmu) + ((pa_t)(requester_id >> SPLIT) << (SPLIT + STE_LG2));
+	pa_t ste = leaf + ((pa_t)(requester_id & low_mask(SPLIT)) << STE_LG2);
+	pa_t l1 = smmu->layout + ((pa_t)(requester_id >> SPLIT) << L1_LG2);
+	uint64_t old = 0;
+	size_t n = 0;
+
+	if (smmu->config.st_level && (!memory_read(smmu->memory, l1, &old) || !old))
+		words[n++] = (struct table_word){ l1, leaf | (SPLIT + 1) };
+	old = 0;
+	memory_read(smmu->memory, ste, &old);
+	if (!root || (old & 1)) /* live: aborts until it is whole again */
+		words[n++] = (struct table_word){ ste, STE_ABORT };
+	if (!root)
+		return n;
+	if (smmu->config.stage == 2)
+		return n + stage2_words(smmu, root, levels, tag, ste, words + n);
+	return n + stage1_words(smmu, requester_id, root, levels, tag, ste, words + n);
+}

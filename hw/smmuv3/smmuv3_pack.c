@@ -1,0 +1,89 @@
+/* Command formats: fields to words and back (IHI 0070 4.2 to 4.7; every field of the tables there). */
+#include <string.h>
+
+#include "hw/smmuv3/smmuv3_private.h"
+
+/* Where a field of struct smmuv3_command lies: word, lowest bit, width. */
+struct place {
+	size_t field;
+	uint8_t word, low, width;
+};
+
+#define FIELD(name, word, low, width)                                                              \
+	{                                                                                          \
+		offsetof(struct smmuv3_command, name), word, low, width                            \
+	}
+#define SUBSTREAM FIELD(sid, 0, 32, 32), FIELD(ssid, 0, 12, 20), FIELD(ssv, 0, 11, 1)
+#define RANGE                                                                                      \
+	FIELD(num, 0, 12, 5), FIELD(scale, 0, 20, 5), FIELD(leaf, 1, 0, 1), FIELD(ttl, 1, 8, 2),   \
+		FIELD(tg, 1, 10, 2), FIELD(page, 1, 12, 52)
+enum { PLACES = 9 };
+
+static const struct format {
+	uint8_t opcode;
+	struct place places[PLACES]; /* width 0 ends */
+} formats[] = {
+	{ CMD_PREFETCH_CONFIG, { SUBSTREAM } },
+	{ CMD_PREFETCH_ADDR, { SUBSTREAM, FIELD(size, 1, 0, 5), FIELD(page, 1, 12, 52) } },
+	{ CMD_CFGI_STE, { FIELD(sid, 0, 32, 32), FIELD(leaf, 1, 0, 1) } },
+	{ CMD_CFGI_STE_RANGE, { FIELD(sid, 0, 32, 32), FIELD(size, 1, 0, 5) } },
+	{ CMD_CFGI_CD, { FIELD(sid, 0, 32, 32), FIELD(ssid, 0, 12, 20), FIELD(leaf, 1, 0, 1) } },
+	{ CMD_CFGI_CD_ALL, { FIELD(sid, 0, 32, 32) } },
+	{ CMD_TLBI_NH_ALL, { FIELD(vmid, 0, 32, 16) } },
+	{ CMD_TLBI_NH_ASID, { FIELD(vmid, 0, 32, 16), FIELD(asid, 0, 48, 16) } },
+	{ CMD_TLBI_NH_VA, { FIELD(vmid, 0, 32, 16), FIELD(asid, 0, 48, 16), RANGE } },
+	{ CMD_TLBI_NH_VAA, { FIELD(vmid, 0, 32, 16), RANGE } },
+	{ CMD_TLBI_EL2_ALL, { { 0 } } },
+	{ CMD_TLBI_EL2_ASID, { FIELD(asid, 0, 48, 16) } },
+	{ CMD_TLBI_EL2_VA, { FIELD(asid, 0, 48, 16), RANGE } },
+	{ CMD_TLBI_EL2_VAA, { RANGE } },
+	{ CMD_TLBI_S12_VMALL, { FIELD(vmid, 0, 32, 16) } },
+	{ CMD_TLBI_S2_IPA, { FIELD(vmid, 0, 32, 16), RANGE } },
+	{ CMD_TLBI_NSNH_ALL, { { 0 } } },
+	{ CMD_ATC_INV,
+	  { SUBSTREAM, FIELD(global, 0, 9, 1), FIELD(size, 1, 0, 6), FIELD(page, 1, 12, 52) } },
+	{ CMD_PRI_RESP, { SUBSTREAM, FIELD(group, 1, 0, 9), FIELD(response, 1, 12, 2) } },
+	{ CMD_RESUME,
+	  { FIELD(sid, 0, 32, 32), FIELD(retry, 0, 12, 1), FIELD(abort, 0, 13, 1),
+	    FIELD(stag, 1, 0, 16) } },
+	{ CMD_STALL_TERM, { FIELD(sid, 0, 32, 32) } },
+	{ CMD_SYNC,
+	  { FIELD(signal, 0, 12, 2), FIELD(msi_data, 0, 32, 32), FIELD(msi_word, 1, 2, 54) } },
+};
+
+static const struct format *format_of(unsigned opcode)
+{
+	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+		if (formats[i].opcode == opcode)
+			return &formats[i];
+	return NULL;
+}
+
+bool smmuv3_pack(const struct smmuv3_command *command, struct native_command *native)
+{
+	const struct format *format = format_of(command->opcode);
+
+	*native = (struct native_command){ .words = { command->opcode } };
+	for (unsigned i = 0; format && i < PLACES && format->places[i].width; i++) {
+		const struct place *place = &format->places[i];
+		uint64_t value;
+
+		memcpy(&value, (const char *)command + place->field, sizeof value);
+		native->words[place->word] |= (value & low_mask(place->width)) << place->low;
+	}
+	return format != NULL;
+}
+
+bool smmuv3_unpack(const struct native_command *native, struct smmuv3_command *command)
+{
+	const struct format *format = format_of((unsigned)bits(native->words[0], 7, 0));
+
+	*command = (struct smmuv3_command){ .opcode = (uint8_t)native->words[0] };
+	for (unsigned i = 0; format && i < PLACES && format->places[i].width; i++) {
+		const struct place *place = &format->places[i];
+		uint64_t value = native->words[place->word] >> place->low & low_mask(place->width);
+
+		memcpy((char *)command + place->field, &value, sizeof value);
+	}
+	return format != NULL;
+}

@@ -1,0 +1,300 @@
+/*
+ * The path that every request takes.
+ *
+ * smmu_translate() serves plain requests in its loop: hits on copies with a clear check bit in
+ * single-stage contexts. Everything else goes through smmu_serve_page().
+ */
+#include "hw/smmuv3/smmuv3_private.h"
+
+static void note_detail(struct smmu *smmu, const struct smmu_walker *walker,
+			const struct smmu_context *context, const struct smmu_fault *fault)
+{
+	struct smmuv3_detail *detail = &smmu->detail;
+
+	detail->fault_level = fault->event ? fault->level : -1;
+	detail->fault_s2 = fault->s2;
+	detail->ipa = fault->ipa;
+	detail->s1_level = fault->event ? -1 : walker->s1_level;
+	detail->s2_level = fault->event ? -1 : walker->s2_level;
+	detail->global = walker->global;
+	detail->contiguous_lg2 = walker->contiguous_lg2;
+	detail->asid = context->asid;
+	detail->vmid = context->ste.vmid;
+	detail->tagged_vmid =
+		(context->stage1 || context->stage2) && context->ste.world == WORLD_EL1;
+	detail->tagged_asid = context->stage1 && context->ste.world != WORLD_EL2;
+}
+
+/* A copy that covers the input: the context's own, or a global one. */
+static uint64_t lookup(const struct smmu *smmu, const struct smmu_context *context, iova_t key,
+		       struct tlb_hit *hit)
+{
+	uint64_t data = tlb_lookup(smmu->tlb, 12, context->tag, key, hit);
+
+	if (!data && smmu->any_global && context->global_tag != context->tag)
+		data = tlb_lookup(smmu->tlb, 12, context->global_tag, key, hit);
+	return data;
+}
+
+static void miss(struct smmu *smmu, struct smmu_walker *walker, struct smmu_context *context,
+		 bool cached_context, struct dma_result *result)
+{
+	bool config = smmu_context_checked(smmu, context);
+
+	smmu->count.misses++;
+	smmu_walk(walker);
+	smmu_walk_result(walker, result);
+	if (unlikely(walker->blamed || walker->freed || config)) {
+		struct smmu_path path = { .context = context,
+					  .cached_context = cached_context,
+					  .tlb = walker->blamed,
+					  .at = walker->blamed_at,
+					  .any = walker->blamed != NULL,
+					  .freed = walker->freed,
+					  .freed_word = walker->freed_word };
+		uint64_t changed = path.any ? *path.at.changed : context->changed;
+		struct smmu_answer truth;
+
+		smmu_compare(smmu, walker->request, &path, result, &truth);
+		smmu_fill_walk(smmu, walker, context, true, changed, &truth);
+	} else {
+		smmu_fill_walk(smmu, walker, context, false, NO_EVENT, NULL);
+	}
+}
+
+static void conflict(struct smmu_walker *walker)
+{
+	walker->fault =
+		(struct smmu_fault){ .event = F_TLB_CONFLICT, .class = CLASS_IN, .level = -1 };
+}
+
+/* Several copies match: F_TLB_CONFLICT, or one of them (3.21.1, IDR3.BBML). */
+static void choose_match(struct smmu *smmu, struct smmu_walker *walker, struct tlb_at *at)
+{
+	uint64_t rule = smmu->config.multi_hit;
+	struct tlb_at other;
+
+	if (!smmu_others(smmu, at, walker->key, walker->key, false, &other))
+		return;
+	if (rule == SMMUV3_CONFLICT && smmu->config.bbml != 2)
+		conflict(walker);
+	else if ((other.copy->serial < at->copy->serial) == (rule != SMMUV3_NEWEST))
+		*at = other;
+}
+
+/* What the copy says for this access. */
+static void hit_result(struct smmu *smmu, struct smmu_walker *walker, const struct tlb_at *at,
+		       struct dma_result *result)
+{
+	uint64_t data = *at->data;
+	unsigned allowed = smmu_allowed(data, walker->privileged);
+	bool stage2 = !(data & COPY_STAGE1) || ((data & COPY_STAGE2) && !walker->context->stage1);
+
+	walker->pa = bits_at(data, 51, 12) | (walker->key & page_mask(at->copy->page_lg2));
+	walker->data = data;
+	walker->page_lg2 = at->copy->page_lg2;
+	walker->global = smmu->tags[tlb_tag_of(smmu->tlb, at)].global;
+	if (data & COPY_STAGE1)
+		walker->s1_level = (int8_t)arm_manual_level((unsigned)bits(data, 53, 52));
+	if (data & COPY_STAGE2)
+		walker->s2_level = (int8_t)arm_manual_level((unsigned)bits(data, 55, 54));
+	if (!walker->fault.event && ((walker->need & ~allowed) || !allowed))
+		walker->fault = (struct smmu_fault){
+			.event = F_PERMISSION,
+			.s2 = stage2,
+			.class = CLASS_IN,
+			.level = stage2 ? walker->s2_level : walker->s1_level,
+			.ipa = stage2 ? walker->request->iova & ~0xfffull : 0,
+		};
+	smmu_walk_result(walker, result);
+	result->cached = 1;
+}
+
+/*
+ * A combined copy does not say which stage refuses, and a write to a clean page has to be made
+ * dirty in memory: both take a walk.
+ */
+static bool needs_walk(const struct smmu_walker *walker, uint64_t data)
+{
+	unsigned allowed = smmu_allowed(data, walker->privileged);
+
+	if ((walker->need & TLB_WRITE) && !(walker->need & ~allowed) &&
+	    smmu_clean(data, walker->privileged))
+		return true;
+	return (data & COPY_STAGE1) && (data & COPY_STAGE2) && (walker->need & ~allowed);
+}
+
+static void hit_or_miss(struct smmu *smmu, struct smmu_walker *walker, struct smmu_context *context,
+			bool cached, struct dma_result *result)
+{
+	struct smmu_path path = { .context = context, .cached_context = cached };
+	struct smmu_answer truth;
+	struct tlb_hit hit;
+	uint64_t data = lookup(smmu, context, walker->key, &hit);
+
+	if (!data || needs_walk(walker, data)) {
+		miss(smmu, walker, context, cached, result);
+		return;
+	}
+	smmu->count.hits++;
+	path.tlb = smmu->tlb;
+	path.at = tlb_at_index(smmu->tlb, hit.at);
+	path.any = true;
+	path.key = walker->key;
+	if (!smmu_checked(smmu, path.tlb, &path.at) && !smmu_context_checked(smmu, context)) {
+		hit_result(smmu, walker, &path.at, result);
+		return;
+	}
+	if ((path.at.copy->reasons & CHECK_OVERLAP) || smmu->any_global)
+		choose_match(smmu, walker, &path.at);
+	hit_result(smmu, walker, &path.at, result);
+	smmu_compare(smmu, walker->request, &path, result, &truth);
+}
+
+bool smmu_translate_page(struct smmu *smmu, const struct dma_request *request,
+			 struct smmu_context **context, struct smmu_context *scratch,
+			 struct smmu_fault *fault, struct dma_result *result)
+{
+	struct smmu_walker walker;
+	enum smmu_start start;
+	bool cached;
+
+	*context = smmu_context_find(smmu, request, scratch);
+	cached = *context != scratch;
+	smmu_walker_init(smmu, &walker, request, true);
+	start = smmu_begin(&walker, *context);
+	if (start == START_WALK) {
+		hit_or_miss(smmu, &walker, *context, cached, result);
+	} else {
+		smmu_start_result(&walker, start, result);
+		if (cached && smmu_context_checked(smmu, *context)) {
+			struct smmu_path path = { .context = *context, .cached_context = true };
+			struct smmu_answer truth;
+
+			smmu_compare(smmu, request, &path, result, &truth);
+		}
+	}
+	*fault = walker.fault;
+	note_detail(smmu, &walker, *context, fault);
+	return !fault->event;
+}
+
+void smmu_serve_page(struct smmu *smmu, const struct dma_request *request,
+		     struct dma_result *result)
+{
+	struct smmu_context scratch, *context;
+	struct smmu_fault fault;
+
+	if (request->type == DMA_TRANSLATION_REQUEST)
+		smmu_ats_request(smmu, request, result);
+	else if (request->type == DMA_TRANSLATED)
+		smmu_ats_translated(smmu, request, result);
+	else if (!smmu->enabled)
+		smmu_disabled_result(smmu, request, result);
+	else if (!smmu_translate_page(smmu, request, &context, &scratch, &fault, result))
+		smmu_event(smmu, request, context, &fault, result);
+}
+
+/* Page by page; the first byte's address and the first fault are the request's result. */
+static void serve(struct smmu *smmu, const struct dma_request *request, struct dma_result *result)
+{
+	struct dma_request page = *request;
+	uint32_t left = request->len;
+	bool first = true;
+
+	do {
+		uint32_t room = 4096u - (uint32_t)(page.iova & 0xfff);
+		struct dma_result one;
+
+		page.len = left < room ? left : room;
+		smmu_serve_page(smmu, &page, &one);
+		if (first || (one.outcome != OUTCOME_OK && result->outcome == OUTCOME_OK))
+			*result = one;
+		first = false;
+		left -= page.len;
+		page.iova += page.len;
+	} while (left);
+}
+
+/* GBPA: abort, or bypass as far as the output address size (6.3.14). */
+void smmu_disabled_result(const struct smmu *smmu, const struct dma_request *request,
+			  struct dma_result *result)
+{
+	if (bit(smmu->gbpa, 20) || (request->iova & ~low_mask((unsigned)smmu->config.oas)))
+		*result = (struct dma_result){ .pa = NO_PA,
+					       .outcome = OUTCOME_FAULT,
+					       .sees = SEES_ABORT,
+					       .fault = SMMUV3_SILENT_ABORT };
+	else
+		*result = (struct dma_result){ .pa = request->iova,
+					       .perm = TLB_READ | TLB_WRITE,
+					       .page_lg2 = 12 };
+}
+
+size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
+		      struct dma_result *results, size_t n)
+{
+	struct smmu *smmu = smmu_of(iommu);
+	const struct tlb *tlb = smmu->tlb;
+	uint64_t hits = 0;
+	size_t i;
+
+	smmu->attention = false;
+	for (i = 0; i < n; i++) {
+		const struct dma_request *request = &requests[i];
+		struct smmu_context *context = smmu->devices[request->device].context;
+		iova_t iova = request->iova;
+		struct tlb_hit hit;
+
+		if (likely(iova < context->plain && smmu->enabled &&
+			   request->type == DMA_UNTRANSLATED && request->pasid == NO_PASID &&
+			   !request->privileged && !(request->access & ACCESS_EXECUTE) &&
+			   request->len - 1u < 4096u - (uint32_t)(iova & 0xfff))) {
+			uint64_t data = tlb_lookup(tlb, 12, context->tag, iova, &hit);
+
+			if (likely(data && !(data & TLB_CHECK) && request->access &&
+				   !(request->access & ~(data >> context->shift)))) {
+				context->used = ++smmu->clock;
+				hits++;
+				results[i] = (struct dma_result){
+					.pa = bits_at(data, 51, 12) |
+					      (iova & page_mask(hit.page_lg2)),
+					.perm = (uint8_t)(data >> context->shift) & TLB_PERM,
+					.page_lg2 = (uint8_t)hit.page_lg2,
+					.cached = 1,
+				};
+				continue;
+			}
+		}
+		smmu->iommu.event = first_event + i;
+		serve(smmu, request, &results[i]);
+		smmu->iommu.refused |= results[i].outcome != OUTCOME_OK;
+		if (unlikely(smmu->attention)) {
+			i++;
+			break;
+		}
+	}
+	smmu->count.requests += i;
+	smmu->count.hits += hits;
+	smmu->count.config_hits += hits;
+	return i;
+}
+
+void smmu_truth_result(struct iommu *iommu, const struct dma_request *request,
+		       struct dma_result *result)
+{
+	struct smmu *smmu = smmu_of(iommu);
+	struct smmu_answer answer;
+
+	if (!smmu->enabled) {
+		smmu_disabled_result(smmu, request, result);
+		return;
+	}
+	smmu_truth(smmu, request, &answer);
+	*result = answer.result;
+}
+
+const struct smmuv3_detail *smmuv3_detail(const struct iommu *iommu)
+{
+	return &((const struct smmu *)iommu)->detail;
+}
