@@ -94,9 +94,9 @@ static int take_role(struct tables *tables, struct frame *frame, const struct ta
 {
 	unsigned entries = FRAME_WORDS >> role->words_lg2;
 
-	if (frame->node.role) {
-		if (frame->node.role != role || frame->node.level != level ||
-		    frame->node.part != part)
+	if (frame->node.role && (!frame->node.role->yields || role->yields)) {
+		if (!role->yields && (frame->node.role != role || frame->node.level != level ||
+				      frame->node.part != part))
 			frame->node.mixed = true;
 		return 0;
 	}
@@ -188,7 +188,8 @@ static int climb(struct tables *tables, const struct frame *frame, struct table_
 		return -1;
 	if (depth > MAX_DEPTH)
 		return 0;
-	for (uint32_t i = 0; i < node->n_links && !node->pinned; i++) {
+	/* a root can be a lower table of another space, or of its own, too */
+	for (uint32_t i = 0; i < node->n_links; i++) {
 		const struct table_role *role = links[i].parent->node.role;
 		struct table_change above = change;
 		uint64_t base;
