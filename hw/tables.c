@@ -113,9 +113,9 @@ static int take_role(struct tables *tables, struct frame *frame, const struct ta
 {
 	unsigned entries = FRAME_WORDS >> role->words_lg2;
 
-	if (frame->node.role) {
-		if (frame->node.role != role || frame->node.level != level ||
-		    frame->node.part != part)
+	if (frame->node.role && (!frame->node.role->yields || role->yields)) {
+		if (!role->yields && (frame->node.role != role || frame->node.level != level ||
+				      frame->node.part != part))
 			frame->node.mixed = true;
 		return 0;
 	}

@@ -152,7 +152,7 @@ static void smmu_tables_changed(struct iommu *iommu, uint64_t event,
 	smmu->iommu.event = event;
 	for (uint32_t i = 0; i < n; i++) {
 		smmu_mark(smmu, &changes[i]);
-		if (changes[i].configuration)
+		if (changes[i].space < smmu->n_spaces && smmu->spaces[changes[i].space].watched)
 			smmu_config_mark(smmu, &changes[i]);
 	}
 }
@@ -342,31 +342,34 @@ const struct iommu_model smmuv3_model = {
 	.name = "smmuv3",
 	.spec = "Arm System Memory Management Unit Architecture Specification version 3, IHI 0070, "
 		"Non-secure programming interface",
-	.omits = "Secure and Realm states, MPAM, DPT, ECMDQ, VMS, permission indirection: not "
-		 "modelled\n"
-		 "AArch32 tables and big-endian structures: illegal (IDR0.TTF, TTENDIAN)\n"
-		 "LPA2 (CD.DS, STE.S2DS): 52 bits exist with the 64 KiB granule alone\n"
-		 "memory attributes: only Device or Normal at stage 2, for S2PTW\n"
-		 "TBU micro TLBs and the IPA cache: one main TLB, walk caches by stage and level\n"
-		 "walk-cache pointers of a nested stage 1 hold IPAs: every use goes through stage "
-		 "2\n"
-		 "STE.CONT, speculative fills, prefetch commands: allowed, never done here\n"
-		 "split-stage ATS (EATS 2): requests are refused as with EATS 0\n"
-		 "ATS in a replay: requests of a device with ats=yes are untranslated unless "
-		 "marked\n"
-		 "a replay's driver writes 4 KiB granule tables; 16 and 64 KiB are walked, not "
-		 "written\n"
-		 "a replay's domains are of one stage; nested translation is reached by register "
-		 "and "
-		 "table writes alone\n"
-		 "an invalidation without IDR3.RIL is one command: more than a page is the whole "
-		 "ASID\n"
-		 "what becomes of a stalled transaction is counted, not reported with its DMA\n"
-		 "broadcast TLB maintenance (BTM): none arrives\n"
-		 "a page that holds both page tables and configuration: the configuration is "
-		 "compared "
-		 "on every use, tables below it are not followed\n"
-		 "walk latency: a walk happens at one instant\n",
+	.omits =
+		"Secure and Realm states, MPAM, DPT, ECMDQ, VMS, permission indirection: not "
+		"modelled\n"
+		"AArch32 tables and big-endian structures: illegal (IDR0.TTF, TTENDIAN)\n"
+		"LPA2 (CD.DS, STE.S2DS): 52 bits exist with the 64 KiB granule alone\n"
+		"memory attributes: only Device or Normal at stage 2, for S2PTW\n"
+		"TBU micro TLBs and the IPA cache: one main TLB, walk caches by stage and level\n"
+		"walk-cache pointers of a nested stage 1 hold IPAs: every use goes through stage "
+		"2\n"
+		"STE.CONT, speculative fills, prefetch commands: allowed, never done here\n"
+		"split-stage ATS (EATS 2): requests are refused as with EATS 0\n"
+		"ATS in a replay: requests of a device with ats=yes are untranslated unless "
+		"marked\n"
+		"a replay's driver writes 4 KiB granule tables; 16 and 64 KiB are walked, not "
+		"written\n"
+		"a replay's domains are of one stage; nested translation is reached by register "
+		"and "
+		"table writes alone\n"
+		"an invalidation without IDR3.RIL is one command: more than a page is the whole "
+		"ASID\n"
+		"what becomes of a stalled transaction is counted, not reported with its DMA\n"
+		"broadcast TLB maintenance (BTM): none arrives\n"
+		"a page that holds both page tables and configuration: the configuration is "
+		"compared "
+		"on every use, tables below it are not followed\n"
+		"dirty state that hardware sets under one configuration marks no copies made under "
+		"another one that shares the tables and does not update\n"
+		"walk latency: a walk happens at one instant\n",
 	.config_size = sizeof(struct smmuv3_config),
 	.settings = smmuv3_settings,
 	.create = smmu_create,

@@ -14,7 +14,7 @@ bool smmu_context_checked(const struct smmu *smmu, const struct smmu_context *co
 {
 	return context->check || context->unwatched ||
 	       (context->ste.stage1 && context->ste.stage2 &&
-		context->generation != smmu->vmid_generation[context->ste.vmid]);
+		context->generation != smmu_vmid_generation(smmu, context->ste.vmid));
 }
 
 void smmu_context_copy(const struct smmu *smmu, const struct smmu_context *context,
@@ -25,6 +25,9 @@ void smmu_context_copy(const struct smmu *smmu, const struct smmu_context *conte
 		.reasons = smmu_context_checked(smmu, context) ? CHECK_UPDATE : 0,
 		.space = context->stage1 ? context->half[0].space : context->ste.s2.space,
 		.tag = context->tag ? smmu_neutral_tag(smmu, context->tag) : 0,
+		.pasid = NO_PASID,
+		.serves = context->ssid,
+		.tagged = context->tag != 0,
 		.serial = context->serial,
 		.first = context->sid,
 		.last = context->sid,
@@ -70,7 +73,7 @@ void smmu_context_proven(struct smmu *smmu, struct smmu_context *context)
 	if (context->check)
 		smmu->observer->copy_closes(smmu->observer->self, &copy);
 	context->check = false;
-	context->generation = smmu->vmid_generation[context->ste.vmid];
+	context->generation = smmu_vmid_generation(smmu, context->ste.vmid);
 	context->plain = fresh.unwatched ? 0 : context->plain_when_clear;
 	for (uint64_t i = 0; i < smmu->config.config_entries; i++)
 		if (smmu->streams[i].valid && smmu->streams[i].sid == context->sid)
@@ -93,8 +96,10 @@ static bool touches(const struct smmu_watched watched[2], const struct table_cha
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t last = watched[i].index + 3; /* 64 bytes; an L1 descriptor has fewer */
 
-		if (watched[i].space == change->space && change->first <= last &&
-		    change->last >= watched[i].index)
+		/* a page that became a table too reports what it holds as tables do */
+		if (watched[i].space == change->space &&
+		    (!change->configuration ||
+		     (change->first <= last && change->last >= watched[i].index)))
 			return true;
 	}
 	return false;
@@ -210,7 +215,7 @@ static void keep(struct smmu *smmu, struct smmu_context *slot, const struct smmu
 	slot->filled = smmu->iommu.event;
 	slot->changed = NO_EVENT;
 	slot->serial = ++smmu->serial;
-	slot->generation = smmu->vmid_generation[slot->ste.vmid];
+	slot->generation = smmu_vmid_generation(smmu, slot->ste.vmid);
 	slot->unwatched = stream->unwatched;
 	if (slot->cd_at)
 		slot->unwatched |= !smmu_watch(smmu, slot->cd_at, &slot->watched[1]);

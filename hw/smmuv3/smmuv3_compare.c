@@ -160,7 +160,7 @@ static void prove(struct smmu *smmu, const struct smmu_path *path, const struct 
 		return;
 	if (path->tlb == smmu->tlb) {
 		*smmu_generation(smmu, at) =
-			smmu->vmid_generation[smmu->tags[tlb_tag_of(path->tlb, at)].vmid];
+			smmu_vmid_generation(smmu, smmu->tags[tlb_tag_of(path->tlb, at)].vmid);
 		if (smmu_others(smmu, at, tlb_first(smmu->tlb, at), tlb_last(smmu->tlb, at), false,
 				NULL))
 			return;

@@ -42,7 +42,7 @@ bool smmu_checked(const struct smmu *smmu, const struct tlb *tlb, const struct t
 		return true;
 	return tlb == smmu->tlb && combined(*at->data) &&
 	       *smmu_generation(smmu, at) !=
-		       smmu->vmid_generation[smmu->tags[tlb_tag_of(tlb, at)].vmid];
+		       smmu_vmid_generation(smmu, smmu->tags[tlb_tag_of(tlb, at)].vmid);
 }
 
 void smmu_copy_of(const struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at,
@@ -60,6 +60,7 @@ void smmu_copy_of(const struct smmu *smmu, const struct tlb *tlb, const struct t
 		.reasons = (data & TLB_CHECK) ? at->copy->reasons : 0,
 		.space = at->copy->space,
 		.tag = smmu_neutral_tag(smmu, (uint32_t)tlb_tag_of(tlb, at)),
+		.pasid = NO_PASID,
 		.serial = at->copy->serial,
 		.first = smmu_unkey(tlb_first(tlb, at)),
 		.last = smmu_unkey(tlb_last(tlb, at)),
@@ -146,6 +147,39 @@ static void mark_user(struct smmu *smmu, const struct smmu_user *user,
 	}
 }
 
+struct nested_marking {
+	struct smmu *smmu;
+	const struct smmu_space *space;
+};
+
+static bool mark_nested_pointer(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+{
+	struct nested_marking *marking = ctx;
+	struct smmu *smmu = marking->smmu;
+
+	if (marking->space->several || smmu->tags[tlb_tag_of(tlb, at)].vmid == marking->space->vmid)
+		smmu_copy_doubt(smmu, tlb, at, CHECK_UPDATE, smmu->iommu.event);
+	return false;
+}
+
+/*
+ * R4: a frame that nested walks read stage-1 tables or CDs from. Combined copies see it by their
+ * generation; the few stage-1 pointers are marked, whatever input they are for.
+ */
+static void mark_nested(struct smmu *smmu, const struct smmu_space *space)
+{
+	struct nested_marking marking = { smmu, space };
+	struct tlb_scope all = { .any_tag = true, .last = UINT64_MAX };
+
+	if (space->several)
+		smmu->nested_generation++;
+	else
+		smmu->vmid_generation[space->vmid]++;
+	for (unsigned level = 0; level < ARM_LEVELS; level++)
+		if (smmu->walk[0][level])
+			tlb_visit(smmu->walk[0][level], &all, mark_nested_pointer, &marking);
+}
+
 /* R2: final copies in the range, and pointers at and below a word that pointed to a table. */
 void smmu_mark(struct smmu *smmu, const struct table_change *change)
 {
@@ -155,7 +189,7 @@ void smmu_mark(struct smmu *smmu, const struct table_change *change)
 		return; /* never walked */
 	space = &smmu->spaces[change->space];
 	if (space->nested)
-		smmu->vmid_generation[space->vmid]++;
+		mark_nested(smmu, space);
 	for (uint32_t i = 0; i < space->n; i++)
 		mark_user(smmu, &space->users[i], change);
 	smmu_atc_mark(smmu, change);

@@ -104,7 +104,7 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 	} else {
 		at = put(smmu, smmu->tlb, &fill, NO_EVENT);
 	}
-	*smmu_generation(smmu, &at) = smmu->vmid_generation[smmu->tags[fill.tag].vmid];
+	*smmu_generation(smmu, &at) = smmu_vmid_generation(smmu, smmu->tags[fill.tag].vmid);
 	settle(smmu, smmu->tlb, &at, suspect, changed, truth);
 	if (may_overlap(smmu, lg2))
 		note_overlap(smmu, walker->request, &at);

@@ -45,8 +45,9 @@ struct smmu_user {
 struct smmu_space {
 	struct smmu_user *users;
 	uint32_t n, max;
+	bool watched;  /* configuration was read from its frame */
 	uint32_t vmid; /* nested walks read through it: a change raises this VMID's generation */
-	bool nested;
+	bool nested, several; /* several: so do those of other VMIDs */
 };
 
 /* One stage's table base: TTB0, TTB1 or S2TTB with what goes with it. */
@@ -164,6 +165,7 @@ struct smmu {
 	struct smmu_space *spaces;
 	uint32_t n_spaces;
 	uint32_t *vmid_generation;
+	uint32_t nested_generation; /* of all VMIDs */
 	bool any_global;
 
 	uint64_t clock, serial;
@@ -188,6 +190,12 @@ struct smmu {
 static inline struct smmu *smmu_of(const struct iommu *iommu)
 {
 	return (struct smmu *)iommu;
+}
+
+/* Rules R4: what a combined copy, or a CD fetched through stage 2, is compared with. */
+static inline uint32_t smmu_vmid_generation(const struct smmu *smmu, uint32_t vmid)
+{
+	return smmu->vmid_generation[vmid] + smmu->nested_generation;
 }
 
 /* ---- keys: an input address with the half it lies in as bit 52 -------------------------------- */

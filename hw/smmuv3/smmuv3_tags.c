@@ -94,6 +94,7 @@ const struct table_role smmu_watch_role = {
 	.name = "smmuv3 configuration",
 	.words_lg2 = 1,
 	.configuration = true,
+	.yields = true,
 	.meaning = UINT64_MAX,
 	.view = watch_view,
 };
@@ -121,6 +122,7 @@ bool smmu_watch(struct smmu *smmu, pa_t pa, struct smmu_watched *watched)
 		abort();
 	watched->space = frame->node.space;
 	watched->index = (uint32_t)bits(pa, FRAME_LG2 - 1, 4);
+	space_at(smmu, watched->space)->watched = true;
 	return frame->node.role == &smmu_watch_role;
 }
 
@@ -132,8 +134,11 @@ void smmu_watch_nested(struct smmu *smmu, pa_t pa, unsigned vmid)
 	struct smmu_space *space;
 
 	if (known && known->node.space && known->node.space < smmu->n_spaces &&
-	    smmu->spaces[known->node.space].nested)
+	    smmu->spaces[known->node.space].nested) {
+		space = &smmu->spaces[known->node.space];
+		space->several |= space->vmid != vmid;
 		return;
+	}
 	smmu_watch(smmu, pa, &watched);
 	space = space_at(smmu, watched.space);
 	space->nested = true;

@@ -219,7 +219,7 @@ unsigned smmu_table_run(struct smmu_walker *walker, const struct smmu_table *at,
 	unsigned span = arm_span_lg2(at->half->granule_lg2, at->level);
 	unsigned lg2 = arm_contiguous_lg2(at->half->granule_lg2, at->level);
 	pa_t first = word & ~low_mask(lg2 + 3);
-	uint64_t ignored = 1ull << ARM_AF | bits_at(UINT64_MAX, 58, 55), base;
+	uint64_t ignored = bits_at(UINT64_MAX, 58, 55), base;
 
 	if (!walker->smmu->config.contiguous || !bit(raw, ARM_CONTIGUOUS) || !lg2 ||
 	    span + lg2 > at->half->input_bits)
