@@ -35,7 +35,7 @@ struct table_role {
 	uint8_t index_bits; /* further input bits per level */
 	uint8_t frames_lg2; /* frames that a table of this kind fills, log2 */
 	bool configuration; /* the input is a device id, not an address */
-	bool yields; /* only watches a frame: a role of another kind takes its place */
+	bool yields;	    /* only watches a frame: a role of another kind takes its place */
 	uint64_t meaning;   /* bits of a word that hardware looks at, A/D bits excluded */
 	uint64_t state;	    /* accessed and dirty bits: software clearing them is an update */
 	struct entry_view (*view)(const uint64_t *words, unsigned level);
