@@ -227,24 +227,30 @@ void smmu_ats_request(struct smmu *smmu, const struct dma_request *request,
 
 /* ---- translated requests -------------------------------------------------------------------------- */
 
-/* What configuration says of an address that is already translated (3.9.1.3). */
+/* The event that refuses an address that is already translated (3.9.1.3); 0: it goes on. */
+static uint16_t translated_refusal(const struct smmu *smmu, const struct smmu_ste *ste,
+				   iova_t address)
+{
+	bool checked = bit(smmu->cr0, 4); /* ATSCHK */
+
+	if (!smmu->enabled)
+		return F_TRANSL_FORBIDDEN;
+	if (checked && ste->fault.event)
+		return ste->fault.event;
+	if (checked && ste->abort)
+		return SMMUV3_SILENT_ABORT;
+	if (checked && !ats_on(smmu, ste))
+		return F_TRANSL_FORBIDDEN;
+	return address & ~low_mask((unsigned)smmu->config.oas) ? SMMUV3_SILENT_ABORT : 0;
+}
+
+/* What configuration says of an address that is already translated. */
 void smmu_ats_translated_result(struct smmu *smmu, const struct smmu_context *context,
 				const struct dma_request *request, struct smmu_fault *fault,
 				struct dma_result *result)
 {
-	const struct smmu_ste *ste = &context->ste;
-	uint16_t event = 0;
+	uint16_t event = translated_refusal(smmu, &context->ste, request->iova);
 
-	if (!smmu->enabled)
-		event = F_TRANSL_FORBIDDEN;
-	else if (bit(smmu->cr0, 4) && ste->fault.event)
-		event = ste->fault.event;
-	else if (bit(smmu->cr0, 4) && ste->abort)
-		event = SMMUV3_SILENT_ABORT;
-	else if (bit(smmu->cr0, 4) && !ats_on(smmu, ste))
-		event = F_TRANSL_FORBIDDEN;
-	else if (request->iova & ~low_mask((unsigned)smmu->config.oas))
-		event = SMMUV3_SILENT_ABORT;
 	*fault = (struct smmu_fault){ .event = event, .is_config = true, .level = -1 };
 	*result = (struct dma_result){ .pa = request->iova,
 				       .perm = TLB_READ | TLB_WRITE,
