@@ -28,7 +28,9 @@ differs() {
 		IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set vtd.walk.entries=0 "$events" \
 			>/dev/null 2>&1 || return 0
 	done
-	IOMMUSIM_MARK_OMIT=$1 "$unit_tests" --filter 'vtd_random/*' >/dev/null 2>&1 || return 0
+	# A unit test that fails ends by abort and frees nothing: that is no leak to report.
+	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" IOMMUSIM_MARK_OMIT=$1 \
+		"$unit_tests" --filter 'vtd_random/*' >/dev/null 2>&1 || return 0
 	for tables in legacy first-stage second-stage; do
 		for seed in 1 2 3 4; do
 			for shape in 2:2:4:2:complete 16:8:16:32:complete 16:8:16:32:recorded; do
