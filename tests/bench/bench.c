@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "analysis/run.h"
 #include "traces/generate.h"
@@ -278,7 +279,9 @@ int main(int argc, char **argv)
 	struct rusage usage;
 	char path[512];
 
-	snprintf(path, sizeof path, "%s/iommusim-bench.imt", folder ? folder : "/tmp");
+	/* One of its own, so that two benches at once do not write the same file. */
+	snprintf(path, sizeof path, "%s/iommusim-bench-%ld.imt", folder ? folder : "/tmp",
+		 (long)getpid());
 	printf("machine: IOTLB 128 x 8 LRU, walk caches 16 entries a level, context cache 32, "
 	       "4K+2M+1G, 8 devices in "
 	       "2 domains, all detectors on\ncompiler: %s; CPU time, best of %d; million a "
