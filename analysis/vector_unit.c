@@ -58,12 +58,6 @@ static void on_used(void *self, const struct checked_use *use)
 		unit->answer->stale = true;
 }
 
-static void on_copy(void *self, const struct cached_copy *copy)
-{
-	(void)self;
-	(void)copy;
-}
-
 static void on_overlap(void *self, uint64_t event, const struct dma_request *request,
 		       const struct cached_copy *filled, const struct cached_copy *valid)
 {
@@ -82,24 +76,6 @@ static void on_fault(void *self, const struct fault_report *report)
 		note_report(unit, REPORT_QUEUE_OVERFLOW);
 	if (unit->answer)
 		unit->answer->logged = report->fate == FAULT_RECORDED;
-}
-
-static void on_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag,
-			  uint32_t old_space, uint32_t space, uint64_t copies)
-{
-	(void)self;
-	(void)event;
-	(void)device;
-	(void)tag;
-	(void)old_space;
-	(void)space;
-	(void)copies;
-}
-
-static void on_acknowledged(void *self, bool overflow)
-{
-	(void)self;
-	(void)overflow;
 }
 
 /* ---- making it -------------------------------------------------------------------------- */
@@ -203,14 +179,11 @@ int unit_create(const struct iommu_model *model, const struct value *config,
 	if (!unit)
 		return err_no_memory(err, "a vector's unit");
 	unit->model = model;
-	unit->observer = (struct iommu_observer){ .self = unit,
-						  .used = on_used,
-						  .copy_opens = on_copy,
-						  .copy_closes = on_copy,
-						  .overlap = on_overlap,
-						  .fault = on_fault,
-						  .tag_reused = on_tag_reused,
-						  .faults_acknowledged = on_acknowledged };
+	unit->observer = iommu_observer_silent;
+	unit->observer.self = unit;
+	unit->observer.used = on_used;
+	unit->observer.overlap = on_overlap;
+	unit->observer.fault = on_fault;
 	answer = machine_create(model->name, &machine, err);
 	if (!answer)
 		answer = apply_opts(machine, opts, err);

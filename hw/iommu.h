@@ -152,6 +152,9 @@ struct iommu_observer {
 	void (*faults_acknowledged)(void *self, bool overflow);
 };
 
+/* Every call is there and does nothing: copy it and set those that are listened to. */
+extern const struct iommu_observer iommu_observer_silent;
+
 /* A neutral invalidation. */
 enum inval_what { INVAL_ALL, INVAL_DOMAIN, INVAL_RANGE, INVAL_DEVICE_CONFIG, INVAL_DEVICE_ATC };
 struct invalidation {

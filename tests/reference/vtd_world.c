@@ -24,46 +24,6 @@ static void on_used(void *self, const struct checked_use *use)
 	world->stale += use->verdict == VERDICT_STALE_USE || use->verdict == VERDICT_STALE_REFUSAL;
 }
 
-static void on_copy(void *self, const struct cached_copy *copy)
-{
-	(void)self;
-	(void)copy;
-}
-
-static void on_fault(void *self, const struct fault_report *report)
-{
-	(void)self;
-	(void)report;
-}
-
-static void on_overlap(void *self, uint64_t event, const struct dma_request *request,
-		       const struct cached_copy *filled, const struct cached_copy *valid)
-{
-	(void)self;
-	(void)event;
-	(void)request;
-	(void)filled;
-	(void)valid;
-}
-
-static void on_tag(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
-		   uint32_t space, uint64_t copies)
-{
-	(void)self;
-	(void)event;
-	(void)device;
-	(void)tag;
-	(void)old_space;
-	(void)space;
-	(void)copies;
-}
-
-static void on_acknowledged(void *self, bool overflow)
-{
-	(void)self;
-	(void)overflow;
-}
-
 /* ---- random tables ---------------------------------------------------------------------- */
 
 unsigned world_index(struct world *world)
@@ -329,14 +289,6 @@ static void configure(struct world *world, void *config)
 	((struct vtd_config *)config)->ih0_scope = rng_below(rng, 2);
 }
 
-static const struct iommu_observer observer_rows = { .used = on_used,
-						     .copy_opens = on_copy,
-						     .copy_closes = on_copy,
-						     .overlap = on_overlap,
-						     .fault = on_fault,
-						     .tag_reused = on_tag,
-						     .faults_acknowledged = on_acknowledged };
-
 static void make_tables(struct world *world)
 {
 	for (unsigned bus = 0; bus < 2; bus++)
@@ -363,8 +315,9 @@ void world_create(struct world *world, uint64_t seed)
 	world->reference.words = world->words;
 	world->reference.held = world->reference.limit = WORLD_PAGES * 4096;
 	world->tangled = rng_percent(&world->rng, 25);
-	world->observer = observer_rows;
+	world->observer = iommu_observer_silent;
 	world->observer.self = world;
+	world->observer.used = on_used;
 	cr_assert(machine_create("vtd", &machine, NULL) == 0);
 	configure(world, machine->model_config);
 	cr_assert(memory_create(world->reference.limit, &world->memory, NULL) == 0);

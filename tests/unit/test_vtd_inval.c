@@ -22,28 +22,6 @@ struct unit {
 	unsigned leaves, level2, contexts, pasids;
 };
 
-static void on_used(void *self, const struct checked_use *use)
-{
-	(void)self;
-	(void)use;
-}
-
-static void on_copy(void *self, const struct cached_copy *copy)
-{
-	(void)self;
-	(void)copy;
-}
-
-static void on_fault(void *self, const struct fault_report *report)
-{
-	(void)self;
-	(void)report;
-}
-
-static const struct iommu_observer observer = {
-	.used = on_used, .copy_opens = on_copy, .copy_closes = on_copy, .fault = on_fault
-};
-
 /* Scalable mode: without PASID a second stage with domain id 5, PASID 41h a first stage with 6;
  * both map pages 0x8080604000 to 0x8080607000. */
 static void store_tables(struct unit *u)
@@ -74,7 +52,8 @@ static void open_unit(struct unit *u, uint64_t superpage_flush)
 	cr_assert(machine_create("vtd", &machine, NULL) == 0);
 	config = machine->model_config;
 	config->superpage_flush = superpage_flush;
-	cr_assert(vtd_model.create(config, 1, u->tables, &observer, &u->iommu, NULL) == 0);
+	cr_assert(vtd_model.create(config, 1, u->tables, &iommu_observer_silent, &u->iommu, NULL) ==
+		  0);
 	machine_destroy(machine);
 	cr_assert(vtd_model.add_device(u->iommu, SECOND_DEVICE, false, &u->device, NULL) == 0);
 	vtd_model.reg_write(u->iommu, 0, 0x20, 0x1400, 8);

@@ -51,40 +51,6 @@ static void on_used(void *self, const struct checked_use *use)
 	f->use = *use;
 }
 
-static void on_copy(void *self, const struct cached_copy *copy)
-{
-	(void)self;
-	(void)copy;
-}
-
-static void on_overlap(void *self, uint64_t event, const struct dma_request *request,
-		       const struct cached_copy *filled, const struct cached_copy *valid)
-{
-	(void)self;
-	(void)event;
-	(void)request;
-	(void)filled;
-	(void)valid;
-}
-
-static void on_fault(void *self, const struct fault_report *report)
-{
-	(void)self;
-	(void)report;
-}
-
-static void on_tag(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
-		   uint32_t space, uint64_t copies)
-{
-	(void)self;
-	(void)event;
-	(void)device;
-	(void)tag;
-	(void)old_space;
-	(void)space;
-	(void)copies;
-}
-
 static uint64_t below(struct fixture *f, uint64_t n)
 {
 	return rng_below(&f->rng, (uint32_t)n);
@@ -437,9 +403,10 @@ static void create(struct fixture *f, const struct iommu_observer *observer, uns
 static void run(uint64_t seed)
 {
 	struct fixture f = { 0 };
-	struct iommu_observer observer = { &f,	       on_used,	 on_copy, on_copy,
-					   on_overlap, on_fault, on_tag,  NULL };
+	struct iommu_observer observer = iommu_observer_silent;
 
+	observer.self = &f;
+	observer.used = on_used;
 	f.rng = rng_seed(seed);
 	create(&f, &observer, seed & 1);
 	for (uint64_t step = 0; step < STEPS; step++) {

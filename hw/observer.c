@@ -1,0 +1,55 @@
+#include "hw/iommu.h"
+
+static void used(void *self, const struct checked_use *use)
+{
+	(void)self;
+	(void)use;
+}
+
+static void copy(void *self, const struct cached_copy *cached)
+{
+	(void)self;
+	(void)cached;
+}
+
+static void overlap(void *self, uint64_t event, const struct dma_request *request,
+		    const struct cached_copy *filled, const struct cached_copy *valid)
+{
+	(void)self;
+	(void)event;
+	(void)request;
+	(void)filled;
+	(void)valid;
+}
+
+static void fault(void *self, const struct fault_report *report)
+{
+	(void)self;
+	(void)report;
+}
+
+static void tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag,
+		       uint32_t old_space, uint32_t space, uint64_t copies)
+{
+	(void)self;
+	(void)event;
+	(void)device;
+	(void)tag;
+	(void)old_space;
+	(void)space;
+	(void)copies;
+}
+
+static void faults_acknowledged(void *self, bool overflow)
+{
+	(void)self;
+	(void)overflow;
+}
+
+const struct iommu_observer iommu_observer_silent = { .used = used,
+						      .copy_opens = copy,
+						      .copy_closes = copy,
+						      .overlap = overlap,
+						      .fault = fault,
+						      .tag_reused = tag_reused,
+						      .faults_acknowledged = faults_acknowledged };
