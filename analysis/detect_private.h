@@ -3,7 +3,7 @@
 #define IOMMUSIM_ANALYSIS_DETECT_PRIVATE_H
 
 #include "analysis/detect.h"
-#include "analysis/verify_windows.h"
+#include "sim/imap.h"
 #include "sim/spans.h"
 
 enum { WORST = 100, STORY = 10, NO_WINDOW = UINT32_MAX };
@@ -35,6 +35,11 @@ struct part {
 	bool used;
 };
 
+struct tried { /* an invalidation of translations that was issued */
+	uint64_t seq, event;
+	struct invalidation scope;
+};
+
 /* Bytes of a window whose software side ended together. */
 struct closed_run {
 	iova_t first, last;
@@ -43,6 +48,7 @@ struct closed_run {
 	uint64_t op;	     /* seq of what closed it */
 	uint64_t left;	     /* who was still to be flushed (struct domain.holders) */
 	enum exposure_end how;
+	struct tried tried; /* what closed it */
 };
 
 struct window {
@@ -56,9 +62,8 @@ struct window {
 	bool ever_held,
 		by_implementation; /* the last copy went with a flush that did not ask for it */
 	uint64_t hw_since, hw_total, hw_first, hw_last, uses, use_event;
-	uint64_t tried; /* seq of the last invalidation that came near */
-	uint64_t tried_event;
-	struct invalidation tried_scope;
+	bool failed; /* one that covers it was issued and ended with an error: */
+	struct tried tried;
 	struct closed_run run, *runs; /* runs: more than one */
 	uint32_t n_runs, max_runs;
 };
@@ -68,6 +73,11 @@ struct holder {
 	uint64_t id; /* 0: empty */
 	uint32_t *windows;
 	uint32_t n, max;
+	uint32_t domain;
+	bool pointer; /* leads to all in its range, that of later updates too */
+	uint8_t perm;
+	iova_t first, last;
+	pa_t pa; /* of first */
 };
 
 /* Per domain: input ranges to parts whose window is not finished. Note: key = part,
@@ -79,9 +89,9 @@ struct domain_windows {
 
 struct uaf { /* a freed table page with cached pointers */
 	pa_t page;
-	uint64_t event, time_ns, pointers;
-	uint64_t ids[16];
-	bool reported;
+	uint64_t event, time_ns;
+	uint64_t *ids; /* of those pointers */
+	uint32_t pointers, max;
 };
 
 struct overflow_episode {
@@ -132,22 +142,29 @@ struct detector {
 	struct part *parts;
 	uint32_t n_parts, max_parts, spare_part;
 	struct holder *holders;
-	uint32_t n_holders, max_holders;
+	uint32_t n_holders, max_holders, n_pointers; /* pointers: of the holders */
+	struct tried last_tried, *trying;	     /* the latest; those that have not completed */
+	uint32_t n_trying, max_trying;
+	uint32_t *closed; /* windows whose software side closes right now */
+	uint32_t n_closed, max_closed;
 	uint32_t last_window; /* of the removal at hand, to be extended */
 	uint32_t last_part;
 	struct histogram software, hardware, lag, collateral;
 	unsigned __int128 byte_ns;
 	uint64_t exposed_bytes, no_window;
 
-	struct window_check *check; /* --verify; else NULL */
+	struct claims *claims; /* --verify; else NULL */
 	struct uaf *uafs;
-	uint32_t n_uafs, max_uafs;
+	uint32_t n_uafs, max_uafs,
+		tables_seen;		   /* tables_seen: freed without any pointer in sight */
 	struct overflow_episode *episodes; /* by unit */
 	uint32_t n_episodes;
-	struct gap gaps[64];
-	uint32_t n_gaps;
-	struct rest rests[16];
-	uint32_t n_rests;
+	struct imap **replaced; /* by domain: what updates other than unmaps took away */
+	uint32_t n_replaced;
+	struct gap *gaps;
+	uint32_t n_gaps, max_gaps;
+	struct rest *rests; /* until they are mapped again */
+	uint32_t n_rests, max_rests;
 	struct flight *flights;
 	uint32_t n_flights, max_flights;
 	bool saw_lost, saw_walk_cache;
@@ -155,15 +172,26 @@ struct detector {
 	uint64_t last_flush; /* event of the latest invalidation that executed */
 };
 
+/*
+ * A step of the detector that a build with -DMARK_OMIT leaves out when IOMMUSIM_STEP_OMIT names it, so
+ * that tests/marks/steps.sh can show that --verify notices.
+ */
+#ifdef MARK_OMIT
+bool detector_step(const char *name);
+#define STEP(name) detector_step(#name)
+#else
+#define STEP(name) true
+#endif
+
 /* story.c */
 void story_begin(struct story *story, enum finding_kind kind, uint32_t subtype, uint64_t event,
 		 uint64_t time_ns);
 void story_step(struct story *story, const char *role, uint64_t event, uint64_t time_ns,
 		const char *format, ...) __attribute__((format(printf, 5, 6)));
 void story_tell(struct detector *detector, struct story *story); /* kept in full */
-bool worst_takes(const struct worst *worst, uint64_t value);
-void worst_put(struct detector *detector, struct worst *worst, const struct story *story,
-	       uint64_t value);
+/* Of a kind that is not kept in full: whether its story is worth telling, and telling it. */
+bool story_wanted(const struct detector *detector, enum finding_kind kind, uint64_t value);
+void worst_put(struct detector *detector, const struct story *story, uint64_t value);
 void worst_tell(struct detector *detector, struct worst *worst);
 void detector_fails(struct detector *detector, const char *what);
 /* Whether events were lost after that one, so that what it left may have changed (rules R10). */
@@ -183,12 +211,32 @@ void windows_mapped(struct detector *detector, const struct domain *domain, iova
 void windows_issued(struct detector *detector, const struct inval_op *op);
 bool windows_outstanding(struct detector *detector, const struct inval_op *op);
 void windows_done(struct detector *detector, const struct inval_op *op);
-void windows_copy_opens(struct detector *detector, const struct cached_copy *copy);
-void windows_copy_closes(struct detector *detector, const struct cached_copy *copy);
 void windows_finish(struct detector *detector);
 /* The part (index) of an unfinished window that held iova -> pa; NO_WINDOW: none. */
 uint32_t windows_find(struct detector *detector, uint32_t domain, iova_t iova, pa_t pa);
 void windows_destroy(struct detector *detector);
+/* Both sides are closed: tell and forget. */
+void windows_over(struct detector *detector, uint32_t at);
+/* Whether the invalidation is about the domain's translations. */
+bool windows_concern(const struct detector *detector, const struct inval_op *op,
+		     const struct domain *domain);
+/* Of that domain; NULL: no memory. */
+struct domain_windows *windows_of(struct detector *detector, uint32_t domain);
+
+/* windows_hardware.c */
+void windows_copy_opens(struct detector *detector, const struct cached_copy *copy);
+void windows_copy_closes(struct detector *detector, const struct cached_copy *copy);
+/* A stale pointer counts for every window in its range, one that opens later too. */
+void windows_held_by_pointers(struct detector *detector, const struct removal *removal,
+			      uint32_t window);
+/* A translation is there again, and its parts of windows are over: copies hold what is left. */
+void windows_restored(struct detector *detector, uint32_t domain, iova_t first, iova_t last);
+/* Names a copy for ever. */
+uint64_t windows_copy_id(const struct detector *detector, const struct cached_copy *copy);
+/* Marked pointers to that table page. */
+void windows_pointers_to(const struct detector *detector, pa_t page,
+			 void (*visit)(void *ctx, uint64_t id), void *ctx);
+void windows_let_go_all(struct detector *detector);
 
 /* uses.c */
 void uses_checked(void *self, const struct checked_use *use);
@@ -209,14 +257,21 @@ void episodes_acknowledged(void *self, bool overflow);
 void episodes_handler(void *self, uint32_t unit, uint64_t time_ns);
 void episodes_dma(void *self, uint64_t event, const struct dma_request *request,
 		  const struct dma_result *result, uint32_t device);
-void episodes_mapped(struct detector *detector, const struct domain *domain, iova_t first,
-		     iova_t last, uint64_t event, uint64_t time_ns);
-void episodes_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last,
-			     uint64_t time_ns);
 void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state,
 		    uint64_t event, uint64_t time_ns);
-void episodes_beyond(struct detector *detector, const struct removal *removal);
 void episodes_in_flight(struct detector *detector, const struct inval_op *op);
 void episodes_finish(struct detector *detector);
+
+/* gaps.c */
+void gaps_removed(struct detector *detector, const struct removal *removal);
+void gaps_refused(struct detector *detector, uint32_t domain, uint64_t event,
+		  const struct dma_request *request, const struct dma_result *result,
+		  uint32_t device);
+void gaps_mapped(struct detector *detector, const struct domain *domain, iova_t first, iova_t last,
+		 unsigned perm, uint64_t event, uint64_t time_ns);
+void gaps_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last,
+			 uint64_t time_ns);
+void gaps_finish(struct detector *detector);
+void gaps_destroy(struct detector *detector);
 
 #endif

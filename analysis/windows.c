@@ -1,7 +1,7 @@
 /*
  * Exposure windows (rules R6 and R7): one contiguous input range removed or narrowed by one
- * update. The software side splits where invalidations cover parts; the hardware side counts
- * the copies in the model's caches that grant what is gone.
+ * update. The software side, which splits where invalidations cover parts, is here; the hardware
+ * side in windows_hardware.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ static uint32_t new_part(struct detector *detector)
 	return detector->n_parts++;
 }
 
-static struct domain_windows *domain_of(struct detector *detector, uint32_t domain)
+struct domain_windows *windows_of(struct detector *detector, uint32_t domain)
 {
 	if (domain >= detector->n_domains) {
 		uint32_t n = domain + 16;
@@ -111,12 +111,11 @@ static uint32_t open_window(struct detector *detector, const struct removal *rem
 void windows_removed(void *self, const struct removal *removal)
 {
 	struct detector *detector = self;
-	struct domain_windows *windows = domain_of(detector, removal->domain->number);
+	struct domain_windows *windows = windows_of(detector, removal->domain->number);
 	struct window *window;
 	uint32_t at, part;
 
-	if (removal->beyond)
-		episodes_beyond(detector, removal);
+	gaps_removed(detector, removal);
 	if (!removal->domain->holders) { /* no device since ever: nothing can hold it */
 		detector->no_window++;
 		return;
@@ -142,6 +141,8 @@ void windows_removed(void *self, const struct removal *removal)
 	window->parts = part;
 	window->last = removal->last;
 	window->open_bytes += removal->last - removal->first + 1;
+	if (detector->n_pointers && STEP(pointer_holds_later))
+		windows_held_by_pointers(detector, removal, at);
 }
 
 /* ---- telling ---------------------------------------------------------------------------------- */
@@ -202,7 +203,7 @@ static void tell_exposure(struct detector *detector, const struct window *window
 	detector->byte_ns += (unsigned __int128)bytes * lag;
 	detector->exposed_bytes += bytes;
 	count_finding(detector, FINDING_EXPOSURE, run->how, uncertain);
-	if (!worst_takes(&detector->worst[FINDING_EXPOSURE], lag))
+	if (!story_wanted(detector, FINDING_EXPOSURE, lag))
 		return;
 	story_begin(&story, FINDING_EXPOSURE, run->how, window->event, window->time_ns);
 	story.finding.uncertain = uncertain;
@@ -219,7 +220,7 @@ static void tell_exposure(struct detector *detector, const struct window *window
 	if (run->how != EXPOSURE_OPEN)
 		story_step(&story, run->how == EXPOSURE_RESTORED ? "restored" : "flushed", run->by,
 			   run->end_ns, "%s", "");
-	worst_put(detector, &detector->worst[FINDING_EXPOSURE], &story, lag);
+	worst_put(detector, &story, lag);
 }
 
 static void describe_scope(const struct invalidation *scope, char *text, size_t size)
@@ -237,6 +238,7 @@ static void describe_scope(const struct invalidation *scope, char *text, size_t 
 static void tell_missing(struct detector *detector, const struct window *window,
 			 const struct closed_run *run, enum missing_why why)
 {
+	const struct tried *tried = run->how == EXPOSURE_CLOSED ? &run->tried : &window->tried;
 	struct story story;
 	char scope[96];
 
@@ -244,9 +246,9 @@ static void tell_missing(struct detector *detector, const struct window *window,
 	tell_times(window, run, &story.finding);
 	tell_origin(detector, window, run, &story);
 	if (why == MISSING_WRONG_SCOPE || why == MISSING_NOT_COMPLETED) {
-		describe_scope(&window->tried_scope, scope, sizeof scope);
+		describe_scope(&tried->scope, scope, sizeof scope);
 		story_step(&story, why == MISSING_WRONG_SCOPE ? "flushed elsewhere" : "issued",
-			   window->tried_event, FINDING_NONE, "%s", scope);
+			   tried->event, FINDING_NONE, "%s", scope);
 		snprintf(story.finding.detail, sizeof story.finding.detail,
 			 why == MISSING_WRONG_SCOPE ? "issued instead: %s"
 						    : "issued and never completed: %s",
@@ -306,7 +308,7 @@ static bool keep_others(void *ctx, uint64_t first, uint64_t last, uint32_t key, 
 }
 
 /* Both sides are closed: tell and forget. */
-static void finish_window(struct detector *detector, uint32_t at)
+void windows_over(struct detector *detector, uint32_t at)
 {
 	struct window *window = &detector->windows[at];
 	const struct closed_run *runs = window->n_runs > 1 ? window->runs : &window->run;
@@ -348,7 +350,7 @@ static void software_closed(struct detector *detector, uint32_t at)
 	detector->domains[detector->windows[at].domain].open--;
 	detector->open_windows--;
 	if (!detector->windows[at].copies)
-		finish_window(detector, at);
+		windows_over(detector, at);
 }
 
 /* Bits of struct domain.holders that an invalidation is about. */
@@ -372,13 +374,28 @@ struct closing {
 	const struct inval_op *op; /* or NULL */
 	uint64_t units;		   /* no longer needed */
 	struct closed_run run;	   /* how, when, by whom */
-	bool restore;
+	bool restore, restored;	   /* restored: any part was */
 	iova_t iova;
 	pa_t pa;
 	unsigned perm;
-	uint32_t done[256]; /* windows whose software side closed with this */
-	uint32_t n_done;
 };
+
+/* A window whose software side closed with the change at hand. */
+static void note_closed(struct detector *detector, uint32_t window)
+{
+	if (detector->n_closed == detector->max_closed) {
+		uint32_t max = detector->max_closed ? detector->max_closed * 2 : 64;
+		uint32_t *closed = realloc(detector->closed, max * sizeof *closed);
+
+		if (!closed) {
+			detector_fails(detector, "exposure windows");
+			return;
+		}
+		detector->closed = closed;
+		detector->max_closed = max;
+	}
+	detector->closed[detector->n_closed++] = window;
+}
 
 static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t *data)
 {
@@ -387,15 +404,22 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	struct window *window = &closing->detector->windows[part->window];
 	bool atc = closing->op && closing->op->scope.what == INVAL_DEVICE_ATC;
 
-	if (!*data || (closing->op && window->seq > closing->op->seq))
+	if ((!*data && !closing->restore) ||
+	    (closing->op && window->seq > closing->op->seq && STEP(issued_after_update)))
 		return true;
 	/* An ATC refills from a stale IOTLB: its flush counts only if issued after that one's end. */
-	if (atc && (holders_units(*data) || closing->op->seq <= part->flushed))
+	if (atc && STEP(atc_after_iotlb) &&
+	    (holders_units(*data) || closing->op->seq <= part->flushed))
 		return true;
 	if (closing->restore &&
 	    ((closing->perm & part->lost) != part->lost ||
 	     part->pa + (first - part->first) != closing->pa + (first - closing->iova)))
 		return true;
+	if (closing->restore) { /* over on both sides, the flushed one too */
+		closing->restored = true;
+		if (!*data)
+			return false;
+	}
 	*data &= ~closing->units;
 	if (!atc && !holders_units(*data))
 		part->flushed = replay_seq(closing->detector->replay);
@@ -406,24 +430,23 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	if (add_run(window, closing->run))
 		detector_fails(closing->detector, "exposure windows");
 	window->open_bytes -= last - first + 1;
-	if (!window->open_bytes && closing->n_done < 256)
-		closing->done[closing->n_done++] = part->window;
-	return true;
+	if (!window->open_bytes)
+		note_closed(closing->detector, part->window);
+	return !closing->restore;
 }
 
 static void close_range(struct closing *closing, uint32_t domain, iova_t first, iova_t last)
 {
 	struct detector *detector = closing->detector;
 
-	if (domain >= detector->n_domains || !detector->domains[domain].open)
+	if (domain >= detector->n_domains || !detector->domains[domain].spans ||
+	    (!detector->domains[domain].open && !(closing->restore && detector->n_holders)))
 		return;
-	do { /* the list of done windows is bounded: as often as it fills */
-		closing->n_done = 0;
-		if (spans_update(detector->domains[domain].spans, first, last, close_part, closing))
-			detector_fails(detector, "exposure windows");
-		for (uint32_t i = 0; i < closing->n_done; i++)
-			software_closed(detector, closing->done[i]);
-	} while (closing->n_done == 256);
+	detector->n_closed = 0;
+	if (spans_update(detector->domains[domain].spans, first, last, close_part, closing))
+		detector_fails(detector, "exposure windows");
+	for (uint32_t i = 0; i < detector->n_closed; i++)
+		software_closed(detector, detector->closed[i]);
 }
 
 void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
@@ -441,10 +464,12 @@ void windows_mapped(struct detector *detector, const struct domain *domain, iova
 				   .perm = perm };
 
 	close_range(&closing, domain->number, first, last);
+	if (closing.restored && detector->n_holders && STEP(restored_hardware))
+		windows_restored(detector, domain->number, first, last);
 }
 
 /* The domains that an invalidation of translations is about. */
-static bool concerns(const struct detector *detector, const struct inval_op *op,
+bool windows_concern(const struct detector *detector, const struct inval_op *op,
 		     const struct domain *domain)
 {
 	switch (op->scope.what) {
@@ -461,38 +486,55 @@ static bool concerns(const struct detector *detector, const struct inval_op *op,
 	return op->scope.tag == domain->tag;
 }
 
-struct trying {
-	struct detector *detector;
-	const struct inval_op *op;
-};
-
-/* Remembers what was issued while a window is open, for flush-missing. */
-static bool try_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t *data)
-{
-	struct trying *trying = ctx;
-	struct window *window = &trying->detector->windows[trying->detector->parts[key].window];
-
-	(void)first;
-	(void)last;
-	if (*data && window->tried < trying->op->seq) {
-		window->tried = trying->op->seq;
-		window->tried_event = trying->op->event;
-		window->tried_scope = trying->op->scope;
-	}
-	return true;
-}
-
+/* Remembered until it completes: a window that nothing closes says what was issued for it. */
 void windows_issued(struct detector *detector, const struct inval_op *op)
 {
-	struct trying trying = { detector, op };
-
-	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC ||
-	    !detector->open_windows)
+	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
 		return;
-	/* Few windows are open at a time; where many are, something is missing and worth its cost. */
-	for (uint32_t i = 0; i < detector->n_domains; i++)
-		if (detector->domains[i].open && detector->domains[i].open < 64)
-			spans_update(detector->domains[i].spans, 0, UINT64_MAX, try_part, &trying);
+	detector->last_tried = (struct tried){ op->seq, op->event, op->scope };
+	if (detector->n_trying == detector->max_trying) {
+		uint32_t max = detector->max_trying ? detector->max_trying * 2 : 16;
+		struct tried *trying = realloc(detector->trying, max * sizeof *trying);
+
+		if (!trying) {
+			detector_fails(detector, "invalidations on their way");
+			return;
+		}
+		detector->trying = trying;
+		detector->max_trying = max;
+	}
+	detector->trying[detector->n_trying++] = detector->last_tried;
+}
+
+static bool covers(const struct detector *detector, const struct tried *tried,
+		   const struct window *window)
+{
+	const struct domain *domain = replay_domain(detector->replay, window->domain);
+
+	return tried->seq > window->seq &&
+	       (tried->scope.what == INVAL_ALL ||
+		(domain && tried->scope.tag == domain->tag && tried->scope.first <= window->first &&
+		 tried->scope.last >= window->last));
+}
+
+/* It completed; or it failed, which windows that it was for remember. */
+static void tried_done(struct detector *detector, const struct inval_op *op)
+{
+	uint32_t at = 0;
+
+	while (at < detector->n_trying && detector->trying[at].seq != op->seq)
+		at++;
+	if (at == detector->n_trying)
+		return;
+	for (uint32_t i = 0; i < detector->n_windows && op->failed; i++) {
+		struct window *window = &detector->windows[i];
+
+		if (window->used && covers(detector, &detector->trying[at], window)) {
+			window->failed = true;
+			window->tried = detector->trying[at];
+		}
+	}
+	detector->trying[at] = detector->trying[--detector->n_trying];
 }
 
 struct looking {
@@ -521,7 +563,7 @@ bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 		const struct domain *domain =
 			detector->domains[i].open ? replay_domain(detector->replay, i) : NULL;
 
-		if (domain && concerns(detector, op, domain))
+		if (domain && windows_concern(detector, op, domain))
 			spans_each(detector->domains[i].spans, op->scope.first, op->scope.last,
 				   look, &looking);
 	}
@@ -539,208 +581,47 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 			       : op->policy		  ? NO_EVENT
 							  : op->event,
 			 .op = op->seq,
-			 .how = EXPOSURE_CLOSED },
+			 .how = EXPOSURE_CLOSED,
+			 .tried = { op->seq, op->event, op->scope } },
 	};
 
-	if (op->failed)
+	tried_done(detector, op);
+	if (op->failed && STEP(failed_covers_nothing))
 		return;
 	for (uint32_t i = 0; i < detector->n_domains && detector->open_windows; i++) {
 		const struct domain *domain =
 			detector->domains[i].open ? replay_domain(detector->replay, i) : NULL;
 
-		if (!domain || !concerns(detector, op, domain))
+		if (!domain || !windows_concern(detector, op, domain))
 			continue;
 		closing.units = holders_of(detector, domain, op);
 		close_range(&closing, i, op->scope.first, op->scope.last);
 	}
 }
 
-/* ---- the hardware side --------------------------------------------------------------------------- */
-
-static uint64_t copy_id(const struct detector *detector, const struct cached_copy *copy)
-{
-	return (copy->serial + 1) << 16 | (uint64_t)copy->structure << 13 |
-	       (uint64_t)copy->level << 8 | replay_unit_at_hand(detector->replay);
-}
-
-static struct holder *holder_slot(const struct detector *detector, uint64_t id)
-{
-	uint32_t at = (uint32_t)(id * 0x9e3779b97f4a7c15ull >> 32) & (detector->max_holders - 1);
-
-	while (detector->holders[at].id && detector->holders[at].id != id)
-		at = (at + 1) & (detector->max_holders - 1);
-	return &detector->holders[at];
-}
-
-static int grow_holders(struct detector *detector)
-{
-	struct holder *old = detector->holders;
-	uint32_t n = detector->max_holders;
-
-	if (detector->n_holders * 2 < n)
-		return 0;
-	detector->max_holders = n ? n * 2 : 256;
-	detector->holders = calloc(detector->max_holders, sizeof *detector->holders);
-	if (!detector->holders) {
-		detector->holders = old;
-		detector->max_holders = n;
-		return -1;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		if (old[i].id)
-			*holder_slot(detector, old[i].id) = old[i];
-	free(old);
-	return 0;
-}
-
-static int hold(struct detector *detector, struct holder *holder, uint32_t window)
-{
-	struct window *held = &detector->windows[window];
-
-	for (uint32_t i = 0; i < holder->n; i++)
-		if (holder->windows[i] == window)
-			return 0;
-	if (holder->n == holder->max) {
-		uint32_t max = holder->max ? holder->max * 2 : 2;
-		uint32_t *windows = realloc(holder->windows, max * sizeof *windows);
-
-		if (!windows)
-			return -1;
-		holder->windows = windows;
-		holder->max = max;
-	}
-	holder->windows[holder->n++] = window;
-	if (held->copies++ == 0) {
-		held->hw_since = replay_now_ns(detector->replay);
-		if (!held->ever_held)
-			held->hw_first = held->hw_since;
-		held->ever_held = true;
-	}
-	return 0;
-}
-
-struct holding {
-	struct detector *detector;
-	const struct cached_copy *copy;
-	struct holder *holder;
-};
-
-static void hold_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
-{
-	struct holding *holding = ctx;
-	const struct cached_copy *copy = holding->copy;
-	const struct part *part = &holding->detector->parts[key];
-	iova_t at = first > copy->first ? first : copy->first;
-
-	(void)last;
-	(void)data;
-	if (copy->structure == STRUCTURE_TLB &&
-	    (copy->pa + (at - copy->first) != part->pa + (at - part->first) ||
-	     !(copy->perm & part->lost)))
-		return;
-	if (hold(holding->detector, holding->holder, part->window))
-		detector_fails(holding->detector, "exposure windows");
-}
-
-void windows_copy_opens(struct detector *detector, const struct cached_copy *copy)
-{
-	const struct domain *domain = replay_domain_of_space(detector->replay, copy->space);
-	struct holding holding = { .detector = detector, .copy = copy };
-	uint64_t id = copy_id(detector, copy);
-
-	if (copy->structure == STRUCTURE_CONFIG || !domain ||
-	    domain->number >= detector->n_domains || !detector->domains[domain->number].spans)
-		return;
-	if (grow_holders(detector)) {
-		detector_fails(detector, "exposure windows");
-		return;
-	}
-	holding.holder = holder_slot(detector, id);
-	if (!holding.holder->id) {
-		*holding.holder = (struct holder){ .id = id };
-		detector->n_holders++;
-	}
-	spans_each(detector->domains[domain->number].spans, copy->first, copy->last, hold_part,
-		   &holding);
-}
-
-/* Removes an entry of the open-addressing table, moving up those behind it. */
-static void forget_holder(struct detector *detector, struct holder *holder)
-{
-	uint32_t mask = detector->max_holders - 1, at = (uint32_t)(holder - detector->holders),
-		 next = at;
-
-	free(holder->windows);
-	detector->n_holders--;
-	for (;;) {
-		uint32_t home;
-
-		next = (next + 1) & mask;
-		if (!detector->holders[next].id)
-			break;
-		home = (uint32_t)(detector->holders[next].id * 0x9e3779b97f4a7c15ull >> 32) & mask;
-		if (((next - home) & mask) < ((next - at) & mask))
-			continue;
-		detector->holders[at] = detector->holders[next];
-		at = next;
-	}
-	detector->holders[at] = (struct holder){ 0 };
-}
-
-/* Rules, "Scope of the software window": the model flushed more of the window than it was told. */
-static bool flushed_unasked(const struct detector *detector, const struct window *window,
-			    const struct cached_copy *copy)
-{
-	const struct inval_op *op = replay_executing(detector->replay);
-	const struct domain *domain = replay_domain(detector->replay, window->domain);
-	iova_t first = copy->first > window->first ? copy->first : window->first;
-	iova_t last = copy->last < window->last ? copy->last : window->last;
-
-	return op && !(concerns(detector, op, domain) && op->scope.first <= first &&
-		       op->scope.last >= last);
-}
-
-void windows_copy_closes(struct detector *detector, const struct cached_copy *copy)
-{
-	struct holder *holder;
-	uint64_t now = replay_now_ns(detector->replay);
-
-	if (!detector->max_holders)
-		return;
-	holder = holder_slot(detector, copy_id(detector, copy));
-	if (!holder->id)
-		return;
-	for (uint32_t i = 0; i < holder->n; i++) {
-		struct window *window = &detector->windows[holder->windows[i]];
-
-		if (--window->copies)
-			continue;
-		window->hw_total += now - window->hw_since;
-		window->hw_last = now;
-		window->by_implementation = flushed_unasked(detector, window, copy);
-		if (!window->open_bytes)
-			finish_window(detector, holder->windows[i]);
-	}
-	forget_holder(detector, holder);
-}
-
 /* ---- the end -------------------------------------------------------------------------------------- */
 
-static enum missing_why why_missing(const struct detector *detector, const struct window *window,
+/* Of a window that stays open: what was issued for it, or instead of it (window->tried). */
+static enum missing_why why_missing(const struct detector *detector, struct window *window,
 				    const struct closed_run *run_left, uint64_t now)
 {
 	const struct run_config *run = &detector->machine->run;
-	const struct domain *domain = replay_domain(detector->replay, window->domain);
 
 	if (run->flush_limit && now - window->time_ns < run->flush_limit)
 		return MISSING_ENDED;
-	if (window->tried <= window->seq || !holders_units(run_left->left))
+	if (!holders_units(run_left->left))
 		return MISSING_NEVER_ISSUED;
-	if ((window->tried_scope.what == INVAL_ALL ||
-	     (domain && window->tried_scope.tag == domain->tag &&
-	      window->tried_scope.first <= window->first &&
-	      window->tried_scope.last >= window->last)))
+	for (uint32_t i = 0; i < detector->n_trying && !window->failed; i++) {
+		if (!covers(detector, &detector->trying[i], window))
+			continue;
+		window->failed = true;
+		window->tried = detector->trying[i];
+	}
+	if (window->failed)
 		return MISSING_NOT_COMPLETED;
+	if (detector->last_tried.seq <= window->seq)
+		return MISSING_NEVER_ISSUED;
+	window->tried = detector->last_tried;
 	return MISSING_WRONG_SCOPE;
 }
 
@@ -796,7 +677,7 @@ void windows_finish(struct detector *detector)
 					     why_missing(detector, window, run, ending.now));
 		}
 		window->copies = 0;
-		finish_window(detector, i);
+		windows_over(detector, i);
 	}
 }
 
@@ -840,10 +721,10 @@ void windows_destroy(struct detector *detector)
 	for (uint32_t i = 0; i < detector->n_windows; i++)
 		if (detector->windows[i].used)
 			free(detector->windows[i].runs);
-	for (uint32_t i = 0; i < detector->max_holders; i++)
-		free(detector->holders[i].windows);
 	free(detector->domains);
 	free(detector->windows);
 	free(detector->parts);
-	free(detector->holders);
+	windows_let_go_all(detector);
+	free(detector->closed);
+	free(detector->trying);
 }

@@ -9,6 +9,9 @@ int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, u
 	if (tables_store(tables, pa, count, base, step, err))
 		return -1;
 	replay->count.words += count;
+	if (replay->observer->words_changed && tables->n_changes)
+		replay->observer->words_changed(replay->observer->self, tables->changes,
+						tables->n_changes);
 	for (uint32_t i = 0; i < replay->n_units && tables->n_changes; i++) {
 		struct iommu *iommu = replay->units[i].iommu;
 
