@@ -525,7 +525,7 @@ fail:
 
 struct seek {
 	struct imt_source *source;
-	uint64_t number;
+	uint64_t number, next; /* next: record that the next data block begins with */
 	bool found, failed;
 	struct imt_place place;
 };
@@ -549,15 +549,16 @@ static bool seek_place(void *ctx, const struct imt_place *place)
 	struct imt_block block;
 	char what[160];
 
-	if (place->type == IMT_DATA) {
+	if (place->type == IMT_DATA && place->records && place->first == seek->next) {
 		seek->found = seek->number - place->first < place->records;
 		seek->place = *place;
+		seek->next += place->records;
 		return !seek->found;
 	}
-	if (place->type == IMT_DICT)
-		seek->failed = !at_place(seek->source, place, &block) ||
-			       read_payload(seek->source, &block, what) ||
-			       read_dictionary(seek->source, &block, what);
+	seek->failed = place->type == IMT_DATA || !at_place(seek->source, place, &block) ||
+		       (place->type == IMT_DICT &&
+			(read_payload(seek->source, &block, what) ||
+			 read_dictionary(seek->source, &block, what)));
 	return !seek->failed;
 }
 
