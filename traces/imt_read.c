@@ -556,9 +556,8 @@ static bool seek_place(void *ctx, const struct imt_place *place)
 		return !seek->found;
 	}
 	seek->failed = place->type == IMT_DATA || !at_place(seek->source, place, &block) ||
-		       (place->type == IMT_DICT &&
-			(read_payload(seek->source, &block, what) ||
-			 read_dictionary(seek->source, &block, what)));
+		       (place->type == IMT_DICT && (read_payload(seek->source, &block, what) ||
+						    read_dictionary(seek->source, &block, what)));
 	return !seek->failed;
 }
 

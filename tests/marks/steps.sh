@@ -13,7 +13,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 passed=0
 failed=0
-"$iommusim" generate chaos --events=40000 --seed=5 -o "$tmp/chaos.imt" 2>/dev/null || exit 3
+"$iommusim" generate chaos --events=15000 --seed=5 -o "$tmp/chaos.imt" 2>/dev/null || exit 3
 
 # 0 when --verify finds a difference in the recording with the step left out.
 notices() {
