@@ -81,9 +81,12 @@ static void remove_link(struct table_node *node, const struct frame *parent, uns
 
 static void pin(struct tables *tables, struct frame *frame)
 {
+	if (frame->node.pinned)
+		return;
 	frame->node.pinned = true;
 	if (!frame->node.space)
 		frame->node.space = ++tables->spaces;
+	tables->shape++;
 }
 
 static int link_entry(struct tables *tables, struct frame *parent, unsigned entry, unsigned depth);
@@ -105,6 +108,7 @@ static void leave_role(struct tables *tables, struct frame *frame, const struct 
 		unlink_entry(tables, frame, i);
 	node->role = NULL;
 	node->mixed = false;
+	tables->shape++;
 }
 
 /* A frame that becomes a table brings the tables that its words already point to. */
@@ -115,10 +119,13 @@ static int take_role(struct tables *tables, struct frame *frame, const struct ta
 
 	if (frame->node.role && (!frame->node.role->yields || role->yields)) {
 		if (!role->yields && (frame->node.role != role || frame->node.level != level ||
-				      frame->node.part != part))
+				      frame->node.part != part)) {
 			frame->node.mixed = true;
+			tables->shape++;
+		}
 		return 0;
 	}
+	tables->shape++;
 	frame->node.role = role;
 	frame->node.level = (uint8_t)level;
 	frame->node.part = (uint16_t)part;
@@ -153,6 +160,7 @@ static int link_entry(struct tables *tables, struct frame *parent, unsigned entr
 		if (!child)
 			return -1;
 		leave_role(tables, child, view.role, view.level);
+		tables->shape++;
 		if (add_link(&child->node, link))
 			return -1;
 		/* What a device entry points to is the root of an address space. */
@@ -176,6 +184,7 @@ static void unlink_entry(struct tables *tables, struct frame *parent, unsigned e
 		if (child)
 			remove_link(&child->node, parent, entry);
 	}
+	tables->shape += view.kind == ENTRY_TABLE;
 }
 
 /* Input at which an entry of the frame begins, within its table. */
@@ -244,26 +253,71 @@ static int climb(struct tables *tables, const struct frame *frame, struct table_
 	return emit(tables, &change);
 }
 
+/* The way that climb() would take if there is just one and it meets no table of mixed levels. */
+static struct table_path only_path(const struct tables *tables, const struct frame *frame)
+{
+	struct table_path path = { .frame = frame, .shape = tables->shape };
+	unsigned depth = 0;
+
+	for (;;) {
+		const struct table_node *node = &frame->node;
+		const struct table_link *links = links_of(node), *up = NULL;
+
+		for (uint32_t i = 0; i < node->n_links; i++) {
+			const struct table_role *role = links[i].parent->node.role;
+
+			if (!role || role->configuration != node->role->configuration)
+				continue;
+			if (up || links[i].page)
+				return path;
+			up = &links[i];
+		}
+		if (node->mixed || (up != NULL) == node->pinned || depth++ > MAX_DEPTH)
+			return path;
+		if (!up) {
+			path.space = node->space;
+			return path;
+		}
+		frame = up->parent;
+		path.base += entry_input(frame, frame->node.role, up->index);
+	}
+}
+
+/* Tells of a change within the table to every root that it is reached from. */
+static int tell_roots(struct tables *tables, const struct frame *frame, struct table_change *change)
+{
+	struct table_path *path = &tables->paths[frame->pa >> FRAME_LG2 & (TABLE_PATHS - 1)];
+
+	if (path->frame != frame || path->shape != tables->shape)
+		*path = only_path(tables, frame);
+	if (!path->space)
+		return climb(tables, frame, *change, 0);
+	change->space = path->space;
+	change->first += path->base;
+	change->last += path->base;
+	return emit(tables, change);
+}
+
 /* Reports entries [first, last] of the frame, whose first old word is given, as one update. */
 static int report(struct tables *tables, const struct frame *frame, unsigned first, unsigned last,
-		  struct table_change change)
+		  struct table_change *change)
 {
 	const struct table_role *role = frame->node.role;
 	unsigned span = role_span_lg2(role, frame->node.level);
 
-	change.configuration = role->configuration;
-	change.level = frame->node.level;
-	change.first = entry_input(frame, role, first);
-	change.last = entry_input(frame, role, last) + low_mask(span);
+	change->configuration = role->configuration;
+	change->level = frame->node.level;
+	change->first = entry_input(frame, role, first);
+	change->last = entry_input(frame, role, last) + low_mask(span);
 	if (frame->node.watch) {
-		struct table_change watched = change;
+		struct table_change watched = *change;
 
 		watched.space = frame->node.watch;
 		watched.configuration = false;
 		if (emit(tables, &watched))
 			return -1;
 	}
-	return climb(tables, frame, change, 0);
+	return tell_roots(tables, frame, change);
 }
 
 /* One word of a table: the old entry's link is cut, the word is set, the new entry's link made. */
@@ -302,7 +356,7 @@ static int store_table(struct tables *tables, struct frame *frame, unsigned inde
 		    !(frame->node.watch && old != value))
 			continue;
 		if (open && entry > last + 1) {
-			if (report(tables, frame, first, last, change))
+			if (report(tables, frame, first, last, &change))
 				return -1;
 			open = false;
 		}
@@ -319,7 +373,7 @@ static int store_table(struct tables *tables, struct frame *frame, unsigned inde
 		change.pointer |= kind == ENTRY_TABLE;
 		last = entry;
 	}
-	return open ? report(tables, frame, first, last, change) : 0;
+	return open ? report(tables, frame, first, last, &change) : 0;
 }
 
 static int failed(const struct tables *tables, pa_t pa, struct err *err)
@@ -332,17 +386,13 @@ static int failed(const struct tables *tables, pa_t pa, struct err *err)
 		       (unsigned long long)pa, CLIMBS_MAX);
 }
 
-int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, uint64_t step,
-		 struct err *err)
+int tables_store_in(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
+		    uint64_t base, uint64_t step, struct err *err)
 {
-	struct frame *frame = memory_make(tables->memory, pa);
-	unsigned index = (unsigned)bits(pa, FRAME_LG2 - 1, 3);
 	int answer;
 
 	tables->n_changes = tables->climbs = 0;
 	tables->stores += count;
-	if (!frame)
-		return err_no_memory(err, "a table frame");
 	/* Words outside of tables, and leaves where nothing was, change no translation. */
 	if (!frame->node.role ||
 	    (frame->nonzero == 0 && frame->node.role->words_lg2 == 0 && count > 1 && base &&
@@ -350,7 +400,18 @@ int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, 
 		answer = frame_set_run(frame, index, count, base, step);
 	else
 		answer = store_table(tables, frame, index, count, base, step);
-	return answer ? failed(tables, pa, err) : 0;
+	return answer ? failed(tables, frame->pa + index * 8ull, err) : 0;
+}
+
+int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, uint64_t step,
+		 struct err *err)
+{
+	struct frame *frame = memory_make(tables->memory, pa);
+
+	if (!frame)
+		return err_no_memory(err, "a table frame");
+	return tables_store_in(tables, frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3), count, base,
+			       step, err);
 }
 
 int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err)
@@ -364,7 +425,7 @@ int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err
 		return 0;
 	change.old = frame_word(frame, index);
 	entry = index >> frame->node.role->words_lg2;
-	return report(tables, frame, entry, entry, change) ? failed(tables, pa, err) : 0;
+	return report(tables, frame, entry, entry, &change) ? failed(tables, pa, err) : 0;
 }
 
 static struct entry_view plain_view(const uint64_t *words, unsigned level)
@@ -385,8 +446,10 @@ void tables_watch(struct tables *tables, struct frame *frame)
 {
 	if (!frame->node.watch)
 		frame->node.watch = ++tables->spaces;
-	if (!frame->node.role)
-		frame->node.role = &watched_role;
+	if (frame->node.role)
+		return;
+	frame->node.role = &watched_role;
+	tables->shape++;
 }
 
 struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_role *role,

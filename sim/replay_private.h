@@ -138,6 +138,9 @@ int setup_agent(struct replay *replay, uint32_t agent, struct err *err);
 /* words.c: every table word that software writes goes through here. */
 int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		struct err *err);
+/* The same in a frame that is known. */
+int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
+		   uint64_t base, uint64_t step, struct err *err);
 pa_t words_new_table(struct replay *replay);
 
 /* table_writer.c */

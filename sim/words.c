@@ -1,13 +1,11 @@
 /* Table words on their way to memory and to the caches of every unit. */
 #include "sim/replay_private.h"
 
-int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
-		struct err *err)
+/* Every unit hears what the store that was just made means for its caches. */
+static void tell_units(struct replay *replay, unsigned count)
 {
 	struct tables *tables = replay->tables;
 
-	if (tables_store(tables, pa, count, base, step, err))
-		return -1;
 	replay->count.words += count;
 	for (uint32_t i = 0; i < replay->n_units && tables->n_changes; i++) {
 		struct iommu *iommu = replay->units[i].iommu;
@@ -16,6 +14,23 @@ int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, u
 		iommu->model->tables_changed(iommu, replay->event, tables->changes,
 					     tables->n_changes);
 	}
+}
+
+int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
+		struct err *err)
+{
+	if (tables_store(replay->tables, pa, count, base, step, err))
+		return -1;
+	tell_units(replay, count);
+	return 0;
+}
+
+int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
+		   uint64_t base, uint64_t step, struct err *err)
+{
+	if (tables_store_in(replay->tables, frame, index, count, base, step, err))
+		return -1;
+	tell_units(replay, count);
 	return 0;
 }
 

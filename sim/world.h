@@ -44,6 +44,11 @@ struct domain {
 	uint64_t holders;
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
 	uint32_t n_atcs;
+	/* The table of smallest pages that software wrote last, for as long as the graph of tables has
+	 * this shape (struct tables): where it begins, NULL for none. */
+	struct frame *last_table;
+	iova_t last_table_first;
+	uint64_t last_table_shape;
 	struct imap *ledger;
 	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
 };
