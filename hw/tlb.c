@@ -243,21 +243,17 @@ uint64_t tlb_victim_rare(struct tlb *tlb, uint64_t set)
 /* A way without a copy goes behind those that have one, so that fills take it first. */
 static void to_back(struct tlb *tlb, uint64_t set, uint64_t way)
 {
-	unsigned place, back = tlb->back;
-	uint64_t order;
+	uint64_t order, before, behind;
 
 	if (!ordered(tlb)) {
 		tlb->order[set * tlb->stride + way] = 0;
 		return;
 	}
 	order = tlb->order[set];
-	place = tlb_order_place(order, way);
-	for (; place < back; place += 4) {
-		uint64_t next = order >> (place + 4) & 15;
-
-		order = (order & ~(15ull << place)) | next << place;
-	}
-	tlb->order[set] = (order & ~(15ull << back)) | way << back;
+	before = (1ull << tlb_order_place(order, way)) - 1;
+	behind = low_mask(tlb->back) & ~before;
+	tlb->order[set] = (order & ~tlb->order_mask) | (order & before) | (order >> 4 & behind) |
+			  way << tlb->back;
 }
 
 static void remove_at(struct tlb *tlb, uint64_t set, uint64_t way, const struct tlb_at *at)
@@ -279,16 +275,14 @@ static bool in_scope(const struct tlb *tlb, const struct tlb_scope *scope, const
 	return tlb_first(tlb, at) <= scope->last && tlb_last(tlb, at) >= scope->first;
 }
 
-/* Visits the copy in that way; true when it was removed. */
-static bool visit_way(struct tlb *tlb, const struct tlb_scope *scope, uint64_t set, uint64_t way,
-		      tlb_visitor *visit, void *ctx)
+/* Visits the copy in that way, which is in scope; 1 when it was removed, else 0. */
+static inline unsigned visit_way(struct tlb *tlb, uint64_t set, uint64_t way,
+				 const struct tlb_at *at, tlb_visitor *visit, void *ctx)
 {
-	struct tlb_at at = tlb_at_index(tlb, set * tlb->stride + way);
-
-	if (!in_scope(tlb, scope, &at) || !visit(ctx, tlb, &at))
-		return false;
-	remove_at(tlb, set, way, &at);
-	return true;
+	if (!visit(ctx, tlb, at))
+		return 0;
+	remove_at(tlb, set, way, at);
+	return 1;
 }
 
 static uint64_t scan(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *visit, void *ctx)
@@ -296,13 +290,16 @@ static uint64_t scan(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor
 	uint64_t removed = 0;
 
 	for (uint64_t set = 0; set < tlb->sets && tlb->count; set++)
-		for (uint64_t way = 0; way < tlb->ways; way++)
-			if (tlb->entries[set * tlb->stride + way].key != NO_KEY)
-				removed += visit_way(tlb, scope, set, way, visit, ctx);
+		for (uint64_t way = 0; way < tlb->ways; way++) {
+			struct tlb_at at = tlb_at_index(tlb, set * tlb->stride + way);
+
+			if (*at.key != NO_KEY && in_scope(tlb, scope, &at))
+				removed += visit_way(tlb, set, way, &at, visit, ctx);
+		}
 	return removed;
 }
 
-/* All pages of one size in the range, each in its set. */
+/* All pages of one size in the range, each in its set: the key says tag and range. */
 static uint64_t probe(struct tlb *tlb, const struct tlb_scope *scope, unsigned page_lg2,
 		      tlb_visitor *visit, void *ctx)
 {
@@ -313,8 +310,12 @@ static uint64_t probe(struct tlb *tlb, const struct tlb_scope *scope, unsigned p
 		uint64_t set = tlb_set(tlb, iova, page_lg2);
 		uint64_t way = tlb_find(tlb, set, tlb_key(tlb, scope->tag, iova, page_lg2));
 
-		if (way != UINT64_MAX)
-			removed += visit_way(tlb, scope, set, way, visit, ctx);
+		if (way != UINT64_MAX) {
+			struct tlb_at at = tlb_at_index(tlb, set * tlb->stride + way);
+
+			if (!scope->space || at.copy->space == scope->space)
+				removed += visit_way(tlb, set, way, &at, visit, ctx);
+		}
 		if (page == last)
 			return removed;
 	}

@@ -45,8 +45,7 @@ int answers_adopt(struct replay *replay, const struct event *event,
 	if (!event_has(event, DMA_PA) || !domain->before || imap_at(domain->touched, event->addr) ||
 	    imap_at(domain->ledger, event->addr))
 		return 0;
-	if (event->addr > low_mask(replay->units[0].iommu->model->address_bits(
-				  replay->units[0].iommu, domain->levels)))
+	if (event->addr > domain->highest)
 		return 0;
 	replay->count.adopted++;
 	answer = update_adopt(replay, domain, event->addr,

@@ -165,7 +165,11 @@ int writer_protect(struct replay *replay, struct domain *domain, iova_t first, i
 /* The range of the leaf at iova, or false where there is none. */
 bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova,
 		 iova_t *first, iova_t *last);
-uint64_t writer_words(const struct replay *replay, iova_t first, iova_t last);
+/* At most how many words an update of the range writes, with the smallest pages. */
+static inline uint64_t writer_words(const struct domain *domain, iova_t first, iova_t last)
+{
+	return (last - first) >> domain->format->granule_lg2;
+}
 void writer_free_tables(struct replay *replay, struct freed_table *list);
 
 /* updates.c */

@@ -21,9 +21,7 @@ static struct writer writer_of(struct replay *replay, struct domain *domain,
 			       const struct write_rules *rules, struct write_outcome *outcome,
 			       struct err *err)
 {
-	struct iommu *iommu = replay->units[0].iommu;
-
-	return (struct writer){ replay, domain, iommu->model->format(iommu), rules, outcome, err };
+	return (struct writer){ replay, domain, domain->format, rules, outcome, err };
 }
 
 static unsigned span_lg2(const struct pt_format *format, unsigned level)
@@ -289,8 +287,7 @@ int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t p
 bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova,
 		 iova_t *first, iova_t *last)
 {
-	struct iommu *iommu = replay->units[0].iommu;
-	const struct pt_format *format = iommu->model->format(iommu);
+	const struct pt_format *format = domain->format;
 	pa_t table = domain->root;
 
 	for (unsigned level = domain->levels; level-- > 0;) {
@@ -400,12 +397,4 @@ int writer_protect(struct replay *replay, struct domain *domain, iova_t first, i
 	struct writer w = writer_of(replay, domain, rules, outcome, err);
 
 	return protect_table(&w, domain->root, domain->levels - 1, first, last, perm);
-}
-
-/* At most how many words an update of the range writes with the smallest pages. */
-uint64_t writer_words(const struct replay *replay, iova_t first, iova_t last)
-{
-	struct iommu *iommu = replay->units[0].iommu;
-
-	return (last - first) >> iommu->model->format(iommu)->granule_lg2;
 }

@@ -15,25 +15,22 @@ static bool linux_policy(const struct replay *replay)
 static int range_of(const struct replay *replay, const struct domain *domain,
 		    const struct event *event, uint64_t size, iova_t *last, struct err *err)
 {
-	struct iommu *iommu = replay->units[0].iommu;
-	unsigned width = iommu->model->address_bits(iommu, domain->levels);
-
 	*last = event->addr + (size - 1);
 	if ((event->addr | size) & 0xfff)
 		return replay_error(replay, ERR_INPUT, err,
 				    "iova=0x%llx size=0x%llx: expected a multiple of 4K pages",
 				    (unsigned long long)event->addr, (unsigned long long)size);
-	if (*last > low_mask(width))
+	if (*last > domain->highest)
 		return replay_error(
 			replay, ERR_INPUT, err,
 			"iova 0x%llx is beyond the %u address bits of this machine's tables; "
 			"choose a deeper table (vtd.levels_5) or another model",
-			(unsigned long long)*last, width);
-	if (writer_words(replay, event->addr, *last) > replay->machine->run.table_words)
+			(unsigned long long)*last, log2_floor(domain->highest) + 1);
+	if (writer_words(domain, event->addr, *last) > replay->machine->run.table_words)
 		return replay_error(
 			replay, ERR_LIMIT, err,
 			"would write up to %llu table words; limits.table_words is %llu",
-			(unsigned long long)writer_words(replay, event->addr, *last),
+			(unsigned long long)writer_words(domain, event->addr, *last),
 			(unsigned long long)replay->machine->run.table_words);
 	return 0;
 }
@@ -133,12 +130,11 @@ static int cut_touched(void *ctx, const struct imap_entry *piece)
 static int touch(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		 struct err *err)
 {
-	struct imap_entry entry = { .first = first,
-				    .last = last,
-				    .value = { replay->now_ns, replay->event_moved } };
+	struct imap_entry entry;
 
 	if (!domain->touched)
 		return 0;
+	entry = (struct imap_entry){ first, last, { replay->now_ns, replay->event_moved } };
 	if (imap_cut(domain->touched, first, last, cut_touched, NULL) ||
 	    imap_insert(domain->touched, &entry))
 		return err_no_memory(err, "the ledger of touched pages");
@@ -343,9 +339,7 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
 		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + 0xfff) & ~0xfffull;
 
-		if (done - 1 <= low_mask(replay->units[0].iommu->model->address_bits(
-					replay->units[0].iommu, domain->levels)) -
-					first)
+		if (done - 1 <= domain->highest - first)
 			last = first + done - 1; /* more or less than asked, as recorded */
 	}
 	if (rules.widen) {
@@ -516,13 +510,12 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 	uint32_t number =
 		change->space < replay->n_spaces ? replay->space_domain[change->space] : NAME_NONE;
 	struct domain *domain = number != NAME_NONE ? replay->domains[number] : NULL;
-	struct iommu *iommu = replay->units[0].iommu;
 	struct segments segments = { 0 };
 	int answer;
 
 	if (!domain || change->configuration)
 		return 0;
-	if (entry_segments(replay, iommu->model->format(iommu), change->now, change->level,
+	if (entry_segments(replay, domain->format, change->now, change->level,
 			   change->first, TLB_PERM, &segments)) {
 		free(segments.items);
 		return err_no_memory(err, "a table's translations");

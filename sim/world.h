@@ -35,6 +35,8 @@ struct domain {
 	uint64_t tag;	 /* domain id */
 	pa_t root;
 	unsigned levels;
+	const struct pt_format *format; /* of its tables */
+	iova_t highest;			/* address that they can map */
 	bool raw;	  /* root= given: described by write events alone */
 	bool before;	  /* existed before the recording began */
 	uint32_t space;	  /* of its tables */
