@@ -56,6 +56,7 @@ struct window {
 	uint32_t next; /* whose software side closed at the same instant, NO_WINDOW: none */
 	bool used, inferred;
 	uint8_t cause;
+	bool noted; /* its parts are in the spans of its domain */
 	bool ever_held,
 		by_implementation; /* the last copy went with a flush that did not ask for it */
 	uint32_t domain, parts;	   /* head of the chain of its parts */

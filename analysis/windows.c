@@ -92,6 +92,7 @@ static uint32_t open_window(struct detector *detector, const struct removal *rem
 		.used = true,
 		.inferred = removal->inferred,
 		.cause = (uint8_t)removal->cause,
+		.noted = true,
 		.domain = removal->domain->number,
 		.parts = NO_WINDOW,
 		.event = removal->event,
@@ -214,8 +215,9 @@ void window_over(struct detector *detector, uint32_t number)
 	struct dropping dropping = { detector, number };
 
 	tell(detector, window);
-	spans_update(detector->domains[window->domain].spans, window->first, window->last,
-		     keep_others, &dropping);
+	if (window->noted)
+		spans_update(detector->domains[window->domain].spans, window->first, window->last,
+			     keep_others, &dropping);
 	for (uint32_t part = window->parts, next; part != NO_WINDOW; part = next) {
 		next = part_at(detector, part)->next;
 		pool_give(&detector->parts, part);
@@ -301,9 +303,12 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	if (add_run(window, &closing->run))
 		detector_fails(closing->detector, "exposure windows");
 	window->open_bytes -= last - first + 1;
-	if (!window->open_bytes)
-		note_done(closing, part->window);
-	return true;
+	if (window->open_bytes)
+		return true;
+	note_done(closing, part->window);
+	/* the usual end, of a window of one stretch that no copy holds any more */
+	window->noted = window->copies || first != window->first || last != window->last;
+	return window->noted;
 }
 
 static void close_range(struct closing *closing, uint32_t domain, iova_t first, iova_t last)

@@ -37,10 +37,14 @@ static void read_entry(const struct frame *frame, const struct table_role *role,
 		words[i] = frame_word(frame, (entry << role->words_lg2) + i);
 }
 
-static struct entry_view view_entry(const struct frame *frame, unsigned entry)
+static inline struct entry_view view_entry(const struct frame *frame, unsigned entry)
 {
 	uint64_t words[ENTRY_WORDS_MAX];
 
+	if (frame->node.role->words_lg2 == 0) {
+		words[0] = frame_word(frame, entry);
+		return frame->node.role->view(words, frame->node.level);
+	}
 	read_entry(frame, frame->node.role, entry, words);
 	return frame->node.role->view(words, frame->node.level);
 }
@@ -320,6 +324,12 @@ static int report(struct tables *tables, const struct frame *frame, unsigned fir
 	return tell_roots(tables, frame, change);
 }
 
+/* Page tables of level 0 hold leaves, so nothing is linked from them. */
+static bool points_on(const struct table_node *node)
+{
+	return node->level > 0 || node->role->configuration;
+}
+
 /* One word of a table: the old entry's link is cut, the word is set, the new entry's link made. */
 static int store_word(struct tables *tables, struct frame *frame, unsigned index, uint64_t value,
 		      enum entry_kind *old_kind)
@@ -331,7 +341,7 @@ static int store_word(struct tables *tables, struct frame *frame, unsigned index
 		unlink_entry(tables, frame, entry);
 	if (frame_set(frame, index, value))
 		return -1;
-	return link_entry(tables, frame, entry, 0);
+	return points_on(&frame->node) ? link_entry(tables, frame, entry, 0) : 0;
 }
 
 static int store_table(struct tables *tables, struct frame *frame, unsigned index, unsigned count,

@@ -200,19 +200,6 @@ bool tlb_at(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned page_lg2,
 	return true;
 }
 
-iova_t tlb_first(const struct tlb *tlb, const struct tlb_at *at)
-{
-	uint64_t page = *at->key & low_mask(tlb->tag_shift);
-
-	/* drop the size marker: the page number at 4 KiB granularity is above it */
-	return (page >> (at->copy->page_lg2 - 11)) << at->copy->page_lg2;
-}
-
-uint64_t tlb_tag_of(const struct tlb *tlb, const struct tlb_at *at)
-{
-	return *at->key >> tlb->tag_shift;
-}
-
 /* With stamps: the oldest; a way without a copy has stamp 0. */
 static uint64_t oldest(const struct tlb *tlb, uint64_t set)
 {

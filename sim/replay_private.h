@@ -98,6 +98,8 @@ struct replay {
 	uint32_t n_handle_lists;
 	struct agent_target *agents;
 	uint32_t n_agents;
+	struct domain **agent_domains; /* of the agents that named one so far */
+	uint32_t n_agent_domains;
 	uint32_t *space_domain; /* domain number by space */
 	uint32_t n_spaces;
 	struct flush_queue **queues; /* by domain number */
@@ -132,7 +134,29 @@ int setup_declare(struct replay *replay, const struct event *event, struct err *
 int setup_attach(struct replay *replay, const struct event *event, struct err *err);
 int setup_detach(struct replay *replay, const struct event *event, struct err *err);
 struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
-struct domain *setup_domain(struct replay *replay, const struct event *event, struct err *err);
+/* The domain that the event names, if an earlier one did too; else NULL. */
+static inline struct domain *setup_known_domain(const struct replay *replay,
+						const struct event *event)
+{
+	return event->agent < replay->n_agent_domains ? replay->agent_domains[event->agent] : NULL;
+}
+/* Whether it names one. */
+static inline bool setup_names_domain(const struct replay *replay, const struct event *event)
+{
+	return setup_known_domain(replay, event) ||
+	       (event->agent != EVENT_NO_AGENT &&
+		names_agent_of(replay->names, event->agent).domain != NAME_NONE);
+}
+/* The one that it names; NULL: it was never declared. */
+struct domain *setup_first_domain(struct replay *replay, const struct event *event,
+				  struct err *err);
+static inline struct domain *setup_domain(struct replay *replay, const struct event *event,
+					  struct err *err)
+{
+	struct domain *known = setup_known_domain(replay, event);
+
+	return known ? known : setup_first_domain(replay, event, err);
+}
 int setup_agent(struct replay *replay, uint32_t agent, struct err *err);
 
 /* words.c: every table word that software writes goes through here. */

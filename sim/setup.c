@@ -86,8 +86,8 @@ static int root_of_domain(struct replay *replay, struct domain *domain, struct e
 
 	if (!domain->raw)
 		domain->root = words_new_table(replay);
-	frame = tables_root(replay->tables, domain->root, domain->format->role,
-			    domain->levels - 1, err);
+	frame = tables_root(replay->tables, domain->root, domain->format->role, domain->levels - 1,
+			    err);
 	if (!frame)
 		return -1;
 	domain->space = frame->node.space;
@@ -254,15 +254,21 @@ int setup_declare(struct replay *replay, const struct event *event, struct err *
 	return 0;
 }
 
-struct domain *setup_domain(struct replay *replay, const struct event *event, struct err *err)
+struct domain *setup_first_domain(struct replay *replay, const struct event *event, struct err *err)
 {
 	uint32_t number = names_agent_of(replay->names, event->agent).domain;
 
-	if (number < replay->n_domains && replay->domains[number])
-		return replay->domains[number];
-	replay_error(replay, ERR_INPUT, err,
-		     "its domain was never declared; a `domain` event must come first");
-	return NULL;
+	if (number >= replay->n_domains || !replay->domains[number]) {
+		replay_error(replay, ERR_INPUT, err,
+			     "its domain was never declared; a `domain` event must come first");
+		return NULL;
+	}
+	if (grow((void **)&replay->agent_domains, &replay->n_agent_domains, event->agent,
+		 sizeof *replay->agent_domains)) {
+		err_no_memory(err, "agents");
+		return NULL;
+	}
+	return replay->agent_domains[event->agent] = replay->domains[number];
 }
 
 int setup_agent(struct replay *replay, uint32_t agent, struct err *err)

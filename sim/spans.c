@@ -116,17 +116,10 @@ static int split(struct spans *spans, struct imap_entry *whole, uint64_t at)
 	return -1;
 }
 
-/*
- * The lowest interval in [first, last], or NULL; none of them sticks out any more. An interval that is
- * just that range, the usual case, is found by one search. -1: no memory.
- */
-static int isolate(struct spans *spans, uint64_t first, uint64_t last, struct imap_entry **lowest)
+/* isolate() where the lowest interval is not just the range. */
+static int isolate_parts(struct spans *spans, struct imap_entry *held, uint64_t first,
+			 uint64_t last, struct imap_entry **lowest)
 {
-	struct imap_entry *held = imap_first_in(spans->map, first, last);
-
-	*lowest = held;
-	if (!held || (held->first == first && held->last == last))
-		return 0;
 	if (held->first < first && split(spans, held, first))
 		return -1;
 	held = imap_at(spans->map, last);
@@ -134,6 +127,21 @@ static int isolate(struct spans *spans, uint64_t first, uint64_t last, struct im
 		return -1;
 	*lowest = imap_first_in(spans->map, first, last);
 	return 0;
+}
+
+/*
+ * The lowest interval in [first, last], or NULL; none of them sticks out any more. An interval that is
+ * just that range, the usual case, is found by one search. -1: no memory.
+ */
+static inline int isolate(struct spans *spans, uint64_t first, uint64_t last,
+			  struct imap_entry **lowest)
+{
+	struct imap_entry *held = imap_first_in(spans->map, first, last);
+
+	*lowest = held;
+	if (!held || (held->first == first && held->last == last))
+		return 0;
+	return isolate_parts(spans, held, first, last, lowest);
 }
 
 static int fill_gap(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)

@@ -515,8 +515,8 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 
 	if (!domain || change->configuration)
 		return 0;
-	if (entry_segments(replay, domain->format, change->now, change->level,
-			   change->first, TLB_PERM, &segments)) {
+	if (entry_segments(replay, domain->format, change->now, change->level, change->first,
+			   TLB_PERM, &segments)) {
 		free(segments.items);
 		return err_no_memory(err, "a table's translations");
 	}
