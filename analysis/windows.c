@@ -85,25 +85,29 @@ static bool extends(const struct detector *detector, const struct removal *remov
 static uint32_t open_window(struct detector *detector, const struct removal *removal)
 {
 	uint32_t at = pool_take(&detector->windows);
+	struct window *window;
 
 	if (at == NO_WINDOW)
 		return at;
-	*window_at(detector, at) = (struct window){
-		.used = true,
-		.inferred = removal->inferred,
-		.cause = (uint8_t)removal->cause,
-		.noted = true,
-		.domain = removal->domain->number,
-		.parts = NO_WINDOW,
-		.event = removal->event,
-		.time_ns = removal->time_ns,
-		.seq = removal->seq,
-		.first = removal->first,
-		.last = removal->first - 1,
-		.hw_first = FINDING_NONE,
-		.hw_last = FINDING_NONE,
-		.use_event = FINDING_NONE,
-	};
+	window = window_at(detector, at);
+	/* field by field: tried and run say nothing yet, and they are most of its bytes */
+	window->used = window->noted = true;
+	window->ever_held = window->by_implementation = false;
+	window->copies = 0;
+	window->uses = window->hw_since = window->hw_total = 0;
+	window->hw_first = window->hw_last = window->use_event = FINDING_NONE;
+	window->inferred = removal->inferred;
+	window->cause = (uint8_t)removal->cause;
+	window->domain = removal->domain->number;
+	window->parts = NO_WINDOW;
+	window->event = removal->event;
+	window->time_ns = removal->time_ns;
+	window->seq = removal->seq;
+	window->first = removal->first;
+	window->last = removal->first - 1;
+	window->open_bytes = 0;
+	window->runs = NULL;
+	window->n_runs = window->max_runs = 0;
 	count_open(detector, removal->domain->number, true);
 	return detector->last_window = at;
 }
@@ -145,19 +149,23 @@ void windows_removed(struct detector *detector, const struct removal *removal)
 
 /* ---- closing ----------------------------------------------------------------------------------- */
 
-static int add_run(struct window *window, const struct closed_run *run)
+/* Bytes [first, last] of the window end as `run` says, whose own range is not looked at. */
+static int add_run(struct window *window, iova_t first, iova_t last, const struct closed_run *run)
 {
-	struct closed_run *last =
+	struct closed_run *prior =
 		window->n_runs > 1 ? &window->runs[window->n_runs - 1] : &window->run;
 
+	window->open_bytes -= last - first + 1;
 	if (!window->n_runs) {
 		window->run = *run;
+		window->run.first = first;
+		window->run.last = last;
 		window->n_runs = 1;
 		return 0;
 	}
-	if (last->op == run->op && last->how == run->how && last->left == run->left &&
-	    last->last + 1 == run->first) {
-		last->last = run->last;
+	if (prior->op == run->op && prior->how == run->how && prior->left == run->left &&
+	    prior->last + 1 == first) {
+		prior->last = last;
 		return 0;
 	}
 	if (window->n_runs >= window->max_runs) {
@@ -171,7 +179,10 @@ static int add_run(struct window *window, const struct closed_run *run)
 		window->runs = runs;
 		window->max_runs = max;
 	}
-	window->runs[window->n_runs++] = *run;
+	prior = &window->runs[window->n_runs++];
+	*prior = *run;
+	prior->first = first;
+	prior->last = last;
 	return 0;
 }
 
@@ -254,19 +265,29 @@ static uint64_t holders_of(const struct detector *detector, const struct domain 
 	return 0;
 }
 
-/* What an invalidation, a restoring map or the end does to the parts in a range. */
-struct closing {
-	struct detector *detector;
-	const struct inval_op *op; /* or NULL */
-	bool atc;		   /* op is of a device TLB */
-	bool restore;
-	unsigned perm; /* of the restoring map, as iova and pa */
+/* A translation that is there again. */
+struct restored {
 	iova_t iova;
 	pa_t pa;
-	uint64_t units;			/* no longer needed */
-	struct closed_run run;		/* how, when, by whom */
-	uint32_t first_done, last_done; /* windows whose software side closed with this */
+	unsigned perm;
 };
+
+/* What an invalidation or a restoring map does to the parts in a range. */
+struct closing {
+	struct detector *detector;
+	const struct inval_op *op;	 /* or NULL: */
+	const struct restored *restored; /* else NULL */
+	bool atc;			 /* op is of a device TLB */
+	uint32_t first_done, last_done;	 /* windows whose software side closed with this */
+	uint64_t units;			 /* no longer needed */
+	struct closed_run run;		 /* how, when, by whom */
+};
+
+static bool restores(const struct restored *restored, const struct part *part, iova_t first)
+{
+	return (restored->perm & part->lost) == part->lost &&
+	       part->pa + (first - part->first) == restored->pa + (first - restored->iova);
+}
 
 static void note_done(struct closing *closing, uint32_t number)
 {
@@ -289,20 +310,15 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	/* An ATC refills from a stale IOTLB: its flush counts only if issued after that one's end. */
 	if (closing->atc && (holders_units(*data) || closing->op->seq <= part->flushed))
 		return true;
-	if (closing->restore &&
-	    ((closing->perm & part->lost) != part->lost ||
-	     part->pa + (first - part->first) != closing->pa + (first - closing->iova)))
+	if (closing->restored && !restores(closing->restored, part, first))
 		return true;
 	*data &= ~closing->units;
 	if (!closing->atc && !holders_units(*data))
 		part->flushed = replay_seq(closing->detector->replay);
 	if (*data)
 		return true;
-	closing->run.first = first;
-	closing->run.last = last;
-	if (add_run(window, &closing->run))
+	if (add_run(window, first, last, &closing->run))
 		detector_fails(closing->detector, "exposure windows");
-	window->open_bytes -= last - first + 1;
 	if (window->open_bytes)
 		return true;
 	note_done(closing, part->window);
@@ -327,15 +343,13 @@ static void close_range(struct closing *closing, uint32_t domain, iova_t first, 
 void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
 		    iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns)
 {
+	const struct restored restored = { first, pa, perm };
 	struct closing closing;
 
 	if (domain->number >= detector->n_domains || !detector->domains[domain->number].open)
 		return;
 	closing = (struct closing){ .detector = detector,
-				    .restore = true,
-				    .perm = perm,
-				    .iova = first,
-				    .pa = pa,
+				    .restored = &restored,
 				    .units = UINT64_MAX,
 				    .run = { .end_ns = time_ns,
 					     .by = event,
@@ -461,9 +475,7 @@ static bool end_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uin
 {
 	struct ending *ending = ctx;
 	struct window *window = window_at(ending->detector, part_at(ending->detector, key)->window);
-	struct closed_run run = { .first = first,
-				  .last = last,
-				  .end_ns = ending->now,
+	struct closed_run run = { .end_ns = ending->now,
 				  .by = NO_EVENT,
 				  .op = UINT64_MAX,
 				  .left = *data,
@@ -473,9 +485,8 @@ static bool end_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uin
 		return true;
 	*data = 0;
 	window->tried = ending->detector->domains[window->domain].tried;
-	if (add_run(window, &run))
+	if (add_run(window, first, last, &run))
 		detector_fails(ending->detector, "exposure windows");
-	window->open_bytes -= last - first + 1;
 	return true;
 }
 

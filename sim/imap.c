@@ -141,12 +141,10 @@ static void join(struct imap *map, size_t at)
 }
 
 /* After a removal. An empty chunk that is the only one stays, for what comes next. */
-static void settle(struct imap *map, size_t at)
+static void settle_sparse(struct imap *map, size_t at)
 {
 	uint32_t n = map->parts[at].chunk->n;
 
-	if (n >= SPARSE || map->n_parts == 1)
-		return;
 	if (n == 0)
 		drop_chunk(map, at);
 	else if (at + 1 < map->n_parts && n + map->parts[at + 1].chunk->n <= JOINED)
@@ -155,36 +153,47 @@ static void settle(struct imap *map, size_t at)
 		join(map, at - 1);
 }
 
+static inline void settle(struct imap *map, size_t at)
+{
+	if (map->parts[at].chunk->n < SPARSE && map->n_parts > 1)
+		settle_sparse(map, at);
+}
+
 /* ---- changes -------------------------------------------------------------------------------- */
 
-static inline void put_entry(struct imap *map, size_t at, uint32_t slot,
-			     const struct imap_entry *entry)
+/* Makes a place for an entry; all of it is the caller's to set. */
+static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t slot,
+					   uint64_t last)
 {
 	struct imap_chunk *chunk = map->parts[at].chunk;
+	struct imap_entry *entry = &chunk->entries[slot];
 
-	memmove(chunk->entries + slot + 1, chunk->entries + slot,
-		(chunk->n - slot) * sizeof *entry);
-	chunk->entries[slot] = *entry;
+	if (slot < chunk->n)
+		memmove(entry + 1, entry, (chunk->n - slot) * sizeof *entry);
 	chunk->n++;
 	map->count++;
 	/* reaches into the gap before the next chunk */
-	if (at + 1 < map->n_parts && map->parts[at + 1].key <= entry->last)
-		map->parts[at + 1].key = entry->last + 1;
+	if (at + 1 < map->n_parts && map->parts[at + 1].key <= last)
+		map->parts[at + 1].key = last + 1;
+	return entry;
 }
 
-int imap_insert(struct imap *map, const struct imap_entry *entry)
+struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
 {
+	struct imap_entry *entry;
 	uint32_t slot;
 	size_t at;
 
 	if (!map->n_parts && !add_chunk(map, 0, 0))
-		return -1;
-	at = imap_chunk_of(map, entry->first);
-	slot = imap_slot_of(map->parts[at].chunk, entry->first);
-	if (map->parts[at].chunk->n == CHUNK && make_room(map, entry->first, &at, &slot))
-		return -1;
-	put_entry(map, at, slot, entry);
-	return 0;
+		return NULL;
+	at = imap_chunk_of(map, first);
+	slot = imap_slot_of(map->parts[at].chunk, first);
+	if (map->parts[at].chunk->n == CHUNK && make_room(map, first, &at, &slot))
+		return NULL;
+	entry = put_entry(map, at, slot, last);
+	entry->first = first;
+	entry->last = last;
+	return entry;
 }
 
 /* The entry ends before `at` from now on; what began there is returned. */
@@ -227,7 +236,7 @@ static int split_at(struct imap *map, uint64_t addr)
 	if (!entry)
 		return 0;
 	right = take_right(map, entry, addr);
-	put_entry(map, at, slot + 1, &right);
+	*put_entry(map, at, slot + 1, right.last) = right;
 	return 0;
 }
 
@@ -245,7 +254,8 @@ void imap_erase(struct imap *map, struct imap_entry *entry)
 	struct imap_entry *end = chunk->entries + chunk->n;
 
 	assert(entry >= chunk->entries && entry < end); /* the map's own entry, not a copy */
-	memmove(entry, entry + 1, (size_t)(end - entry - 1) * sizeof *entry);
+	if (entry + 1 < end)
+		memmove(entry, entry + 1, (size_t)(end - entry - 1) * sizeof *entry);
 	chunk->n--;
 	map->count--;
 	settle(map, at);
@@ -279,7 +289,7 @@ static int cut_hole(struct imap *map, struct cutting *cutting)
 	assert(entry); /* the caller has seen it */
 	middle = take_right(map, entry, cutting->first);
 	right = take_right(map, &middle, cutting->last + 1);
-	put_entry(map, at, slot + 1, &right);
+	*put_entry(map, at, slot + 1, right.last) = right;
 	tell(cutting, &middle);
 	return cutting->answer;
 }
@@ -303,7 +313,8 @@ static bool cut_chunk(struct imap *map, struct cutting *cutting, size_t at, uint
 	}
 	if (!n)
 		return more;
-	memmove(entry - n, entry, (size_t)(end - entry) * sizeof *entry);
+	if (entry < end)
+		memmove(entry - n, entry, (size_t)(end - entry) * sizeof *entry);
 	chunk->n -= n;
 	map->count -= n;
 	settle(map, at);

@@ -112,8 +112,9 @@ static inline struct imap_entry *imap_at(const struct imap *map, uint64_t addr)
 /* The entry after `entry`, which is the map's own and no copy, or NULL. */
 struct imap_entry *imap_next(const struct imap *map, const struct imap_entry *entry);
 
-/* The entry is copied, lies outside the map, and must not overlap any that is there. -1: no memory. */
-int imap_insert(struct imap *map, const struct imap_entry *entry);
+/* A new entry, which must not overlap any that is there; its value is the caller's to set. NULL: no
+ * memory. */
+struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last);
 
 /*
  * Removes [first, last]: entries that stick out are split, removed pieces are handed to `piece`

@@ -10,10 +10,6 @@ static int new_pending(struct replay *replay, uint32_t *number, struct err *err)
 		if (replay->pending[i].used)
 			continue;
 		*number = i;
-		memset(&replay->pending[i], 0, sizeof replay->pending[i]);
-		replay->pending[i].used = true;
-		replay->pending[i].fq_domain = NAME_NONE;
-		replay->pending[i].op.done_event = NO_EVENT;
 		return 0;
 	}
 	uint32_t n = replay->n_pending ? replay->n_pending * 2 : 16;
@@ -111,12 +107,18 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	if (new_pending(replay, number, err))
 		return -1;
 	pending = &replay->pending[*number];
+	pending->used = true; /* field by field: op.command and op.scope are set below */
+	pending->has_id = pending->returns = false;
+	pending->free = NULL;
+	pending->fq_domain = NAME_NONE;
 	pending->op.seq = ++replay->seq;
 	pending->op.event = replay->event;
-	pending->op.time_ns = replay->now_ns;
+	pending->op.time_ns = pending->op.done_ns = replay->now_ns;
+	pending->op.done_event = NO_EVENT;
 	pending->op.unit = unit;
 	pending->op.domain = domain ? domain->number : NAME_NONE;
 	pending->op.policy = policy;
+	pending->op.failed = false;
 	if (native)
 		pending->op.command = *native;
 	else

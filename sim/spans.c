@@ -110,10 +110,13 @@ static int split(struct spans *spans, struct imap_entry *whole, uint64_t at)
 			return -1;
 	}
 	whole->last = at - 1;
-	if (imap_insert(spans->map, &right) == 0)
-		return 0;
-	imap_at(spans->map, at - 1)->last = right.last;
-	return -1;
+	whole = imap_insert(spans->map, right.first, right.last);
+	if (!whole) {
+		imap_at(spans->map, at - 1)->last = right.last;
+		return -1;
+	}
+	*whole = right;
+	return 0;
 }
 
 /* isolate() where the lowest interval is not just the range. */
@@ -146,7 +149,14 @@ static inline int isolate(struct spans *spans, uint64_t first, uint64_t last,
 
 static int fill_gap(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
-	return imap_insert(spans->map, &(struct imap_entry){ first, last, { key, data, NO_NOTE } });
+	struct imap_entry *entry = imap_insert(spans->map, first, last);
+
+	if (!entry)
+		return -1;
+	entry->value[KEY] = key;
+	entry->value[DATA] = data;
+	entry->value[OLDER] = NO_NOTE;
+	return 0;
 }
 
 int spans_add(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)

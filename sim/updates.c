@@ -35,41 +35,49 @@ static int range_of(const struct replay *replay, const struct domain *domain,
 	return 0;
 }
 
+/* What an update takes from the ledger of a domain, and what it leaves in place. */
 struct removing {
 	struct replay *replay;
 	struct domain *domain;
-	struct removal removal; /* cause, event, time, seq are set */
-	iova_t asked_first, asked_last;
+	enum removal_cause cause;
 	unsigned kept; /* permission bits that stay when the target stays */
+	bool inferred;
 	bool same_target;
 	bool has_target; /* iova now leads to pa */
+	uint64_t seq;
+	iova_t asked_first, asked_last;
 	iova_t iova;
 	pa_t pa;
 };
 
 /* Tells of one piece of the ledger, minus what the update leaves in place. */
-static void tell_removed(struct removing *removing, const struct imap_entry *piece)
+static void tell_removed(const struct removing *removing, const struct imap_entry *piece)
 {
 	struct replay *replay = removing->replay;
-	struct removal *removal = &removing->removal;
 	pa_t pa = piece->value[LEDGER_PA];
 	unsigned lost = (unsigned)piece->value[LEDGER_PERM] & TLB_PERM;
-	bool stays = removing->same_target ||
-		     (removing->has_target && pa - piece->first == removing->pa - removing->iova);
 
-	if (stays)
+	if (removing->same_target ||
+	    (removing->has_target && pa - piece->first == removing->pa - removing->iova))
 		lost &= ~removing->kept;
 	if (!lost)
 		return;
-	removal->first = piece->first;
-	removal->last = piece->last;
-	removal->pa = pa;
-	removal->lost = (uint8_t)lost;
-	removal->mapped = piece->value[LEDGER_EVENT];
-	removal->owner = owners_of(replay, removing->domain, pa);
-	removal->beyond =
-		piece->first < removing->asked_first || piece->last > removing->asked_last;
-	replay->observer->removed(replay->observer->self, removal);
+	replay->observer->removed(
+		replay->observer->self,
+		&(struct removal){ .domain = removing->domain,
+				   .cause = removing->cause,
+				   .event = replay->event,
+				   .time_ns = replay->now_ns,
+				   .seq = removing->seq,
+				   .first = piece->first,
+				   .last = piece->last,
+				   .pa = pa,
+				   .lost = (uint8_t)lost,
+				   .beyond = piece->first < removing->asked_first ||
+					     piece->last > removing->asked_last,
+				   .mapped = piece->value[LEDGER_EVENT],
+				   .owner = owners_of(replay, removing->domain, pa),
+				   .inferred = removing->inferred });
 }
 
 static int cut_piece(void *ctx, const struct imap_entry *piece)
@@ -82,19 +90,16 @@ static int cut_piece(void *ctx, const struct imap_entry *piece)
 	return 0;
 }
 
-static struct removing removing_of(struct replay *replay, struct domain *domain,
-				   enum removal_cause cause, const struct event *event)
+/* A step in the order of updates, even where nothing is removed. */
+static inline struct removing removing_of(struct replay *replay, struct domain *domain,
+					  enum removal_cause cause, const struct event *event)
 {
-	return (struct removing){
-		.replay = replay,
-		.domain = domain,
-		.removal = { .domain = domain,
-			     .cause = cause,
-			     .event = replay->event,
-			     .time_ns = replay->now_ns,
-			     .seq = ++replay->seq,
-			     .inferred = event && event_class(event) == CLASS_INFERRED },
-	};
+	return (struct removing){ .replay = replay,
+				  .domain = domain,
+				  .cause = cause,
+				  .inferred = event && event_class(event) == CLASS_INFERRED,
+				  .seq = ++replay->seq,
+				  .asked_last = UINT64_MAX };
 }
 
 /* Takes [first, last] out of the ledger and tells what was there. */
@@ -108,12 +113,15 @@ static int remove_range(struct removing *removing, iova_t first, iova_t last, st
 static int add_mapping(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		       pa_t pa, unsigned perm, struct err *err)
 {
-	struct imap_entry entry = { .first = first,
-				    .last = last,
-				    .value = { pa, perm, replay->event } };
+	struct imap_entry *entry = imap_insert(domain->ledger, first, last);
 
-	if (imap_insert(domain->ledger, &entry) || owners_mapped(replay, domain, first, last, pa))
+	if (!entry)
 		return err_no_memory(err, "the ledger of mappings");
+	entry->value[LEDGER_PA] = pa;
+	entry->value[LEDGER_PERM] = perm;
+	entry->value[LEDGER_EVENT] = replay->event;
+	if (owners_mapped(replay, domain, first, last, pa))
+		return err_no_memory(err, "the reverse ledger");
 	replay->observer->mapped(replay->observer->self, domain, first, last, pa, perm,
 				 replay->event, replay->now_ns);
 	return 0;
@@ -130,14 +138,16 @@ static int cut_touched(void *ctx, const struct imap_entry *piece)
 static int touch(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		 struct err *err)
 {
-	struct imap_entry entry;
+	struct imap_entry *entry = NULL;
 
 	if (!domain->touched)
 		return 0;
-	entry = (struct imap_entry){ first, last, { replay->now_ns, replay->event_moved } };
-	if (imap_cut(domain->touched, first, last, cut_touched, NULL) ||
-	    imap_insert(domain->touched, &entry))
+	if (!imap_cut(domain->touched, first, last, cut_touched, NULL))
+		entry = imap_insert(domain->touched, first, last);
+	if (!entry)
 		return err_no_memory(err, "the ledger of touched pages");
+	entry->value[0] = replay->now_ns;
+	entry->value[1] = replay->event_moved;
 	answers_touched(replay, domain, first, last);
 	return 0;
 }
@@ -223,7 +233,6 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 		return 0;
 	}
 	removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
-	removing.asked_last = UINT64_MAX;
 	removing.kept = perm;
 	removing.has_target = true;
 	removing.iova = event->addr;
@@ -377,7 +386,6 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 	if (!domain || range_of(replay, domain, event, size, &last, err))
 		return -1;
 	removing = removing_of(replay, domain, REMOVED_BY_PROTECT, event);
-	removing.asked_last = UINT64_MAX;
 	removing.kept = perm;
 	removing.same_target = true;
 	if (touch(replay, domain, event->addr, last, err))
@@ -480,7 +488,6 @@ static int raw_ledger(struct replay *replay, struct domain *domain,
 	struct removing removing = removing_of(replay, domain, REMOVED_BY_WRITE, NULL);
 	iova_t at = change->first;
 
-	removing.asked_last = UINT64_MAX;
 	for (size_t i = 0; i < segments->n; i++) {
 		const struct segment *segment = &segments->items[i];
 
