@@ -330,22 +330,56 @@ static bool points_on(const struct table_node *node)
 	return node->level > 0 || node->role->configuration;
 }
 
-/* One word of a table: the old entry's link is cut, the word is set, the new entry's link made. */
-static int store_word(struct tables *tables, struct frame *frame, unsigned index, uint64_t value,
-		      enum entry_kind *old_kind)
-{
-	unsigned entry = index >> frame->node.role->words_lg2;
+/* What a store of one word means. */
+struct word_change {
+	uint64_t old, cleared; /* state bits that were set */
+	bool told;	       /* caches must see it */
+	bool differs;	       /* in more than state */
+	bool pointer;	       /* it pointed to a table */
+};
 
-	*old_kind = view_entry(frame, entry).kind;
-	if (*old_kind == ENTRY_TABLE)
+/* One word of a table: the old entry's link is cut, the word is set, the new entry's link made. */
+static inline int store_word(struct tables *tables, struct frame *frame, unsigned index,
+			     uint64_t value, struct word_change *what)
+{
+	const struct table_role *role = frame->node.role;
+	unsigned entry = index >> role->words_lg2;
+	enum entry_kind kind = view_entry(frame, entry).kind;
+
+	what->old = frame_word(frame, index);
+	what->cleared = what->old & ~value & role->state;
+	what->differs = ((what->old ^ value) & role->meaning) && kind != ENTRY_ABSENT;
+	what->told = what->differs || (what->cleared && kind != ENTRY_ABSENT) ||
+		     (frame->node.watch && what->old != value);
+	what->pointer = kind == ENTRY_TABLE;
+	if (kind == ENTRY_TABLE)
 		unlink_entry(tables, frame, entry);
 	if (frame_set(frame, index, value))
 		return -1;
 	return points_on(&frame->node) ? link_entry(tables, frame, entry, 0) : 0;
 }
 
-static int store_table(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
-		       uint64_t base, uint64_t step)
+static int store_one(struct tables *tables, struct frame *frame, unsigned index, uint64_t value)
+{
+	unsigned entry = index >> frame->node.role->words_lg2;
+	struct word_change what;
+
+	if (store_word(tables, frame, index, value, &what))
+		return -1;
+	if (!what.told)
+		return 0;
+	return report(tables, frame, entry, entry,
+		      &(struct table_change){ .pointer = what.pointer,
+					      .word = frame->pa + index * 8ull,
+					      .old = what.old,
+					      .now = value,
+					      .cleared = what.cleared,
+					      .state_only = !what.differs });
+}
+
+/* Changes of entries that follow each other are one. */
+static int store_run(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
+		     uint64_t base, uint64_t step)
 {
 	const struct table_role *role = frame->node.role;
 	struct table_change change = { 0 };
@@ -354,16 +388,12 @@ static int store_table(struct tables *tables, struct frame *frame, unsigned inde
 
 	for (unsigned i = 0; i < count; i++) {
 		unsigned entry = (index + i) >> role->words_lg2;
-		uint64_t old = frame_word(frame, index + i), value = base + i * step, cleared;
-		enum entry_kind kind;
-		bool differs;
+		uint64_t value = base + i * step;
+		struct word_change what;
 
-		if (store_word(tables, frame, index + i, value, &kind))
+		if (store_word(tables, frame, index + i, value, &what))
 			return -1;
-		cleared = old & ~value & role->state;
-		differs = ((old ^ value) & role->meaning) && kind != ENTRY_ABSENT;
-		if (!differs && (kind == ENTRY_ABSENT || !cleared) &&
-		    !(frame->node.watch && old != value))
+		if (!what.told)
 			continue;
 		if (open && entry > last + 1) {
 			if (report(tables, frame, first, last, &change))
@@ -372,15 +402,15 @@ static int store_table(struct tables *tables, struct frame *frame, unsigned inde
 		}
 		if (!open) {
 			change = (struct table_change){ .word = frame->pa + (index + i) * 8ull,
-							.old = old,
+							.old = what.old,
 							.now = value,
 							.state_only = true };
 			first = entry;
 			open = true;
 		}
-		change.cleared |= cleared;
-		change.state_only &= !differs;
-		change.pointer |= kind == ENTRY_TABLE;
+		change.cleared |= what.cleared;
+		change.state_only &= !what.differs;
+		change.pointer |= what.pointer;
 		last = entry;
 	}
 	return open ? report(tables, frame, first, last, &change) : 0;
@@ -408,8 +438,10 @@ int tables_store_in(struct tables *tables, struct frame *frame, unsigned index, 
 	    (frame->nonzero == 0 && frame->node.role->words_lg2 == 0 && count > 1 && base &&
 	     frame->node.role->view(&base, frame->node.level).kind == ENTRY_LEAF))
 		answer = frame_set_run(frame, index, count, base, step);
+	else if (count == 1)
+		answer = store_one(tables, frame, index, base);
 	else
-		answer = store_table(tables, frame, index, count, base, step);
+		answer = store_run(tables, frame, index, count, base, step);
 	return answer ? failed(tables, frame->pa + index * 8ull, err) : 0;
 }
 

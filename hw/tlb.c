@@ -316,6 +316,8 @@ uint64_t tlb_visit(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *
 
 	if (!tlb->count || (scope->space && !tlb_of_space(tlb, scope->space)))
 		return 0;
+	if (tlb->only_lg2 && !scope->any_tag && !((scope->first ^ scope->last) >> tlb->only_lg2))
+		return probe(tlb, scope, tlb->only_lg2, visit, ctx); /* one page, as most are */
 	for (unsigned i = 0; i < n && pages <= tlb->count; i++) {
 		sizes[i] = tlb->live_lg2[i];
 		pages += (scope->last >> sizes[i]) - (scope->first >> sizes[i]) + 1;

@@ -247,9 +247,8 @@ int imap_isolate(struct imap *map, uint64_t first, uint64_t last)
 	return last == UINT64_MAX ? 0 : split_at(map, last + 1);
 }
 
-void imap_erase(struct imap *map, struct imap_entry *entry)
+static inline void erase_at(struct imap *map, size_t at, struct imap_entry *entry)
 {
-	size_t at = imap_chunk_of(map, entry->first);
 	struct imap_chunk *chunk = map->parts[at].chunk;
 	struct imap_entry *end = chunk->entries + chunk->n;
 
@@ -259,6 +258,11 @@ void imap_erase(struct imap *map, struct imap_entry *entry)
 	chunk->n--;
 	map->count--;
 	settle(map, at);
+}
+
+void imap_erase(struct imap *map, struct imap_entry *entry)
+{
+	erase_at(map, imap_chunk_of(map, entry->first), entry);
 }
 
 /* Who hears of what is cut. */
@@ -334,6 +338,11 @@ int imap_cut(struct imap *map, uint64_t first, uint64_t last,
 	entry = &map->parts[at].chunk->entries[slot];
 	if (entry->first > last)
 		return 0;
+	if (entry->first == first && entry->last == last) { /* the usual one */
+		tell(&cutting, entry);
+		erase_at(map, at, entry);
+		return cutting.answer;
+	}
 	if (entry->first < first) {
 		if (entry->last > last)
 			return cut_hole(map, &cutting);
