@@ -56,16 +56,16 @@ static uint32_t open_domain(const struct detector *detector, uint32_t from)
 	return NAME_NONE;
 }
 
-static void count_open(struct detector *detector, uint32_t domain, bool opens)
+static inline void count_open(struct detector *detector, uint32_t domain)
 {
-	struct domain_windows *windows = &detector->domains[domain];
-	uint64_t bit = 1ull << domain % 64;
+	if (!detector->domains[domain].open++)
+		detector->open_domains[domain / 64] |= 1ull << domain % 64;
+}
 
-	windows->open += opens ? 1u : -1u;
-	if (windows->open)
-		detector->open_domains[domain / 64] |= bit;
-	else
-		detector->open_domains[domain / 64] &= ~bit;
+static inline void count_closed(struct detector *detector, uint32_t domain)
+{
+	if (!--detector->domains[domain].open)
+		detector->open_domains[domain / 64] &= ~(1ull << domain % 64);
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -108,7 +108,7 @@ static uint32_t open_window(struct detector *detector, const struct removal *rem
 	window->open_bytes = 0;
 	window->runs = NULL;
 	window->n_runs = window->max_runs = 0;
-	count_open(detector, removal->domain->number, true);
+	count_open(detector, removal->domain->number);
 	return detector->last_window = at;
 }
 
@@ -245,7 +245,7 @@ static void software_closed(struct detector *detector, uint32_t number)
 	struct window *window = window_at(detector, number);
 
 	window->tried = detector->domains[window->domain].tried;
-	count_open(detector, window->domain, false);
+	count_closed(detector, window->domain);
 	if (!window->copies)
 		window_over(detector, number);
 }

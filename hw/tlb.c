@@ -287,8 +287,10 @@ static uint64_t scan(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor
 }
 
 /* All pages of one size in the range, each in its set: the key says tag and range. */
-static uint64_t probe(struct tlb *tlb, const struct tlb_scope *scope, unsigned page_lg2,
-		      tlb_visitor *visit, void *ctx)
+static inline __attribute__((always_inline)) uint64_t probe(struct tlb *tlb,
+							    const struct tlb_scope *scope,
+							    unsigned page_lg2, tlb_visitor *visit,
+							    void *ctx)
 {
 	uint64_t removed = 0, page = scope->first >> page_lg2, last = scope->last >> page_lg2;
 
@@ -316,8 +318,8 @@ uint64_t tlb_visit(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *
 
 	if (!tlb->count || (scope->space && !tlb_of_space(tlb, scope->space)))
 		return 0;
-	if (tlb->only_lg2 && !scope->any_tag && !((scope->first ^ scope->last) >> tlb->only_lg2))
-		return probe(tlb, scope, tlb->only_lg2, visit, ctx); /* one page, as most are */
+	if (tlb->only_lg2 == 12 && !scope->any_tag && !((scope->first ^ scope->last) >> 12))
+		return probe(tlb, scope, 12, visit, ctx); /* one page, as most are */
 	for (unsigned i = 0; i < n && pages <= tlb->count; i++) {
 		sizes[i] = tlb->live_lg2[i];
 		pages += (scope->last >> sizes[i]) - (scope->first >> sizes[i]) + 1;

@@ -90,7 +90,7 @@ static int cut_piece(void *ctx, const struct imap_entry *piece)
 	return 0;
 }
 
-/* A step in the order of updates, even where nothing is removed. */
+/* A step in the order of updates. */
 static inline struct removing removing_of(struct replay *replay, struct domain *domain,
 					  enum removal_cause cause, const struct event *event)
 {
@@ -166,17 +166,18 @@ static struct write_rules rules_of(const struct replay *replay, unsigned cap_lg2
 static int flush_on_map(struct replay *replay, const struct domain *domain, iova_t first,
 			iova_t last, struct err *err)
 {
-	struct invalidation scope = { .what = INVAL_RANGE,
-				      .tag = domain->tag,
-				      .pasid = NO_PASID,
-				      .first = first,
-				      .last = last,
-				      .leaf = true,
-				      .drain = true };
+	struct invalidation scope;
 	uint32_t number;
 
 	if (!replay->policy_invals || !replay->machine->run.cm_flush_on_map)
 		return 0;
+	scope = (struct invalidation){ .what = INVAL_RANGE,
+				       .tag = domain->tag,
+				       .pasid = NO_PASID,
+				       .first = first,
+				       .last = last,
+				       .leaf = true,
+				       .drain = true };
 	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number,
 			   err);
 }
@@ -187,21 +188,29 @@ static int clear_overrun(struct replay *replay, struct domain *domain, const str
 {
 	struct write_rules rules = rules_of(replay, 0);
 	iova_t end = last | low_mask(21);
-	struct removing removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
+	struct removing removing;
 
 	if (replay->machine->run.superpage_span != SPAN_OVERRUN || last == end ||
 	    last - event->addr < low_mask(21))
 		return 0;
+	removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
 	removing.asked_first = event->addr;
 	removing.asked_last = last;
 	return remove_range(&removing, last + 1, end, err) ||
 	       writer_unmap(replay, domain, last + 1, end, &rules, outcome, err);
 }
 
-/* The ledger after a map whose live leaves were refused: the old mapping stays. */
-static int map_refused(struct replay *replay, struct domain *domain, iova_t first, iova_t last)
+/* What the map replaces, but for what leads to the same pages as before. */
+static int map_over(struct replay *replay, struct domain *domain, const struct event *event,
+		    iova_t last, pa_t pa, unsigned perm, struct err *err)
 {
-	return linux_policy(replay) && imap_first_in(domain->ledger, first, last) != NULL;
+	struct removing removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
+
+	removing.kept = perm;
+	removing.has_target = true;
+	removing.iova = event->addr;
+	removing.pa = pa;
+	return remove_range(&removing, event->addr, last, err);
 }
 
 int update_map(struct replay *replay, const struct event *event, struct err *err)
@@ -215,8 +224,8 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 			       : 0;
 	struct write_rules rules = rules_of(replay, cap);
 	struct write_outcome outcome = { 0 };
-	struct removing removing;
 	iova_t last;
+	bool live;
 
 	if (!domain || range_of(replay, domain, event, size, &last, err))
 		return -1;
@@ -228,17 +237,17 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	replay->count.maps++;
 	if (touch(replay, domain, event->addr, last, err))
 		return -1;
-	if (map_refused(replay, domain, event->addr, last)) {
+	/* Linux leaves live leaves as they are, and the old mapping with them. */
+	live = imap_first_in(domain->ledger, event->addr, last) != NULL;
+	if (live && linux_policy(replay)) {
 		replay->count.refused_maps++;
 		return 0;
 	}
-	removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
-	removing.kept = perm;
-	removing.has_target = true;
-	removing.iova = event->addr;
-	removing.pa = pa;
-	if (remove_range(&removing, event->addr, last, err) ||
-	    clear_overrun(replay, domain, event, last, &outcome, err) ||
+	if (!live)
+		replay->seq++; /* a step all the same */
+	else if (map_over(replay, domain, event, last, pa, perm, err))
+		return -1;
+	if (clear_overrun(replay, domain, event, last, &outcome, err) ||
 	    writer_map(replay, domain, event->addr, pa, last, perm, &rules, &outcome, err) ||
 	    add_mapping(replay, domain, event->addr, last, pa, perm, err))
 		return -1;
