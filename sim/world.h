@@ -35,15 +35,22 @@ struct domain {
 	uint64_t tag;	 /* domain id */
 	pa_t root;
 	unsigned levels;
-	bool raw;	  /* root= given: described by write events alone */
-	bool before;	  /* existed before the recording began */
-	uint32_t space;	  /* of its tables */
-	uint32_t devices; /* attached now */
+	const struct pt_format *format; /* of its tables */
+	iova_t highest;			/* address that they can map */
+	bool raw;			/* root= given: described by write events alone */
+	bool before;			/* existed before the recording began */
+	uint32_t space;			/* of its tables */
+	uint32_t devices;		/* attached now */
 	/* Who may hold its translations: bit per IOMMU that one of its devices is or was behind, and
 	 * from bit WORLD_ATCS on a bit per device with ATS that is or was attached. */
 	uint64_t holders;
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
 	uint32_t n_atcs;
+	/* The table of smallest pages that software wrote last, for as long as the graph of tables has
+	 * this shape (struct tables): where it begins, NULL for none. */
+	struct frame *last_table;
+	iova_t last_table_first;
+	uint64_t last_table_shape;
 	struct imap *ledger;
 	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
 };
