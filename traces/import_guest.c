@@ -2,7 +2,7 @@
  * The guest's recording, whatever its form: which form it has, and what holds for records of
  * either.
  */
-#include "traces/import_parts.h"
+#include "traces/import_tracedat.h"
 
 #include <stdlib.h>
 

@@ -28,6 +28,8 @@ void line_excerpt(const char *text, size_t length, char *out, size_t size);
 
 /* ---- guest: import_guest.c ----------------------------------------------------------- */
 
+enum { MARK_MAX_BYTES = 4096 }; /* a page: what the kernel takes, and what names can hold */
+
 enum guest_kind {
 	GUEST_MAP,
 	GUEST_UNMAP,
@@ -115,39 +117,6 @@ void ftrace_close(struct ftrace *ftrace); /* NULL is allowed */
 int ftrace_next(struct ftrace *ftrace, struct guest_record *record, struct err *err);
 bool ftrace_ticks(const struct ftrace *ftrace);
 const struct import_side *ftrace_side(struct ftrace *ftrace);
-
-/* ---- guest's trace.dat: import_tracedat.c -------------------------------------------- */
-
-#define TRACEDAT_MAGIC "\x17\x08\x44tracing"
-
-struct tracedat;
-
-/*
- * Decodes the file once, through libtracecmd in a process of its own, into a temporary file of
- * about 150 bytes an event. `file` may be closed afterwards. -1 naming the file and what to do,
- * when it is cut or so damaged that the library gives up or breaks down.
- */
-int tracedat_open(struct packed *file, bool strict, struct tracedat **out, struct err *err);
-void tracedat_close(struct tracedat *tracedat); /* NULL is allowed */
-int tracedat_rewind(struct tracedat *tracedat, struct err *err);
-int tracedat_next(struct tracedat *tracedat, struct guest_record *record, struct err *err);
-bool tracedat_ticks(const struct tracedat *tracedat);
-const struct import_side *tracedat_side(const struct tracedat *tracedat);
-uint64_t tracedat_bytes(const struct tracedat *tracedat); /* of the decoded events */
-uint64_t tracedat_offset(const struct tracedat *tracedat);
-
-enum { TRACEDAT_STUCK_SECONDS = 120 /* without getting on, the library is in a loop */ };
-
-struct tracedat_outcome {
-	struct import_side side;
-	struct err err; /* its code: whether decoding failed */
-	bool ticks;
-	uint64_t overwritten; /* events that the ring buffer had no room to keep */
-};
-
-/* import_tracedat_decode.c: writes guest records, and puts off the alarm while it gets on. */
-void tracedat_decode(const char *path, bool strict, int fd, FILE *records,
-		     struct tracedat_outcome *outcome);
 
 /* ---- host: import_qemu.c ------------------------------------------------------------- */
 
@@ -295,8 +264,6 @@ void domains_answer(struct domains *domains, uint16_t did, uint64_t iova, uint64
 void domains_finish(struct domains *domains, uint64_t *unmaps_without_map);
 
 /* ---- merge: import_merge.c ----------------------------------------------------------- */
-
-enum { MARK_MAX_BYTES = 4096 }; /* a page: what the kernel takes, and what names can hold */
 
 struct merge_plan {
 	const struct import_options *options;

@@ -5,7 +5,7 @@
  * Damage inside compressed data ends the records of a CPU early and without an error. So what is
  * seen of each CPU is compared with the kernel's own count, which the file keeps.
  */
-#include "traces/import_parts.h"
+#include "traces/import_tracedat.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -63,9 +63,7 @@ struct decoder {
 
 static int emit(struct decoder *decoder, const struct guest_record *record)
 {
-	if (fwrite(record, sizeof *record, 1, decoder->records) == 1 &&
-	    (record->kind != GUEST_MARK || record->length == 0 ||
-	     fwrite(record->text, record->length, 1, decoder->records) == 1))
+	if (stored_write(decoder->records, record) == 0)
 		return 0;
 	return err_set(&decoder->outcome->err, ERR_IO,
 		       "%s: writing its decoded events to a temporary file: %s; TMPDIR names "
