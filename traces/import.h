@@ -74,17 +74,25 @@ enum import_how {
 
 extern const char *const import_how_names[IMPORT_HOWS];
 
+enum { CLOCK_PIECES = 16 };
+
+/* Holds for guest times from guest_from on:
+ * host = host_base + (guest - guest_base) * slope_q40 / 2^40. */
+struct clock_piece {
+	uint64_t guest_from, guest_base, host_base, slope_q40;
+};
+
+/* More than one piece: the guest's clock stood still for a moment while the host's went on. */
 struct import_clock {
-	uint64_t guest_base,
-		host_base; /* host = host_base + (guest - guest_base) * slope_q40 / 2^40 */
-	uint64_t slope_q40;
+	struct clock_piece pieces[CLOCK_PIECES];
+	unsigned n;
 };
 
 struct import_info {
 	struct import_side guest, host;
 	/* Clock: residuals are execution on the host minus mapped issue, in ns. */
 	struct import_clock clock;
-	const char *clock_from; /* "commands", "marks", "one side" */
+	const char *clock_from; /* "commands", "marks", "brackets", "one side" */
 	uint64_t paired, guest_commands, host_commands, host_commands_before, host_commands_after;
 	int64_t residual_p1, residual_p50, residual_p99, residual_max;
 	uint64_t clock_outliers; /* pairs that the fit left out: execution over 1 ms before issue */
