@@ -193,21 +193,24 @@ static int see_unit(struct scan_result *result, const char *path, const struct g
 	return 0;
 }
 
-/* "clksync start 3 before", a read of the SMMU's IIDR, "clksync start 3 after" */
+/* "LABEL 3 before ...", a read of the SMMU's IIDR, "LABEL 3 after ..." */
 static int see_bracket(struct scan_result *result, const struct guest_record *record,
-		       const char *behind, struct err *err)
+		       struct scan text, struct err *err)
 {
 	struct command_list *brackets = &result->guest_brackets;
-	bool before = behind - record->text >= 7 && memcmp(behind - 7, " before", 7) == 0;
-	bool after = behind - record->text >= 6 && memcmp(behind - 6, " after", 6) == 0;
 	struct command bracket = { .low = record->time,
 				   .high = record->time,
 				   .time = record->time,
 				   .line = record->line };
+	uint64_t number;
 
-	if (before)
+	while (text.at < text.end && *text.at != ' ')
+		text.at++;
+	if (!scan_literal_decimal(&text, " ", &number))
+		return 0;
+	if (scan_literal(&text, " before"))
 		return command_add(brackets, bracket, err);
-	if (after && brackets->n > 0)
+	if (scan_literal(&text, " after") && brackets->n > 0)
 		brackets->items[brackets->n - 1].high = record->time;
 	return 0;
 }
@@ -216,12 +219,11 @@ static int see_bracket(struct scan_result *result, const struct guest_record *re
 static int see_mark(struct scan_result *result, const struct guest_record *record, struct err *err)
 {
 	struct command command = { .time = record->time, .line = record->line };
+	struct scan text = scan_of(record->text, record->length);
 
-	if (record->length >= 5 && memcmp(record->text, "SYNC ", 5) == 0)
+	if (scan_literal(&text, "SYNC "))
 		return command_add(&result->guest_marks, command, err);
-	if (record->length >= 8 && memcmp(record->text, "clksync ", 8) == 0)
-		return see_bracket(result, record, record->text + record->length, err);
-	return 0;
+	return scan_literal(&text, "clksync ") ? see_bracket(result, record, text, err) : 0;
 }
 
 static int see_guest(struct scan_result *result, const char *path,
