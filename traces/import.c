@@ -426,6 +426,8 @@ static int prepare(struct import_source *import, struct err *err)
 	emit.has_host = import->options.host;
 	emit.unknown_domain = info->maps[HOW_NONE] + info->unmaps[HOW_NONE] > 0;
 	make_meta(import);
+	import->source.meta = import->meta;
+	import->source.uncertainty_ns = info->uncertainty_ns;
 	import->source.bytes = (import->guest ? guest_bytes(import->guest_reader) : 0) +
 			       (import->host ? lines_bytes(import->host_lines) : 0);
 	if (names_create(&import->source.names))
