@@ -122,6 +122,12 @@ struct fault_report {
 	uint16_t code;
 	enum fault_fate fate;
 	bool interrupt; /* this record raised the fault interrupt */
+	/* The record in the memory of a queue, four words, and its slot there; NULL: none. */
+	const uint64_t *record;
+	uint32_t record_slot;
+	/* Bits of it that follow from what a recording may not tell: the direction of an access of
+	 * none, the place within its page of one that begins with the page. */
+	uint64_t untold[4];
 };
 
 /* An invalidation that was executed (X). */

@@ -168,6 +168,20 @@ static enum response respond(const struct smmu *smmu, const struct smmu_context 
 	return fault->s2 || context->abort_on_fault ? RESPONSE_ABORT : RESPONSE_ZERO;
 }
 
+/* Where the record that was just written lies, and what of it rests on the request alone. */
+static void tell_record(const struct smmu *smmu, const uint64_t record[4],
+			struct fault_report *report)
+{
+	const struct dma_request *request = report->request;
+
+	report->record = record;
+	report->record_slot = (smmu->evtq.prod - 1) & (uint32_t)low_mask(smmu->evtq.log2);
+	if (!request->access)
+		report->untold[1] = 1ull << RNW;
+	if (!(request->iova & 0xfff))
+		report->untold[2] = 0xfff;
+}
+
 static void write_event(struct smmu *smmu, const struct smmu_context *context,
 			const uint64_t record[4], struct fault_report *report)
 {
@@ -179,6 +193,7 @@ static void write_event(struct smmu *smmu, const struct smmu_context *context,
 		smmu->count.merged++;
 	} else if (smmu_evtq_write(smmu, record, &report->interrupt)) {
 		smmu->count.recorded++;
+		tell_record(smmu, record, report);
 		memcpy(smmu->last_record, record, sizeof smmu->last_record);
 	} else if (bit(smmu->cr0, 2) && full) {
 		report->fate = FAULT_LOST;
