@@ -106,16 +106,71 @@ static bool scan_iso(struct scan *scan, uint64_t *ns)
 	return true;
 }
 
+/* Six digits and a colon, which is what QEMU prints behind the seconds. */
+static bool scan_micros(struct scan *scan, uint64_t *ns)
+{
+	unsigned micros = 0;
+
+	if (scan_left(scan) < 7 || scan->at[6] != ':')
+		return false;
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned digit = (unsigned char)(scan->at[i] - '0');
+
+		if (digit > 9)
+			return false;
+		micros = micros * 10 + digit;
+	}
+	*ns = micros * 1000ull;
+	scan->at += 7;
+	return true;
+}
+
+/* The prefix of the line before, but for the fraction: worth 15 % of an import. */
+static bool scan_same_prefix(const struct qemu *qemu, struct scan *scan, uint64_t *tid,
+			     uint64_t *ns)
+{
+	struct scan ahead = *scan;
+	uint64_t fraction;
+
+	if (!qemu->prefix_n || scan_left(scan) < qemu->prefix_n ||
+	    memcmp(scan->at, qemu->prefix, qemu->prefix_n) != 0)
+		return false;
+	ahead.at += qemu->prefix_n;
+	if (!scan_micros(&ahead, &fraction))
+		return false;
+	*tid = qemu->prefix_tid;
+	*ns = qemu->prefix_ns + fraction;
+	*scan = ahead;
+	return true;
+}
+
+static void keep_prefix(struct qemu *qemu, const struct scan *scan, const char *end, uint64_t tid,
+			uint64_t ns)
+{
+	qemu->prefix_n = (size_t)(end - scan->at);
+	if (qemu->prefix_n > sizeof qemu->prefix)
+		qemu->prefix_n = 0;
+	memcpy(qemu->prefix, scan->at, qemu->prefix_n);
+	qemu->prefix_tid = tid;
+	qemu->prefix_ns = ns;
+}
+
 /* Thread and time; scan stands at the event's name behind. No thread: 0. */
-static bool scan_prefix(struct scan *scan, uint64_t *tid, uint64_t *ns)
+static bool scan_prefix(struct qemu *qemu, struct scan *scan, uint64_t *tid, uint64_t *ns)
 {
 	struct scan ahead = *scan;
 	uint64_t seconds, fraction;
 
+	if (scan_same_prefix(qemu, scan, tid, ns))
+		return true;
 	if (scan_decimal(&ahead, tid) && scan_literal_decimal(&ahead, "@", &seconds) &&
-	    seconds < 16000000000u && scan_literal(&ahead, ".") &&
-	    scan_fraction(&ahead, &fraction) && scan_literal(&ahead, ":")) {
+	    seconds < 16000000000u && scan_literal(&ahead, ".")) {
+		const char *point = ahead.at;
+
+		if (!scan_fraction(&ahead, &fraction) || !scan_literal(&ahead, ":"))
+			return false;
 		*ns = seconds * 1000000000u + fraction;
+		keep_prefix(qemu, scan, point, *tid, seconds * 1000000000u);
 		*scan = ahead;
 		return true;
 	}
@@ -177,13 +232,13 @@ static int bad_line(struct qemu *qemu, const struct line *line, const char *expe
 }
 
 /* False: the line has no such form. */
-static bool split_line(const struct line *line, struct qemu_line *split)
+static bool split_line(struct qemu *qemu, const struct line *line, struct qemu_line *split)
 {
 	const char *blank;
 
 	split->line = line;
 	split->text = scan_of(line->text, line->length);
-	if (!scan_prefix(&split->text, &split->tid, &split->time_ns))
+	if (!scan_prefix(qemu, &split->text, &split->tid, &split->time_ns))
 		return false;
 	scan_blanks(&split->text);
 	split->name = split->text.at;
@@ -213,7 +268,7 @@ int qemu_next(struct qemu *qemu, struct host_record *record, struct err *err)
 	while ((got = lines_next(qemu->lines, &line, err)) == 1) {
 		struct qemu_line split;
 
-		if (!split_line(&line, &split)) {
+		if (!split_line(qemu, &line, &split)) {
 			if (!scan_at_end(&split.text) &&
 			    bad_line(qemu, &line,
 				     "TID@SECONDS.MICROSECONDS:EVENT or an ISO time before the "
@@ -222,9 +277,6 @@ int qemu_next(struct qemu *qemu, struct host_record *record, struct err *err)
 				return -1;
 			continue;
 		}
-		memset(record, 0, sizeof *record);
-		record->time_ns = split.time_ns;
-		record->line = line.number;
 		switch (read_event(qemu, &split, record)) {
 		case PARSED_RECORD:
 			qemu->side.used++;

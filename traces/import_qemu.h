@@ -39,7 +39,7 @@ struct smmu_access {
 	int32_t space;
 	uint16_t sid;
 	bool known; /* sid, from its configuration line */
-	bool looked_up, hit, walked, write;
+	bool looked_up, hit;
 };
 
 struct qemu_thread {
@@ -64,6 +64,10 @@ struct qemu {
 	struct import_side side;
 	struct qemu_thread threads[QEMU_THREADS];
 	unsigned last_thread, victim;
+	/* "TID@SECONDS." of the line before: most lines begin as it did. */
+	char prefix[32];
+	size_t prefix_n;
+	uint64_t prefix_tid, prefix_ns;
 	const struct import_arch *arch; /* NULL: no record yet */
 	uint64_t pages;			/* VT-d page lines so far */
 	/* SMMUv3 */
@@ -82,7 +86,13 @@ static inline bool qemu_name_is(const struct qemu_line *line, const char *name)
 	return line->length == strlen(name) && memcmp(line->name, name, line->length) == 0;
 }
 
-/* record comes with time and line set. *expected: what a bad line ought to hold. */
+/* Where a line becomes a record. Lines that become none, most of them, do without: clearing it
+ * costs as much as reading the line. */
+static inline void qemu_begin(const struct qemu_line *line, struct host_record *record)
+{
+	*record = (struct host_record){ .time_ns = line->time_ns, .line = line->line->number };
+}
+
 enum parsed qemu_vtd_line(struct qemu *qemu, struct qemu_line *line, struct host_record *record);
 enum parsed qemu_smmu_line(struct qemu *qemu, struct qemu_line *line, struct host_record *record);
 /* A command whose last line was the log's. */

@@ -97,12 +97,13 @@ static enum parsed parse_config(struct scan *text, struct smmu_access *access)
 }
 
 /* Where this stream's requests are translated, if that is news. */
-static enum parsed tell_context(struct qemu *qemu, uint16_t sid, int32_t space,
-				struct host_record *record)
+static enum parsed tell_context(struct qemu *qemu, const struct qemu_line *line, uint16_t sid,
+				int32_t space, struct host_record *record)
 {
 	if (qemu->spaces[sid] == space)
 		return PARSED_NOTHING;
 	qemu->spaces[sid] = space;
+	qemu_begin(line, record);
 	record->kind = HOST_CONTEXT;
 	record->sid = sid;
 	record->space = space;
@@ -121,16 +122,8 @@ static enum parsed parse_lookup(struct qemu *qemu, struct qemu_line *line,
 	access->line = line->line->number;
 	access->looked_up = true;
 	access->hit = hit;
-	access->walked = false;
-	return access->known ? tell_context(qemu, access->sid, access->space, record)
+	return access->known ? tell_context(qemu, line, access->sid, access->space, record)
 			     : PARSED_NOTHING;
-}
-
-/* The walk's leaf: what follows came from it. */
-static enum parsed parse_leaf(struct smmu_access *access)
-{
-	access->walked = true;
-	return PARSED_NOTHING;
 }
 
 /* "REGION sid=0x10 iova=0xffffb002 translated=0x464f4002 perm=0x3 stage=1" */
@@ -177,7 +170,7 @@ static enum parsed parse_untranslated(struct qemu *qemu, struct qemu_line *line,
 	answer.directed = true;
 	answer.write = write;
 	if (space != SPACE_UNKNOWN &&
-	    tell_context(qemu, answer.sid, space, record) == PARSED_RECORD)
+	    tell_context(qemu, line, answer.sid, space, record) == PARSED_RECORD)
 		qemu->waiting[qemu->waits++] = answer;
 	else
 		*record = answer;
@@ -469,27 +462,33 @@ static enum parsed detail_line(struct qemu *qemu, struct qemu_line *line)
 	return PARSED_UNKNOWN;
 }
 
-/* By frequency. */
-static enum parsed main_line(struct qemu *qemu, struct qemu_line *line, struct host_record *record)
+/* Lines that lead up to a record; by frequency. */
+static enum parsed access_line(struct qemu *qemu, struct qemu_line *line,
+			       struct smmu_access *access, struct host_record *record)
 {
-	struct smmu_access *access = &qemu_thread_of(qemu, line->tid)->smmu;
-	struct scan *text = &line->text;
-
 	if (qemu_name_is(line, "smmuv3_config_cache_hit") ||
 	    qemu_name_is(line, "smmuv3_config_cache_miss"))
-		return parse_config(text, access);
+		return parse_config(&line->text, access);
 	if (qemu_name_is(line, "smmu_iotlb_lookup_hit"))
 		return parse_lookup(qemu, line, access, true, record);
-	if (qemu_name_is(line, "smmuv3_translate_success"))
-		return parse_success(qemu, line, access, record);
 	if (qemu_name_is(line, "smmu_iotlb_lookup_miss"))
 		return parse_lookup(qemu, line, access, false, record);
-	if (qemu_name_is(line, "smmu_ptw_page_pte") || qemu_name_is(line, "smmu_ptw_block_pte"))
-		return parse_leaf(access);
-	if (qemu_name_is(line, "smmu_iotlb_insert") || qemu_name_is(line, "smmu_ptw_invalid_pte") ||
+	if (qemu_name_is(line, "smmu_ptw_page_pte") || qemu_name_is(line, "smmu_ptw_block_pte") ||
+	    qemu_name_is(line, "smmu_iotlb_insert") || qemu_name_is(line, "smmu_ptw_invalid_pte") ||
 	    qemu_name_is(line, "smmuv3_cmdq_consume") ||
 	    qemu_name_is(line, "smmuv3_cmdq_consume_out"))
 		return PARSED_NOTHING;
+	return PARSED_UNKNOWN;
+}
+
+/* Lines that are records. */
+static enum parsed record_line(struct qemu *qemu, struct qemu_line *line,
+			       struct smmu_access *access, struct host_record *record)
+{
+	struct scan *text = &line->text;
+
+	if (qemu_name_is(line, "smmuv3_translate_success"))
+		return parse_success(qemu, line, access, record);
 	if (qemu_name_is(line, "smmuv3_cmdq_opcode"))
 		return parse_opcode(qemu, text, record);
 	if (qemu_name_is(line, "smmuv3_read_mmio"))
@@ -513,15 +512,30 @@ static enum parsed main_line(struct qemu *qemu, struct qemu_line *line, struct h
 	return PARSED_UNKNOWN;
 }
 
-enum parsed qemu_smmu_line(struct qemu *qemu, struct qemu_line *line, struct host_record *record)
+static enum parsed main_line(struct qemu *qemu, struct qemu_line *line, struct host_record *record)
 {
-	enum parsed parsed = detail_line(qemu, line);
-	struct host_record command;
+	struct smmu_access *access = &qemu_thread_of(qemu, line->tid)->smmu;
+	enum parsed parsed = access_line(qemu, line, access, record);
 
 	if (parsed != PARSED_UNKNOWN)
 		return parsed;
-	if (!take_command(qemu, &command))
-		return main_line(qemu, line, record);
+	qemu_begin(line, record);
+	return record_line(qemu, line, access, record);
+}
+
+enum parsed qemu_smmu_line(struct qemu *qemu, struct qemu_line *line, struct host_record *record)
+{
+	struct host_record command;
+	enum parsed parsed;
+
+	if (!qemu->command.pending) {
+		parsed = main_line(qemu, line, record);
+		return parsed == PARSED_UNKNOWN ? detail_line(qemu, line) : parsed;
+	}
+	parsed = detail_line(qemu, line);
+	if (parsed != PARSED_UNKNOWN)
+		return parsed;
+	take_command(qemu, &command);
 	/* The command comes first, then what this line tells. */
 	parsed = main_line(qemu, line, record);
 	if (parsed == PARSED_BAD || parsed == PARSED_UNKNOWN) {

@@ -51,6 +51,7 @@ static enum parsed parse_page(struct qemu *qemu, struct qemu_line *event, bool w
 	qemu->pages++;
 	if (!qemu->options.answers_by_page)
 		return PARSED_NOTHING;
+	qemu_begin(event, record);
 	record->kind = HOST_ANSWER;
 	fill_answer(record, page);
 	/* The leaf's level is not told: a 4 KiB page is the least it can be. */
@@ -196,10 +197,11 @@ enum parsed qemu_vtd_line(struct qemu *qemu, struct qemu_line *event, struct hos
 
 	if (qemu_name_is(event, "vtd_iotlb_page_hit"))
 		return parse_page(qemu, event, false, record);
-	if (qemu_name_is(event, "vtd_dmar_translate"))
-		return parse_translate(qemu, event, record);
 	if (qemu_name_is(event, "vtd_iotlb_page_update"))
 		return parse_page(qemu, event, true, record);
+	qemu_begin(event, record);
+	if (qemu_name_is(event, "vtd_dmar_translate"))
+		return parse_translate(qemu, event, record);
 	if (qemu_name_is(event, "vtd_iotlb_cc_hit"))
 		return parse_context(text, false, record);
 	if (qemu_name_is(event, "vtd_dmar_fault"))
