@@ -40,22 +40,6 @@ static int too_few(const struct import_options *options, const struct scan_resul
 		scan->guest_brackets.n, scan->host_commands.n, scan->host_reads.n);
 }
 
-/* Joins guest[i] with host[first + i] and fits the line. */
-static int fit_lists(const struct command_list *guest, const struct command_list *host,
-		     size_t first, bool ticks, struct import_info *info, struct err *err)
-{
-	struct tie *ties = malloc(guest->n * sizeof *ties);
-	int status;
-
-	if (!ties)
-		return err_no_memory(err, "clock ties");
-	for (size_t i = 0; i < guest->n; i++)
-		ties[i] = (struct tie){ guest->items[i].time, host->items[first + i].time };
-	status = clock_fit(ties, guest->n, ticks, info, err);
-	free(ties);
-	return status;
-}
-
 static int tie_clocks(const struct import_options *options, const struct scan_result *scan,
 		      struct import_info *info, size_t *first_pair, struct err *err)
 {
@@ -72,8 +56,8 @@ static int tie_clocks(const struct import_options *options, const struct scan_re
 	}
 	if (scan->guest_commands.n >= least) {
 		info->clock_from = "commands";
-		return fit_lists(&scan->guest_commands, &scan->host_commands, *first_pair,
-				 scan->ticks, info, err);
+		return clock_fit_lists(&scan->guest_commands, &scan->host_commands, *first_pair,
+				       scan->ticks, info, err);
 	}
 	/* The kernel reads these registers while booting; the marks' reads are the last. */
 	if (brackets > 0 && scan->host_reads.n >= brackets && !scan->ticks) {
@@ -82,11 +66,25 @@ static int tie_clocks(const struct import_options *options, const struct scan_re
 				     scan->host_reads.items + scan->host_reads.n - brackets,
 				     brackets, info, err);
 	}
-	if (marks < least || scan->host_reads.n < marks)
-		return too_few(options, scan, err);
+	if (marks < least || scan->host_reads.n < marks) {
+		info->clock_from = "flushes";
+		return flushes_tie(scan, info) ? 0 : too_few(options, scan, err);
+	}
 	info->clock_from = "marks";
-	return fit_lists(&scan->guest_marks, &scan->host_reads, scan->host_reads.n - marks,
-			 scan->ticks, info, err);
+	return clock_fit_lists(&scan->guest_marks, &scan->host_reads, scan->host_reads.n - marks,
+			       scan->ticks, info, err);
+}
+
+/* Without pairs: those that are executed when the guest's recording has ended for certain. */
+static void count_commands_after(const struct scan_result *scan, struct import_info *info)
+{
+	uint64_t end = clock_map(&info->clock, scan->guest_latest) + info->uncertainty_ns;
+
+	for (size_t i = scan->host_commands.n; i > 0; i--) {
+		if (scan->host_commands.items[i - 1].time <= end)
+			break;
+		info->host_commands_after++;
+	}
 }
 
 static int find_clock(const struct import_options *options, const struct scan_result *scan,
@@ -97,6 +95,8 @@ static int find_clock(const struct import_options *options, const struct scan_re
 	if (options->guest && options->host) {
 		if (tie_clocks(options, scan, info, first_pair, err))
 			return -1;
+		if (scan->arch->host_tells)
+			count_commands_after(scan, info);
 		info->start_ns = clock_map(&info->clock, scan->guest_first);
 		return 0;
 	}

@@ -92,7 +92,7 @@ struct import_info {
 	struct import_side guest, host;
 	/* Clock: residuals are execution on the host minus mapped issue, in ns. */
 	struct import_clock clock;
-	const char *clock_from; /* "commands", "marks", "brackets", "one side" */
+	const char *clock_from; /* "commands", "marks", "brackets", "flushes", "one side" */
 	uint64_t paired, guest_commands, host_commands, host_commands_before, host_commands_after;
 	int64_t residual_p1, residual_p50, residual_p99, residual_max;
 	uint64_t clock_outliers; /* pairs that the fit left out: execution over 1 ms before issue */

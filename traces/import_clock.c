@@ -371,6 +371,21 @@ int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *
 	return 0;
 }
 
+int clock_fit_lists(const struct command_list *guest, const struct command_list *host, size_t first,
+		    bool ticks, struct import_info *info, struct err *err)
+{
+	struct tie *ties = malloc(guest->n * sizeof *ties);
+	int status;
+
+	if (!ties)
+		return err_no_memory(err, "clock ties");
+	for (size_t i = 0; i < guest->n; i++)
+		ties[i] = (struct tie){ guest->items[i].time, host->items[first + i].time };
+	status = clock_fit(ties, guest->n, ticks, info, err);
+	free(ties);
+	return status;
+}
+
 /* ---- brackets ------------------------------------------------------------------------ */
 
 /* Closes a piece whose offset lies between low and high. */

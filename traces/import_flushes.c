@@ -10,6 +10,7 @@
 enum {
 	WITHIN_NS = 20000000, /* a virtual CPU is stopped for some milliseconds at most */
 	WITHIN_COMMANDS = 4096,
+	FLUSHES_MIN = 16, /* fewer ranges may be found by chance */
 };
 
 /*
@@ -35,6 +36,41 @@ static size_t find_flush(const struct scan_result *scan, const struct command *u
 		return i;
 	}
 	return SIZE_MAX;
+}
+
+/* The ranges of the host's page-selective commands, in order. */
+static int list_ranges(const struct scan_result *scan, struct command_list *ranges, struct err *err)
+{
+	for (size_t i = 0; i < scan->host_commands.n; i++) {
+		const struct command *command = &scan->host_commands.items[i];
+		const uint64_t words[2] = { command->low, command->high };
+		struct command_scope scope;
+		struct command range = { .time = command->time, .line = command->line };
+
+		if (!scan->arch->scope(words, &scope) || !scope.selective)
+			continue;
+		range.low = scope.first;
+		range.high = scope.last;
+		if (command_add(ranges, range, err))
+			return -1;
+	}
+	return 0;
+}
+
+bool flushes_tie(const struct scan_result *scan, struct import_info *info)
+{
+	struct command_list ranges = { 0 };
+	struct err ignored = { 0 };
+	size_t first;
+	bool tied =
+		scan->guest_unmaps.n >= FLUSHES_MIN && list_ranges(scan, &ranges, &ignored) == 0 &&
+		commands_pair(&scan->guest_unmaps, "", &ranges, "", scan->ticks, &first,
+			      &ignored) == 0 &&
+		clock_fit_lists(&scan->guest_unmaps, &ranges, first, scan->ticks, info, &ignored) ==
+			0;
+
+	free(ranges.items);
+	return tied;
 }
 
 int flushes_pair(struct scan_result *scan, const struct import_info *info, struct err *err)

@@ -227,6 +227,10 @@ int commands_pair(const struct command_list *guest, const char *guest_path,
 int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *info,
 	      struct err *err);
 
+/* The same of guest[i] and host[first + i]. */
+int clock_fit_lists(const struct command_list *guest, const struct command_list *host, size_t first,
+		    bool ticks, struct import_info *info, struct err *err);
+
 /*
  * The same from brackets: the guest read a register between two marks, at times `low` and
  * `high`; reads[i].time is when the host saw it. Guest times are ns. Fills clock and uncertainty.
@@ -241,6 +245,12 @@ struct scan_result;
  * commands: by range and time. Decides those unmaps' spaces; fills scan->flushed.
  */
 int flushes_pair(struct scan_result *scan, const struct import_info *info, struct err *err);
+
+/*
+ * The clock from unmaps and their flushes: in strict mode every unmap is flushed at once, so its
+ * ranges stand in the host's log in the same order. False: they do not.
+ */
+bool flushes_tie(const struct scan_result *scan, struct import_info *info);
 
 /* ---- kinds of IOMMU: import_vtd.c, import_smmuv3.c ----------------------------------- */
 
