@@ -194,6 +194,9 @@ int claims_add(struct claims *claims, const struct guest_record *record, struct 
 		return 0;
 	case GUEST_MARK:
 	case GUEST_LOST:
+	case GUEST_FREE:
+	case GUEST_ALLOC:
+	case GUEST_KINDS:
 		return 0;
 	}
 	return 0;

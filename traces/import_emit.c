@@ -300,6 +300,21 @@ static void emit_issue(struct emitter *emitter, const struct merge_step *step,
 		change_contexts(emitter, emitter->plan.first_pair + step->ordinal, origin);
 }
 
+/* Who gets a page is not told: it is the guest's. */
+static void emit_page(struct emitter *emitter, const struct guest_record *record,
+		      const struct origin *origin)
+{
+	bool alloc = record->kind == GUEST_ALLOC;
+	struct building building = building_begin(alloc ? EVENT_ALLOC : EVENT_FREE, 0, origin);
+
+	building_set(&building, FREE_PA, record->pa);
+	building_set(&building, FREE_SIZE, record->done);
+	if (alloc)
+		building_set(&building, ALLOC_OWNER, string_of(emitter, "guest0"));
+	building_set(&building, FIELD_CPU, record->cpu);
+	emitter_push(emitter, &building);
+}
+
 static void emit_guest(struct emitter *emitter, const struct merge_step *step, struct origin origin)
 {
 	const struct guest_record *record = step->guest;
@@ -330,7 +345,12 @@ static void emit_guest(struct emitter *emitter, const struct merge_step *step, s
 			building_set(&building, FIELD_CPU, record->cpu);
 		emitter_push(emitter, &building);
 		break;
+	case GUEST_FREE:
+	case GUEST_ALLOC:
+		emit_page(emitter, record, &origin);
+		break;
 	case GUEST_HINT:
+	case GUEST_KINDS:
 		break;
 	}
 }

@@ -51,6 +51,9 @@ enum guest_kind {
 	GUEST_MARK,
 	GUEST_LOST,
 	GUEST_HINT, /* a dma:* event */
+	GUEST_FREE, /* kmem: pages are given back */
+	GUEST_ALLOC,
+	GUEST_KINDS
 };
 
 /* A dma:* event names the device of mappings that stand right before or after it. */
@@ -63,7 +66,7 @@ struct guest_record {
 	uint32_t cpu, pid;
 	uint64_t iova, end; /* map, unmap, hint; end == iova: not named; end 0: up to 2^64 */
 	uint64_t pa;
-	uint64_t done; /* unmap: bytes really unmapped */
+	uint64_t done; /* unmap: bytes really unmapped; free, alloc: bytes */
 	uint64_t words[4];
 	char unit[16];	  /* command: "dmar0" */
 	const char *text; /* mark, until the next record */
@@ -120,6 +123,25 @@ struct hint_event {
 };
 
 const struct hint_event *guest_hint_event(const char *name, size_t length); /* NULL: none */
+
+/* ---- guest's payloads: import_payload.c ------------------------------------------------ */
+
+/* The ranges that a dma_map_sg event lists. */
+struct payload_ranges {
+	uint64_t start[HINT_RANGES], bytes[HINT_RANGES];
+	unsigned n;
+};
+
+enum payload {
+	PAYLOAD_RECORD,
+	PAYLOAD_UNUSED, /* an event of no use here, or another of the same name */
+	PAYLOAD_BAD,	/* *expected says how it should read */
+};
+
+/* event: its name; payload: the text behind it. The record comes with its prefix filled. */
+enum payload payload_parse(const struct scan *event, const struct scan *payload,
+			   struct guest_record *record, struct payload_ranges *ranges,
+			   const char **expected);
 
 /* ---- guest's text: import_ftrace.c --------------------------------------------------- */
 

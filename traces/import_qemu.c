@@ -231,6 +231,24 @@ static int bad_line(struct qemu *qemu, const struct line *line, const char *expe
 			err);
 }
 
+/* An event without its time is an error; other text is what QEMU logs for other reasons. */
+static int untimed_line(struct qemu *qemu, const struct line *line, struct err *err)
+{
+	struct scan text = scan_of(line->text, line->length);
+
+	if (scan_at_end(&text))
+		return 0;
+	if (!scan_literal(&text, "vtd_") && !scan_literal(&text, "smmu") &&
+	    (unsigned char)(*text.at - '0') > 9) {
+		side_skip(&qemu->side, "(other text)", strlen("(other text)"));
+		return 0;
+	}
+	return bad_line(qemu, line,
+			"TID@SECONDS.MICROSECONDS:EVENT or an ISO time before the event (start "
+			"QEMU with -msg timestamp=on)",
+			err);
+}
+
 /* False: the line has no such form. */
 static bool split_line(struct qemu *qemu, const struct line *line, struct qemu_line *split)
 {
@@ -269,11 +287,7 @@ int qemu_next(struct qemu *qemu, struct host_record *record, struct err *err)
 		struct qemu_line split;
 
 		if (!split_line(qemu, &line, &split)) {
-			if (!scan_at_end(&split.text) &&
-			    bad_line(qemu, &line,
-				     "TID@SECONDS.MICROSECONDS:EVENT or an ISO time before the "
-				     "event (start QEMU with -msg timestamp=on)",
-				     err))
+			if (untimed_line(qemu, &line, err))
 				return -1;
 			continue;
 		}

@@ -97,7 +97,7 @@ static const char *stored_fault(const struct stored_record *stored)
 	bool ranged = stored->kind == GUEST_MAP || stored->kind == GUEST_UNMAP ||
 		      stored->kind == GUEST_HINT;
 
-	if (stored->kind > GUEST_HINT || stored->hint > HINT_WILL_UNMAP || stored->has_cpu > 1 ||
+	if (stored->kind >= GUEST_KINDS || stored->hint > HINT_WILL_UNMAP || stored->has_cpu > 1 ||
 	    stored->untimed > 1)
 		return "a record of no kind";
 	if (stored->untimed && stored->kind != GUEST_LOST)

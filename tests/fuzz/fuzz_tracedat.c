@@ -59,7 +59,7 @@ static void check_record(const struct guest_record *record)
 {
 	bool ranged = record->kind == GUEST_MAP || record->kind == GUEST_UNMAP;
 
-	if (record->kind > GUEST_HINT || record->hint > HINT_WILL_UNMAP)
+	if (record->kind >= GUEST_KINDS || record->hint > HINT_WILL_UNMAP)
 		abort();
 	if (ranged && !guest_mapping_holds(record, record->end - record->iova))
 		abort();
