@@ -4,9 +4,9 @@
  * Guest side: ftrace text (tracefs `trace`, `trace-cmd report`, `perf script`) or a trace.dat of
  * trace-cmd, with the events iommu:map, iommu:unmap, intel_iommu:qi_submit and trace marker
  * lines; dma:* events (kernel 6.12 and later) tell which device a mapping is for. Host side:
- * QEMU's log of vtd_* trace events, with TID@SECONDS.MICROSECONDS: or ISO time before them.
- * Either may be missing; with both, their clocks are put together by the invalidation commands
- * that stand in both.
+ * QEMU's log of vtd_* or smmu* trace events, with TID@SECONDS.MICROSECONDS: or ISO time before
+ * them. Either may be missing; with both, their clocks are put together by the invalidation
+ * commands that stand in both (VT-d), or by brackets of marks (SMMUv3).
  *
  * Both files are read three times (scan, sort out domains, stream), so they must be regular
  * files; zstd-compressed ones are unpacked on the way. A trace.dat is decoded once, into a
