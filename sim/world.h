@@ -37,11 +37,11 @@ struct domain {
 	unsigned levels;
 	const struct pt_format *format; /* of its tables */
 	iova_t highest;			/* address that they can map */
-	bool bypass;			/* format=bypass: requests of its devices pass untranslated */
-	bool raw;			/* root= given: described by write events alone */
-	bool before;			/* existed before the recording began */
-	uint32_t space;			/* of its tables */
-	uint32_t devices;		/* attached now */
+	bool bypass;	  /* format=bypass: requests of its devices pass untranslated */
+	bool raw;	  /* root= given: described by write events alone */
+	bool before;	  /* existed before the recording began */
+	uint32_t space;	  /* of its tables */
+	uint32_t devices; /* attached now */
 	/* Who may hold its translations: bit per IOMMU that one of its devices is or was behind, and
 	 * from bit WORLD_ATCS on a bit per device with ATS that is or was attached. */
 	uint64_t holders;
