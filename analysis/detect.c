@@ -5,6 +5,11 @@
 
 #include "analysis/detect_private.h"
 
+static void on_removed(void *self, const struct removal *removal)
+{
+	windows_removed(self, removal);
+}
+
 static void on_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
 		      unsigned perm, uint64_t event, uint64_t time_ns)
 {
@@ -99,10 +104,13 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		return err_no_memory(err, "a detector");
 	detector->machine = machine;
 	detector->sink = sink;
-	detector->spare_window = detector->spare_part = detector->last_window = NO_WINDOW;
+	detector->windows = pool_of(sizeof(struct window));
+	detector->parts = pool_of(sizeof(struct part));
+	detector->holds = pool_of(sizeof(struct hold));
+	detector->last_window = NO_WINDOW;
 	detector->replay_observer = (struct replay_observer){
 		.self = detector,
-		.removed = windows_removed,
+		.removed = on_removed,
 		.mapped = on_mapped,
 		.unmap_returned = gaps_unmap_returned,
 		.inval_issued = on_issued,
@@ -337,6 +345,11 @@ static int put_notes(struct detector *detector, struct err *err)
 		digits[--at] = (char)('0' + (int)(sum % 10));
 	snprintf(text, sizeof text, "exposure: %s byte-nanoseconds", digits + at);
 	return put_note(detector, err, text);
+}
+
+void detector_note_records(struct detector *detector, struct queue_dumps *dumps)
+{
+	detector->dumps = dumps;
 }
 
 void detector_claims(struct detector *detector, struct claims *claims)

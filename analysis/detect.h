@@ -27,6 +27,9 @@ int detector_error(const struct detector *detector, struct err *err);
 
 /* --verify: every finding that counts goes into *claims too, kept in full or not. */
 void detector_claims(struct detector *detector, struct claims *claims);
+/* Every record that the model writes is noted in these dumps; they outlive the detector's use. */
+struct queue_dumps;
+void detector_note_records(struct detector *detector, struct queue_dumps *dumps);
 
 /* Ends every open window and episode, writes worst lists, counters, histograms and notes. */
 int detector_finish(struct detector *detector, struct err *err);

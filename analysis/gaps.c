@@ -113,10 +113,8 @@ static struct imap *replaced_of(struct detector *detector, uint32_t domain)
 void gaps_removed(struct detector *detector, const struct removal *removal)
 {
 	uint32_t domain = removal->domain->number;
-	struct imap_entry entry = { .first = removal->first,
-				    .last = removal->last,
-				    .value = { removal->event, removal->lost } };
 	struct imap *replaced = domain < detector->n_replaced ? detector->replaced[domain] : NULL;
+	struct imap_entry *entry;
 
 	if (removal->beyond && STEP(over_unmap))
 		took_beyond(detector, removal);
@@ -124,9 +122,19 @@ void gaps_removed(struct detector *detector, const struct removal *removal)
 		replaced = replaced_of(detector, domain);
 	else if (!replaced)
 		return;
-	if (!replaced || imap_cut(replaced, removal->first, removal->last, NULL, NULL) ||
-	    (removal->cause != REMOVED_BY_UNMAP && imap_insert(replaced, &entry)))
+	if (!replaced || imap_cut(replaced, removal->first, removal->last, NULL, NULL)) {
 		detector_fails(detector, "replaced translations");
+		return;
+	}
+	if (removal->cause == REMOVED_BY_UNMAP)
+		return;
+	entry = imap_insert(replaced, removal->first, removal->last);
+	if (!entry) {
+		detector_fails(detector, "replaced translations");
+		return;
+	}
+	entry->value[REPLACED_EVENT] = removal->event;
+	entry->value[REPLACED_LOST] = removal->lost;
 }
 
 /* Replaced no more where all rights that went are there again. */

@@ -1,11 +1,15 @@
 /*
- * The hardware side of windows (rules R6): which copies of the model's caches grant what is gone. A
- * copy is held against windows when its check bit is set, and lets go of them when it is gone, or
- * when what it grants is there again.
+ * The hardware side of windows: the copies in the model's caches that grant what is gone. A window is held
+ * from the first such copy to the last.
  */
 #include <stdlib.h>
 
 #include "analysis/detect_private.h"
+
+static struct hold *hold_at(const struct detector *detector, uint32_t number)
+{
+	return pool_at(&detector->holds, number);
+}
 
 uint64_t windows_copy_id(const struct detector *detector, const struct cached_copy *copy)
 {
@@ -43,47 +47,35 @@ static int grow_holders(struct detector *detector)
 	return 0;
 }
 
-static int hold(struct detector *detector, struct holder *holder, uint32_t window)
+/* The copy holds the window open, once; -1: no memory. */
+static int hold(struct detector *detector, struct holder *holder, uint32_t number)
 {
-	struct window *held = &detector->windows[window];
+	struct window *window = window_at(detector, number);
+	uint32_t last = NO_WINDOW, at;
 
-	for (uint32_t i = 0; i < holder->n; i++)
-		if (holder->windows[i] == window)
+	for (at = holder->holds; at != NO_WINDOW; at = hold_at(detector, at)->next) {
+		if (hold_at(detector, at)->window == number)
 			return 0;
-	if (holder->n == holder->max) {
-		uint32_t max = holder->max ? holder->max * 2 : 2;
-		uint32_t *windows = realloc(holder->windows, max * sizeof *windows);
-
-		if (!windows)
-			return -1;
-		holder->windows = windows;
-		holder->max = max;
+		last = at;
 	}
-	holder->windows[holder->n++] = window;
-	if (held->copies++ == 0) {
-		held->hw_since = replay_now_ns(detector->replay);
-		if (!held->ever_held)
-			held->hw_first = held->hw_since;
-		held->ever_held = true;
+	at = pool_take(&detector->holds);
+	if (at == NO_WINDOW)
+		return -1;
+	*hold_at(detector, at) = (struct hold){ NO_WINDOW, number };
+	if (last == NO_WINDOW)
+		holder->holds = at;
+	else
+		hold_at(detector, last)->next = at;
+	if (window->copies++ == 0) {
+		window->hw_since = replay_now_ns(detector->replay);
+		if (!window->ever_held)
+			window->hw_first = window->hw_since;
+		window->ever_held = true;
 	}
 	return 0;
 }
 
-/* One copy fewer holds the window open. */
-static void let_go(struct detector *detector, uint32_t at)
-{
-	struct window *window = &detector->windows[at];
-	uint64_t now = replay_now_ns(detector->replay);
-
-	if (--window->copies)
-		return;
-	window->hw_total += now - window->hw_since;
-	window->hw_last = now;
-	if (!window->open_bytes)
-		windows_over(detector, at);
-}
-
-/* Whether the copy grants what the part lost, of which [first, last] is left. */
+/* Whether the copy grants what the part lost, of which what begins at `first` is left. */
 static bool grants(const struct holder *holder, const struct part *part, iova_t first)
 {
 	iova_t at = first > holder->first ? first : holder->first;
@@ -96,14 +88,14 @@ static bool grants(const struct holder *holder, const struct part *part, iova_t 
 struct holding {
 	struct detector *detector;
 	struct holder *holder;
-	uint32_t window; /* only of this one: */
+	uint32_t window; /* find_part: of this one only */
 	bool found;
 };
 
 static void hold_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
 	struct holding *holding = ctx;
-	const struct part *part = &holding->detector->parts[key];
+	const struct part *part = part_at(holding->detector, key);
 
 	(void)last;
 	(void)data;
@@ -136,6 +128,7 @@ void windows_copy_opens(struct detector *detector, const struct cached_copy *cop
 	holding.holder = holder_slot(detector, id);
 	if (!holding.holder->id) {
 		*holding.holder = (struct holder){ .id = id,
+						   .holds = NO_WINDOW,
 						   .domain = domain->number,
 						   .pointer = pointer,
 						   .perm = copy->perm,
@@ -148,7 +141,6 @@ void windows_copy_opens(struct detector *detector, const struct cached_copy *cop
 	spans_each(windows->spans, copy->first, copy->last, hold_part, &holding);
 }
 
-/* A stale pointer counts for every window in its range, one that opens later too (rules R6). */
 void windows_held_by_pointers(struct detector *detector, const struct removal *removal,
 			      uint32_t window)
 {
@@ -168,7 +160,6 @@ static void forget_holder(struct detector *detector, struct holder *holder)
 	uint32_t mask = detector->max_holders - 1, at = (uint32_t)(holder - detector->holders),
 		 next = at;
 
-	free(holder->windows);
 	detector->n_holders--;
 	detector->n_pointers -= holder->pointer;
 	for (;;) {
@@ -199,22 +190,34 @@ static bool flushed_unasked(const struct detector *detector, const struct window
 		       op->scope.last >= last);
 }
 
+/* One copy fewer holds the window open; copy: the one that is gone, NULL: it is right again. */
+static void release(struct detector *detector, uint32_t number, const struct cached_copy *copy)
+{
+	struct window *window = window_at(detector, number);
+
+	if (--window->copies)
+		return;
+	window->hw_last = replay_now_ns(detector->replay);
+	window->hw_total += window->hw_last - window->hw_since;
+	window->by_implementation = copy && flushed_unasked(detector, window, copy);
+	if (!window->open_bytes)
+		window_over(detector, number);
+}
+
 void windows_copy_closes(struct detector *detector, const struct cached_copy *copy)
 {
 	struct holder *holder;
 
-	if (!detector->max_holders)
+	if (!detector->n_holders)
 		return;
 	holder = holder_slot(detector, windows_copy_id(detector, copy));
 	if (!holder->id)
 		return;
-	for (uint32_t i = 0; i < holder->n; i++) {
-		struct window *window = &detector->windows[holder->windows[i]];
-
-		if (window->copies == 1)
-			window->by_implementation = flushed_unasked(detector, window, copy);
+	for (uint32_t at = holder->holds, next; at != NO_WINDOW; at = next) {
+		next = hold_at(detector, at)->next;
 		if (STEP(copy_lets_go))
-			let_go(detector, holder->windows[i]);
+			release(detector, hold_at(detector, at)->window, copy);
+		pool_give(&detector->holds, at);
 	}
 	forget_holder(detector, holder);
 }
@@ -222,37 +225,46 @@ void windows_copy_closes(struct detector *detector, const struct cached_copy *co
 static void find_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
 	struct holding *holding = ctx;
-	const struct part *part = &holding->detector->parts[key];
+	const struct part *part = part_at(holding->detector, key);
 
 	(void)last;
 	(void)data;
 	holding->found |= part->window == holding->window && grants(holding->holder, part, first);
 }
 
-/* A translation is there again, and its parts of windows are over: copies hold what is left. */
+/* Lets go of the windows of which nothing is left that the copy grants. */
+static void reconsider(struct detector *detector, struct holder *holder)
+{
+	struct holding holding = { .detector = detector, .holder = holder };
+	uint32_t before = NO_WINDOW;
+
+	for (uint32_t at = holder->holds, next; at != NO_WINDOW; at = next) {
+		next = hold_at(detector, at)->next;
+		holding.window = hold_at(detector, at)->window;
+		holding.found = false;
+		spans_each(detector->domains[holder->domain].spans, holder->first, holder->last,
+			   find_part, &holding);
+		if (holding.found) {
+			before = at;
+			continue;
+		}
+		if (before == NO_WINDOW)
+			holder->holds = next;
+		else
+			hold_at(detector, before)->next = next;
+		pool_give(&detector->holds, at);
+		release(detector, holding.window, NULL);
+	}
+}
+
 void windows_restored(struct detector *detector, uint32_t domain, iova_t first, iova_t last)
 {
-	struct holding holding = { .detector = detector };
-
 	for (uint32_t i = 0; i < detector->max_holders; i++) {
 		struct holder *holder = &detector->holders[i];
 
-		if (!holder->id || holder->domain != domain || holder->first > last ||
-		    holder->last < first)
-			continue;
-		holding.holder = holder;
-		for (uint32_t k = 0; k < holder->n;) {
-			holding.window = holder->windows[k];
-			holding.found = false;
-			spans_each(detector->domains[domain].spans, holder->first, holder->last,
-				   find_part, &holding);
-			if (holding.found) {
-				k++;
-				continue;
-			}
-			holder->windows[k] = holder->windows[--holder->n];
-			let_go(detector, holding.window);
-		}
+		if (holder->id && holder->domain == domain && holder->first <= last &&
+		    holder->last >= first)
+			reconsider(detector, holder);
 	}
 }
 
@@ -263,11 +275,4 @@ void windows_pointers_to(const struct detector *detector, pa_t page,
 		if (detector->holders[i].id && detector->holders[i].pointer &&
 		    detector->holders[i].pa == page)
 			visit(ctx, detector->holders[i].id);
-}
-
-void windows_let_go_all(struct detector *detector)
-{
-	for (uint32_t i = 0; i < detector->max_holders; i++)
-		free(detector->holders[i].windows);
-	free(detector->holders);
 }
