@@ -29,6 +29,8 @@ static void on_mapped(void *self, const struct domain *domain, iova_t first, iov
 static void on_issued(void *self, const struct inval_op *op)
 {
 	windows_issued(self, op);
+	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_ALL)
+		walks_config_flushed(self);
 }
 
 /* X: what the invalidation removed, against what was outstanding in its scope. */
@@ -129,6 +131,7 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		.handler_ran = episodes_handler,
 		.lost = on_lost,
 		.answer_differs = disagreements_differ,
+		.word_written = walks_written,
 	};
 	detector->iommu_observer = (struct iommu_observer){
 		.self = detector,
@@ -137,6 +140,8 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		.copy_closes = on_copy_closes,
 		.overlap = uses_overlap,
 		.fault = episodes_fault,
+		.entry_read = walks_entry_read,
+		.run_inconsistent = walks_run,
 		.tag_reused = uses_tag_reused,
 		.faults_acknowledged = episodes_acknowledged,
 	};
@@ -157,6 +162,7 @@ void detector_destroy(struct detector *detector)
 	free(detector->episodes);
 	free(detector->flights);
 	free(detector->uafs);
+	walks_destroy(detector);
 	free(detector);
 }
 

@@ -139,6 +139,7 @@ struct detector {
 	unsigned __int128 byte_ns;
 	uint64_t exposed_bytes, no_window;
 
+	struct walks *walks;	    /* walks.c, once a table word was recorded; else NULL */
 	struct window_check *check; /* --verify; else NULL */
 	struct uaf *uafs;
 	uint32_t n_uafs, max_uafs;
@@ -199,6 +200,15 @@ void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, 
 void uses_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
 void uses_pointer_closes(struct detector *detector, const struct cached_copy *copy);
 void uses_finish(struct detector *detector);
+
+/* walks.c */
+void walks_behind(struct detector *detector, const struct checked_use *use, const char *device,
+		  const char *domain);
+void walks_written(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
+void walks_entry_read(void *self, const struct entry_read *entry);
+void walks_config_flushed(struct detector *detector);
+void walks_run(void *self, const struct run_report *report);
+void walks_destroy(struct detector *detector);
 
 /* disagreements.c */
 void disagreements_differ(void *self, const struct disagreement *what);

@@ -44,6 +44,17 @@ static void tell_copy(struct story *story, const struct detector *detector,
 		story_step(story, "made stale", copy->changed, FINDING_NONE, "%s", "");
 }
 
+/* What the answer came from: a copy, or memory that lags behind what software wrote. */
+static void tell_source(struct story *story, const struct detector *detector,
+			const struct checked_use *use)
+{
+	if (use->behind && !use->copy->reasons)
+		snprintf(story->finding.structure, sizeof story->finding.structure, "%s",
+			 "memory behind software");
+	else
+		tell_copy(story, detector, use->copy);
+}
+
 static uint32_t device_of(const struct detector *detector, const struct dma_request *request)
 {
 	return replay_device(detector->replay, replay_unit_at_hand(detector->replay),
@@ -70,6 +81,11 @@ static void tell_request(struct story *story, const struct detector *detector,
 
 static void tell_walk(struct story *story, const struct checked_use *use)
 {
+	if (use->behind)
+		story_step(story, "not written back", use->behind->event, FINDING_NONE,
+			   "the word at 0x%llx, read as 0x%llx",
+			   (unsigned long long)use->behind->word,
+			   (unsigned long long)use->behind->memory);
 	if (use->walk)
 		story_step(story, "tables say", FINDING_NONE, use->request->time_ns,
 			   "word 0x%llx at 0x%llx", (unsigned long long)use->walk->raw,
@@ -90,7 +106,7 @@ static const struct window *tell_window(struct story *story, struct detector *de
 	const struct part *part;
 
 	*owner = domain == NAME_NONE ? NAME_NONE : replay_domain(detector->replay, domain)->owner;
-	*update = use->copy->changed;
+	*update = use->behind && !use->copy->reasons ? use->behind->event : use->copy->changed;
 	if (at == NO_WINDOW)
 		return NULL;
 	part = &detector->parts[at];
@@ -101,7 +117,7 @@ static const struct window *tell_window(struct story *story, struct detector *de
 		window->use_event = use->event;
 	if (part->mapped != NO_EVENT)
 		story_step(story, "mapped", part->mapped, FINDING_NONE, "%s", "");
-	tell_copy(story, detector, use->copy);
+	tell_source(story, detector, use);
 	story_step(story, "unmapped", window->event, window->time_ns, "%s", "");
 	now = use->served.pa != NO_PA ? replay_owner(detector->replay, use->served.pa) : NULL;
 	if (now && now->value[OWNER_EVENT] > window->event)
@@ -134,16 +150,21 @@ static void stale_use(struct detector *detector, const struct checked_use *use)
 			story.finding.lag_ns <= detector->machine->run.uncertainty &&
 			detector->machine->run.uncertainty;
 		histogram_add(&detector->lag, story.finding.lag_ns, 1);
-		snprintf(story.finding.structure, sizeof story.finding.structure, "%s",
-			 structure_of(detector, use->copy));
 	} else {
-		tell_copy(&story, detector, use->copy);
-		snprintf(story.finding.detail, sizeof story.finding.detail,
-			 "no update of this page stands behind it: %s",
-			 use->copy->structure == STRUCTURE_CONFIG
-				 ? "the device's configuration changed"
-			 : use->copy->reasons & CHECK_TAG ? "its tag stands for other tables too"
-							  : "its window is closed");
+		tell_source(&story, detector, use);
+		snprintf(
+			story.finding.detail, sizeof story.finding.detail, "%s",
+			use->behind && !use->copy->reasons
+				? "its window is closed, but memory still holds what was taken away"
+			: use->copy->structure == STRUCTURE_CONFIG
+				? "no update of this page stands behind it: the device's "
+				  "configuration changed"
+			: use->copy->reasons & CHECK_RUN
+				? "it was made from a run of entries that disagree"
+			: use->copy->reasons & CHECK_TAG
+				? "no update of this page stands behind it: its tag stands for "
+				  "other tables too"
+				: "no update of this page stands behind it: its window is closed");
 	}
 	story.finding.subtype = grade_of(detector, use->served.pa, owner, update);
 	snprintf(story.finding.owner, 64, "%.63s", owner_name(detector, owner));
@@ -171,7 +192,7 @@ static void stale_refusal(struct detector *detector, const struct checked_use *u
 	story.finding.truth_pa = use->truth.pa;
 	snprintf(story.finding.detail, sizeof story.finding.detail, "%s", name ? name : "fault");
 	story_since(&story, use->copy->changed);
-	tell_copy(&story, detector, use->copy);
+	tell_source(&story, detector, use);
 	tell_walk(&story, use);
 	story_step(&story, "refused", use->event, use->request->time_ns,
 		   "fault %xh; memory maps it to 0x%llx", use->served.fault,
@@ -246,9 +267,21 @@ static void freed_table(struct detector *detector, const struct checked_use *use
 	story_tell(detector, &story);
 }
 
+static void behind(struct detector *detector, const struct checked_use *use)
+{
+	char device[64] = "", domain[64] = "";
+
+	name_device(detector, device, device_of(detector, use->request));
+	name_domain(detector, domain, domain_of(detector, use->copy->space));
+	walks_behind(detector, use, device, domain);
+}
+
 void uses_checked(void *self, const struct checked_use *use)
 {
 	struct detector *detector = self;
+
+	if (use->behind)
+		behind(detector, use);
 
 	if (use->page_freed_table)
 		freed_table(detector, use);

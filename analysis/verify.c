@@ -153,6 +153,20 @@ static void on_fault(void *self, const struct fault_report *report)
 	caches->fault(caches->self, report);
 }
 
+static void on_entry_read(void *self, const struct entry_read *read)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->entry_read(caches->self, read);
+}
+
+static void on_run_inconsistent(void *self, const struct run_report *report)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->run_inconsistent(caches->self, report);
+}
+
 static void on_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag,
 			  uint32_t old_space, uint32_t space, uint64_t copies)
 {
@@ -180,9 +194,11 @@ int verifier_create(const struct replay_observer *observer, const struct iommu_o
 	verifier->replay_observer.verify_self = verifier;
 	verifier->replay_observer.before_dma = before_dma;
 	verifier->replay_observer.dma_verified = dma_verified;
-	verifier->iommu_observer =
-		(struct iommu_observer){ verifier,   on_used,  on_opens,      on_closes,
-					 on_overlap, on_fault, on_tag_reused, on_acknowledged };
+	verifier->iommu_observer = (struct iommu_observer){ verifier,	   on_used,
+							    on_opens,	   on_closes,
+							    on_overlap,	   on_fault,
+							    on_entry_read, on_run_inconsistent,
+							    on_tag_reused, on_acknowledged };
 	*out = verifier;
 	return 0;
 }

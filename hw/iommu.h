@@ -106,6 +106,8 @@ struct checked_use {
 	bool page_freed_table;	    /* a table word was read from a freed page: */
 	pa_t table_word;	    /* this one */
 	uint64_t table_freed;	    /* by this event */
+	/* The first word on the way that memory holds otherwise than software wrote it, or NULL. */
+	const struct memory_behind *behind;
 };
 
 /* A fault and what became of its record. */
@@ -133,6 +135,25 @@ struct inval_report {
 	uint32_t configs;
 };
 
+/* An entry of configuration of several words, fetched while it was valid; as software wrote it. */
+struct entry_read {
+	uint64_t event;
+	const struct dma_request *request;
+	const char *what; /* static text: "PASID table entry", "STE" */
+	pa_t pa;
+	uint32_t words;
+};
+
+/* A fill from a run of entries that stand for one page together, and do not agree. */
+struct run_report {
+	uint64_t event;
+	const struct dma_request *request;
+	const struct cached_copy *filled; /* from the member that was walked */
+	pa_t walked, other;		  /* that member, and the first that disagrees */
+	uint64_t walked_raw, other_raw;
+	uint32_t members, disagree; /* how many there are, and how many are not as the walked one */
+};
+
 struct iommu_observer {
 	void *self;
 	void (*used)(void *self, const struct checked_use *use);
@@ -144,6 +165,8 @@ struct iommu_observer {
 	void (*overlap)(void *self, uint64_t event, const struct dma_request *request,
 			const struct cached_copy *filled, const struct cached_copy *valid);
 	void (*fault)(void *self, const struct fault_report *report);
+	void (*entry_read)(void *self, const struct entry_read *read);
+	void (*run_inconsistent)(void *self, const struct run_report *report);
 	/* The tag of this device's configuration now stands for another address space while
 	 * copies of the old remain. */
 	void (*tag_reused)(void *self, uint64_t event, uint32_t device, uint64_t tag,
@@ -238,6 +261,10 @@ struct iommu_model {
 	/* The uncached translation of one request, cut to a page; changes nothing. */
 	void (*truth)(struct iommu *iommu, const struct dma_request *request,
 		      struct dma_result *result);
+
+	/* Whether all its reads of tables snoop the caches of CPUs; if not, it reads through
+	 * memory->view (hw/memory_view.h), where there is one. */
+	bool (*snoops)(const struct iommu *iommu);
 
 	/* Tables changed: sets the check bits of copies that may no longer agree. */
 	void (*tables_changed)(struct iommu *iommu, uint64_t event,

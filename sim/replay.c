@@ -389,6 +389,10 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	case EVENT_ALLOC:
 	case EVENT_OWNER:
 		return owners_event(replay, event, err);
+	case EVENT_CACHE:
+	case EVENT_LINE:
+		words_line(replay, event);
+		return 0;
 	case EVENT_LOST:
 		replay->lost = true;
 		replay->lost_ns = replay->now_ns;
@@ -496,6 +500,11 @@ const struct domain *replay_domain_of_space(const struct replay *replay, uint32_
 const struct device *replay_device(const struct replay *replay, uint32_t unit, uint32_t handle)
 {
 	return replay->devices[replay->handles[unit][handle]];
+}
+
+const struct device *replay_device_numbered(const struct replay *replay, uint32_t number)
+{
+	return number < replay->n_devices ? replay->devices[number] : NULL;
 }
 
 const struct unit *replay_unit(const struct replay *replay, uint32_t number)

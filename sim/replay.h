@@ -57,6 +57,8 @@ struct replay_observer {
 	/* The fault handler ran: all records read and cleared. */
 	void (*handler_ran)(void *self, uint32_t unit, uint64_t time_ns);
 	void (*lost)(void *self, uint64_t event, uint64_t time_ns);
+	/* A recorded `write` changed a word that is not of a table of translations. */
+	void (*word_written)(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
 	/* The recorded hardware answered otherwise than the model, and no doubt is left. */
 	void (*answer_differs)(void *self, const struct disagreement *what);
 };
@@ -96,6 +98,8 @@ const struct domain *replay_domain(const struct replay *replay, uint32_t number)
 const struct domain *replay_domain_of_space(const struct replay *replay, uint32_t space);
 /* By the handle of an iommu callback of that unit. */
 const struct device *replay_device(const struct replay *replay, uint32_t unit, uint32_t handle);
+/* By its number in names. */
+const struct device *replay_device_numbered(const struct replay *replay, uint32_t number);
 const struct unit *replay_unit(const struct replay *replay, uint32_t number);
 uint32_t replay_units(const struct replay *replay);
 const struct names *replay_names(const struct replay *replay);

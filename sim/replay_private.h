@@ -109,7 +109,8 @@ struct replay {
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	bool policy_invals, native_commands;
-	uint32_t cpu; /* that the event at hand ran on */
+	bool splitting; /* the words at hand are of a table that takes a superpage's place */
+	uint32_t cpu;	/* that the event at hand ran on */
 	struct replay_counters count;
 	bool event_moved; /* the importer moved the event at hand to put cause before effect */
 	bool has_answers, lost; /* lost: the recorder dropped events, last at lost_ns */
@@ -135,9 +136,13 @@ struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err)
 struct domain *setup_domain(struct replay *replay, const struct event *event, struct err *err);
 int setup_agent(struct replay *replay, uint32_t agent, struct err *err);
 
-/* words.c: every table word that software writes goes through here. */
+/* words.c: every table word that software writes goes through here. The driver's own are written back as
+ * the setting `cw` says; recorded ones where the recording does. */
 int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		struct err *err);
+int words_recorded(struct replay *replay, pa_t pa, uint64_t value, struct err *err);
+/* `cache` and `line`: lines that reach memory. */
+void words_line(struct replay *replay, const struct event *event);
 pa_t words_new_table(struct replay *replay);
 
 /* table_writer.c */

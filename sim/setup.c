@@ -35,6 +35,8 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 			  replay->caches, &iommu, err))
 		return -1;
 	units[replay->n_units++] = (struct unit){ number, iommu, 0 };
+	if (!model->snoops(iommu) && memory_view_create(replay->memory, err))
+		return -1;
 	if (replay->table_area == 0) {
 		limit = 1ull << model->pa_bits(iommu);
 		replay->table_area = replay->next_table = limit / 2;

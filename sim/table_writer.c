@@ -58,9 +58,11 @@ static int split(const struct writer *w, pa_t table, iova_t iova, unsigned level
 	pa_t lower = words_new_table(w->replay);
 	uint64_t step = 1ull << span_lg2(w->format, level - 1);
 
+	w->replay->splitting = true;
 	if (words_store(w->replay, lower, 1u << w->format->index_bits,
 			w->format->leaf(leaf->addr, leaf->perm, level - 1), step, w->err))
 		return -1;
+	w->replay->splitting = false;
 	return store(w, table, iova, level, 1, w->format->table(lower), 0);
 }
 

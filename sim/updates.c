@@ -536,11 +536,23 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 	return answer;
 }
 
+/* Entries of several words are written word by word; those of translations are one word each. */
+static void tell_written(struct replay *replay, pa_t pa, uint64_t old, uint64_t value)
+{
+	const struct frame *frame = memory_frame(replay->memory, pa);
+	const struct table_role *role = frame ? frame->node.role : NULL;
+
+	if (old != value && replay->observer->word_written && (!role || role->configuration))
+		replay->observer->word_written(replay->observer->self, pa, replay->event,
+					       replay->now_ns);
+}
+
 int update_write(struct replay *replay, const struct event *event, struct err *err)
 {
 	pa_t pa = event->addr;
 	uint64_t value = event_value(replay->batch, event, WRITE_VALUE);
 	struct table_change *where;
+	uint64_t old = 0;
 	uint32_t n;
 	int answer = 0;
 
@@ -560,12 +572,15 @@ int update_write(struct replay *replay, const struct event *event, struct err *e
 		return err_no_memory(err, "a list of changes");
 	for (uint32_t i = 0; i < n; i++)
 		where[i] = replay->tables->changes[i];
+	memory_read(replay->memory, pa, &old);
 	for (uint32_t i = 0; i < n && !answer; i++)
 		answer = raw_change(replay, &where[i], true, err);
 	if (!answer)
-		answer = words_store(replay, pa, 1, value, 0, err);
+		answer = words_recorded(replay, pa, value, err);
 	for (uint32_t i = 0; i < n && !answer; i++)
 		answer = raw_change(replay, &where[i], false, err);
 	free(where);
+	if (!answer)
+		tell_written(replay, pa, old, value);
 	return answer;
 }

@@ -94,6 +94,8 @@ static inline unsigned event_slots(const struct event *event)
 	return (unsigned)__builtin_popcount(event->present);
 }
 
+enum cache_verb { CACHE_VERB_CLEAN, CACHE_VERB_INVALIDATE, CACHE_VERB_FLUSH };
+enum line_verb { LINE_VERB_EVICT, LINE_VERB_PREFETCH };
 enum dma_verb { DMA_VERB_READ, DMA_VERB_WRITE, DMA_VERB_ATOMIC, DMA_VERB_ANY };
 
 /* ---- the table of kinds ------------------------------------------------------------- */

@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-#include "hw/memory.h"
+#include "hw/memory_view.h"
 
 enum { PT_LEVELS = 6 };
 
@@ -45,6 +45,7 @@ struct pt_root {
 	uint8_t level;			       /* of that table */
 	uint8_t perm;			       /* granted by the levels above */
 	const uint64_t (*reserved)[PT_LEVELS]; /* [leaf][level]: bits that must be 0 */
+	struct memory_view *view; /* walks that do not snoop; NULL: what software wrote */
 };
 
 enum pt_status { PT_OK, PT_NOT_PRESENT, PT_RESERVED, PT_UNREADABLE };
@@ -65,6 +66,15 @@ struct pt_walk {
 	uint8_t perms[PT_LEVELS];	 /* granted above each of them */
 };
 
+/* A word of a table as the unit reads it. */
+static inline __attribute__((always_inline)) uint64_t
+pt_word(struct memory_view *view, const struct frame *frame, unsigned index)
+{
+	uint64_t word = frame_word(frame, index);
+
+	return view ? memory_view_word(view, frame->pa + index * 8, word) : word;
+}
+
 /* Reads one entry of the table in `frame` (NULL: cannot be read) at that level. True: it points to
  * the table that *next says; false: the walk ends here. */
 static inline __attribute__((always_inline)) bool
@@ -82,7 +92,7 @@ pt_read(const struct pt_format *format, const struct pt_root *root, iova_t iova,
 	}
 	walk->tables[level] = frame;
 	walk->perms[level] = (uint8_t)*perm;
-	walk->raw = frame_word(frame, index);
+	walk->raw = pt_word(root->view, frame, index);
 	walk->word = frame->pa + index * 8;
 	entry = format->decode(walk->raw, level);
 	if (entry.kind == PT_ABSENT) {

@@ -174,6 +174,13 @@ static const char *vtd_structure_name(enum structure structure, unsigned level)
 	return "device TLB";
 }
 
+static bool vtd_snoops(const struct iommu *iommu)
+{
+	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
+
+	return config->coherency && (config->page_walk_snoop || !config->scalable);
+}
+
 static const char *vtd_counter(const struct iommu *iommu, unsigned index, uint64_t *value)
 {
 	const struct vtd_counters *count = &((const struct vtd *)iommu)->count;
@@ -266,8 +273,10 @@ const struct iommu_model vtd_model = {
 		 "advanced fault log: not built in practice\n"
 		 "negative caching under caching mode: allowed by the specification, never done "
 		 "here; caching mode only changes what drivers flush\n"
-		 "non-coherent page walks: walks read what software wrote; PWSNP=0 only refuses "
-		 "accessed and dirty updates (reasons 7Ch, 90h)\n"
+		 "PWSNP=0 where both ECAP.C and ECAP.SMPWCS are 1: walks read what software wrote "
+		 "all "
+		 "the same; it only refuses accessed and dirty updates (reasons 7Ch, 90h)\n"
+		 "write buffers (RWBF): a word that is written back reaches memory at once\n"
 		 "failing atomic updates of accessed and dirty bits (reasons 7Dh, 91h): every "
 		 "update "
 		 "succeeds\n"
@@ -293,6 +302,7 @@ const struct iommu_model vtd_model = {
 	.add_device = vtd_add_device,
 	.translate = vtd_translate,
 	.truth = vtd_truth_result,
+	.snoops = vtd_snoops,
 	.tables_changed = vtd_tables_changed,
 	.encode = vtd_encode,
 	.decode = vtd_decode,

@@ -22,7 +22,7 @@ extern const struct iommu_vectors vtd_vectors; /* vtd_vectors.c */
 /* Every field is a setting; the rows in vtd_settings.c are their documentation. */
 struct vtd_config {
 	uint64_t haw, mgaw, levels_3, levels_4, levels_5;
-	uint64_t pages_2m, pages_1g, snoop_control, pass_through, zero_length_read;
+	uint64_t pages_2m, pages_1g, snoop_control, coherency, pass_through, zero_length_read;
 	uint64_t domain_id_bits, page_selective, mamv, caching_mode;
 	uint64_t fault_records, compression;
 	uint64_t iotlb_sets, iotlb_ways, iotlb_replacement;

@@ -46,8 +46,7 @@ static bool pointer_equals(const struct tlb_at *at, unsigned level, const struct
 	       truth->walk.perms[level] == (*at->data & (TLB_PERM | TLB_USER));
 }
 
-/* truth: the entry in the same place of the uncached route, NULL: the route has none. */
-static bool entry_equals(const struct vtd_context *entry, const struct vtd_context *truth)
+bool vtd_entry_equals(const struct vtd_context *entry, const struct vtd_context *truth)
 {
 	return truth && !truth->fault && truth->pasid == entry->pasid &&
 	       truth->directory_entry == entry->directory_entry &&
@@ -57,9 +56,11 @@ static bool entry_equals(const struct vtd_context *entry, const struct vtd_conte
 static void prove_route(struct vtd *vtd, const struct vtd_route *route,
 			const struct vtd_route *truth)
 {
-	if (route->outer_cached && route->outer->check && entry_equals(route->outer, truth->outer))
+	if (route->outer_cached && route->outer->check &&
+	    vtd_entry_equals(route->outer, truth->outer))
 		vtd_config_proven(vtd, route->outer);
-	if (route->cached && route->context->check && entry_equals(route->context, truth->context))
+	if (route->cached && route->context->check &&
+	    vtd_entry_equals(route->context, truth->context))
 		vtd_config_proven(vtd, route->context);
 }
 
@@ -182,6 +183,9 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 		use.table_word = walk->word;
 		use.table_freed = freed - 1;
 	}
+	if (memory_view_met(vtd->memory->view))
+		use.behind = &vtd->memory->view->met;
 	vtd->observer->used(vtd->observer->self, &use);
+	memory_view_forget(vtd->memory->view);
 	prove(vtd, path, truth);
 }
