@@ -22,6 +22,8 @@ static void on_mapped(void *self, const struct domain *domain, iova_t first, iov
 	windows_mapped(detector, domain, first, last, pa, perm, event, time_ns);
 	if (detector->check)
 		window_check_mapped(detector->check, domain, first, last, pa, perm, time_ns);
+	if (detector->n_rests)
+		episodes_rest_mapped(detector, domain, first, last);
 	if (detector->n_gaps)
 		episodes_mapped(detector, domain, first, last, event, time_ns);
 }
@@ -103,7 +105,7 @@ static void on_copy_opens(void *self, const struct cached_copy *copy)
 static void on_copy_closes(void *self, const struct cached_copy *copy)
 {
 	windows_copy_closes(self, copy);
-	uses_pointer_closes(self, copy);
+	freed_tables_pointer_closes(self, copy);
 }
 
 int detector_create(const struct machine *machine, struct result_sink *sink, struct detector **out,
@@ -125,7 +127,7 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		.inval_executed = on_executed,
 		.inval_done = on_done,
 		.owner_changed = episodes_owner,
-		.table_freed = uses_table_freed,
+		.table_freed = freed_tables_add,
 		.dma_done = episodes_dma,
 		.every_result = machine->run.flight != 0,
 		.handler_ran = episodes_handler,
@@ -161,7 +163,8 @@ void detector_destroy(struct detector *detector)
 		free(detector->episodes[i].by_device);
 	free(detector->episodes);
 	free(detector->flights);
-	free(detector->uafs);
+	free(detector->rests);
+	freed_tables_destroy(detector);
 	walks_destroy(detector);
 	free(detector);
 }
@@ -385,7 +388,7 @@ int detector_finish(struct detector *detector, struct err *err)
 	windows_finish(detector);
 	if (detector->check && compare_windows(detector, err))
 		return -1;
-	uses_finish(detector);
+	freed_tables_finish(detector);
 	episodes_finish(detector);
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
 		worst_tell(detector, &detector->worst[kind]);

@@ -6,7 +6,7 @@
 #include "analysis/verify_windows.h"
 #include "sim/spans.h"
 
-enum { WORST = 100, STORY = 10, NO_WINDOW = UINT32_MAX };
+enum { WORST = 100, STORY = 10, RESTS = 1024, NO_WINDOW = UINT32_MAX };
 
 /* A finding with its evidence, while it is built. */
 struct story {
@@ -77,13 +77,6 @@ struct domain_windows {
 	uint32_t open; /* windows with an open software side */
 };
 
-struct uaf { /* a freed table page with cached pointers */
-	pa_t page;
-	uint64_t event, time_ns, pointers;
-	uint64_t ids[16];
-	bool reported;
-};
-
 struct overflow_episode {
 	bool active, acknowledged, noticed;
 	uint64_t first_ns, last_ns, noticed_ns, first_event, last_event, lost;
@@ -101,7 +94,8 @@ struct gap { /* a fault that a mapping soon after may explain */
 struct rest { /* unmapped beyond what was asked */
 	struct story story;
 	uint32_t domain;
-	iova_t first, last;
+	iova_t first, last;		/* without: */
+	iova_t asked_first, asked_last; /* what was asked for */
 };
 
 struct flight { /* a DMA on its way to memory */
@@ -141,14 +135,13 @@ struct detector {
 
 	struct walks *walks;	    /* walks.c, once a table word was recorded; else NULL */
 	struct window_check *check; /* --verify; else NULL */
-	struct uaf *uafs;
-	uint32_t n_uafs, max_uafs;
+	struct freed_tables *freed_tables; /* freed_tables.c */
 	struct overflow_episode *episodes; /* by unit */
 	uint32_t n_episodes;
 	struct gap gaps[64];
 	uint32_t n_gaps;
-	struct rest rests[16];
-	uint32_t n_rests;
+	struct rest *rests; /* at most RESTS: the latest */
+	uint32_t n_rests, max_rests;
 	struct flight *flights;
 	uint32_t n_flights, max_flights;
 	bool saw_lost, saw_walk_cache;
@@ -177,6 +170,13 @@ const char *owner_name(const struct detector *detector, uint32_t owner);
 void name_domain(const struct detector *detector, char text[64], uint32_t domain);
 void name_device(const struct detector *detector, char text[64], uint32_t device);
 
+/* Names a copy of a unit for ever; never 0. */
+static inline uint64_t copy_id(const struct cached_copy *copy, uint32_t unit)
+{
+	return (copy->serial + 1) << 16 | (uint64_t)copy->structure << 13 |
+	       (uint64_t)copy->level << 8 | unit;
+}
+
 /* windows.c */
 void windows_removed(void *self, const struct removal *removal);
 void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
@@ -197,9 +197,12 @@ void uses_overlap(void *self, uint64_t event, const struct dma_request *request,
 		  const struct cached_copy *filled, const struct cached_copy *valid);
 void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
 		     uint32_t space, uint64_t copies);
-void uses_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
-void uses_pointer_closes(struct detector *detector, const struct cached_copy *copy);
-void uses_finish(struct detector *detector);
+
+/* freed_tables.c */
+void freed_tables_add(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
+void freed_tables_pointer_closes(struct detector *detector, const struct cached_copy *copy);
+void freed_tables_finish(struct detector *detector);
+void freed_tables_destroy(struct detector *detector);
 
 /* walks.c */
 void walks_behind(struct detector *detector, const struct checked_use *use, const char *device,
@@ -226,6 +229,8 @@ void episodes_unmap_returned(void *self, const struct domain *domain, iova_t fir
 void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state,
 		    uint64_t event, uint64_t time_ns);
 void episodes_beyond(struct detector *detector, const struct removal *removal);
+void episodes_rest_mapped(struct detector *detector, const struct domain *domain, iova_t first,
+			  iova_t last);
 void episodes_in_flight(struct detector *detector, const struct inval_op *op);
 void episodes_finish(struct detector *detector);
 

@@ -170,26 +170,50 @@ void episodes_handler(void *self, uint32_t unit, uint64_t time_ns)
 
 /* ---- gap faults, unmaps that took too much ----------------------------------------------------------- */
 
+static void drop_rest(struct detector *detector, uint32_t i)
+{
+	story_tell(detector, &detector->rests[i].story);
+	detector->n_rests--;
+	memmove(detector->rests + i, detector->rests + i + 1,
+		(detector->n_rests - i) * sizeof *detector->rests);
+}
+
+/* Room for one more; the oldest is followed no longer when there are too many. NULL: no memory. */
+static struct rest *new_rest(struct detector *detector)
+{
+	if (detector->n_rests == RESTS)
+		drop_rest(detector, 0);
+	if (detector->n_rests == detector->max_rests) {
+		uint32_t max = detector->max_rests ? detector->max_rests * 2 : 8;
+		struct rest *rests = realloc(detector->rests, max * sizeof *rests);
+
+		if (!rests)
+			return NULL;
+		detector->rests = rests;
+		detector->max_rests = max;
+	}
+	return &detector->rests[detector->n_rests++];
+}
+
 void episodes_beyond(struct detector *detector, const struct removal *removal)
 {
-	struct rest *rest;
+	struct rest *rest = detector->n_rests ? &detector->rests[detector->n_rests - 1] : NULL;
 
-	if (detector->n_rests &&
-	    detector->rests[detector->n_rests - 1].story.finding.event == removal->event) {
-		rest = &detector->rests[detector->n_rests - 1];
+	if (rest && rest->story.finding.event == removal->event) {
 		rest->story.finding.bytes += removal->last - removal->first + 1;
 		rest->last = removal->last > rest->last ? removal->last : rest->last;
 		return;
 	}
-	if (detector->n_rests == 16) {
-		story_tell(detector, &detector->rests[0].story);
-		memmove(detector->rests, detector->rests + 1, 15 * sizeof detector->rests[0]);
-		detector->n_rests--;
+	rest = new_rest(detector);
+	if (!rest) {
+		detector_fails(detector, "unmaps that took too much");
+		return;
 	}
-	rest = &detector->rests[detector->n_rests++];
 	rest->domain = removal->domain->number;
 	rest->first = removal->first;
 	rest->last = removal->last;
+	rest->asked_first = removal->asked_first;
+	rest->asked_last = removal->asked_last;
 	story_begin(&rest->story, FINDING_OVER_UNMAP, 0, removal->event, removal->time_ns);
 	name_domain(detector, rest->story.finding.domain, rest->domain);
 	rest->story.finding.iova = removal->first;
@@ -202,14 +226,19 @@ void episodes_beyond(struct detector *detector, const struct removal *removal)
 		   (unsigned long long)removal->last);
 }
 
+static bool in_rest(const struct rest *rest, uint32_t domain, iova_t first, iova_t last)
+{
+	return rest->domain == domain && first <= rest->last && last >= rest->first &&
+	       (first < rest->asked_first || last > rest->asked_last);
+}
+
 static void rest_faults(struct detector *detector, uint32_t domain, uint64_t event,
 			const struct dma_request *request, uint32_t device)
 {
 	for (uint32_t i = 0; i < detector->n_rests; i++) {
 		struct rest *rest = &detector->rests[i];
 
-		if (rest->domain != domain || request->iova < rest->first ||
-		    request->iova > rest->last)
+		if (!in_rest(rest, domain, request->iova, request->iova))
 			continue;
 		if (!rest->story.finding.count++) {
 			name_device(detector, rest->story.finding.device, device);
@@ -217,6 +246,17 @@ static void rest_faults(struct detector *detector, uint32_t domain, uint64_t eve
 				   "a DMA to what should still be mapped");
 		}
 	}
+}
+
+/* A new mapping there is a story of its own. */
+void episodes_rest_mapped(struct detector *detector, const struct domain *domain, iova_t first,
+			  iova_t last)
+{
+	for (uint32_t i = 0; i < detector->n_rests;)
+		if (in_rest(&detector->rests[i], domain->number, first, last))
+			drop_rest(detector, i);
+		else
+			i++;
 }
 
 static void keep_gap(struct detector *detector, uint32_t domain, uint64_t event,
@@ -448,7 +488,9 @@ void episodes_finish(struct detector *detector)
 {
 	for (uint32_t i = 0; i < detector->n_rests; i++)
 		story_tell(detector, &detector->rests[i].story);
-	detector->n_rests = 0;
+	free(detector->rests);
+	detector->rests = NULL;
+	detector->n_rests = detector->max_rests = 0;
 	for (uint32_t i = 0; i < detector->n_episodes; i++)
 		if (detector->episodes[i].active)
 			tell_episode(detector, &detector->episodes[i], FINDING_NONE);

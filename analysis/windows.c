@@ -557,12 +557,6 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 
 /* ---- the hardware side --------------------------------------------------------------------------- */
 
-static uint64_t copy_id(const struct detector *detector, const struct cached_copy *copy)
-{
-	return (copy->serial + 1) << 16 | (uint64_t)copy->structure << 13 |
-	       (uint64_t)copy->level << 8 | replay_unit_at_hand(detector->replay);
-}
-
 static struct holder *holder_slot(const struct detector *detector, uint64_t id)
 {
 	uint32_t at = (uint32_t)(id * 0x9e3779b97f4a7c15ull >> 32) & (detector->max_holders - 1);
@@ -646,7 +640,7 @@ void windows_copy_opens(struct detector *detector, const struct cached_copy *cop
 {
 	const struct domain *domain = replay_domain_of_space(detector->replay, copy->space);
 	struct holding holding = { .detector = detector, .copy = copy };
-	uint64_t id = copy_id(detector, copy);
+	uint64_t id = copy_id(copy, replay_unit_at_hand(detector->replay));
 
 	if (copy->structure == STRUCTURE_CONFIG || !domain ||
 	    domain->number >= detector->n_domains || !detector->domains[domain->number].spans)
@@ -707,7 +701,7 @@ void windows_copy_closes(struct detector *detector, const struct cached_copy *co
 
 	if (!detector->max_holders)
 		return;
-	holder = holder_slot(detector, copy_id(detector, copy));
+	holder = holder_slot(detector, copy_id(copy, replay_unit_at_hand(detector->replay)));
 	if (!holder->id)
 		return;
 	for (uint32_t i = 0; i < holder->n; i++) {

@@ -70,6 +70,8 @@ static void tell_removed(struct removing *removing, const struct imap_entry *pie
 	removal->lost = (uint8_t)lost;
 	removal->mapped = piece->value[LEDGER_EVENT];
 	removal->owner = owners_of(replay, removing->domain, pa);
+	removal->asked_first = removing->asked_first;
+	removal->asked_last = removing->asked_last;
 	removal->beyond =
 		piece->first < removing->asked_first || piece->last > removing->asked_last;
 	replay->observer->removed(replay->observer->self, removal);

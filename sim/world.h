@@ -72,7 +72,8 @@ struct removal {
 	iova_t first, last;
 	pa_t pa;	 /* first's old target */
 	uint8_t lost;	 /* permission bits that went */
-	bool beyond;	 /* outside of what the unmap asked for (over-unmap) */
+	bool beyond;	 /* outside of what the unmap asked for (over-unmap): */
+	iova_t asked_first, asked_last;
 	uint64_t mapped; /* event of the map, or NO_EVENT */
 	uint32_t owner;	 /* of the page at this instant; string number or NAME_NONE */
 	bool inferred;	 /* the event or the owner is inferred */

@@ -157,15 +157,24 @@ static void vtd_tables_changed(struct iommu *iommu, uint64_t event,
 
 static const char *vtd_structure_name(enum structure structure, unsigned level)
 {
-	static const char *const pointers[] = { "walk cache level 2", "walk cache level 3",
-						"walk cache level 4", "walk cache level 5" };
+	static const char *const pointers[2 * VTD_LEVELS_MAX] = {
+		"walk cache level 2",
+		"walk cache level 3",
+		"walk cache level 4",
+		"walk cache level 5",
+		[VTD_LEVELS_MAX] = "first-stage walk cache level 2",
+		"first-stage walk cache level 3",
+		"first-stage walk cache level 4",
+		"first-stage walk cache level 5",
+	};
 
 	/* The manual counts levels from 1; a level n entry points to a level n - 1 table. */
 	switch (structure) {
 	case STRUCTURE_TLB:
 		return "IOTLB";
 	case STRUCTURE_WALK_CACHE:
-		return level < 4 ? pointers[level] : "walk cache";
+		return level < 2 * VTD_LEVELS_MAX && pointers[level] ? pointers[level]
+								     : "walk cache";
 	case STRUCTURE_CONFIG:
 		return level ? "PASID cache" : "context cache";
 	case STRUCTURE_ATC:
