@@ -46,6 +46,7 @@ int replay_create(const struct machine *machine, const struct replay_observer *o
 			       "invalidations; "
 			       "choose linux-strict or linux-lazy, or inval_from=recording");
 	}
+	event_plans_make(replay->plans);
 	if (memory_create(1ull << MEMORY_BITS, &replay->memory, err) ||
 	    tables_create(replay->memory, &replay->tables, err) ||
 	    imap_create(NULL, &replay->owners)) {
@@ -360,6 +361,11 @@ static int reg_event(struct replay *replay, const struct event *event, struct er
 
 static int one_event(struct replay *replay, const struct event *event, struct err *err)
 {
+	char wrong[EVENT_WRONG];
+
+	if (event_check(&replay->plans[event->kind], replay->names, replay->batch, event, wrong))
+		return replay_error(replay, ERR_INPUT, err, "'%s' with %s",
+				    event_kinds[event->kind].word, wrong);
 	switch (event->kind) {
 	case EVENT_IOMMU:
 	case EVENT_DOMAIN:

@@ -3,6 +3,7 @@
 #define IOMMUSIM_SIM_REPLAY_PRIVATE_H
 
 #include "sim/replay.h"
+#include "traces/event_check.h"
 
 /* ---- clock.c: the model's own events --------------------------------------------------- */
 
@@ -85,6 +86,7 @@ struct replay {
 	const struct names *names;
 	struct event_source *source; /* of the batch at hand, for error texts */
 	const struct event_batch *batch;
+	struct event_plan plans[EVENT_KINDS];
 	struct memory *memory;
 	struct tables *tables;
 	pa_t table_area, next_table; /* policy-built tables lie from here on */
