@@ -98,7 +98,7 @@ bool facts_have(const struct recording_facts *facts, enum recording_fact fact)
 
 	switch (fact) {
 	case FACT_UPDATES:
-		return n[EVENT_UNMAP] || n[EVENT_PROTECT] || n[EVENT_WRITE];
+		return n[EVENT_UNMAP] || n[EVENT_PROTECT] || n[EVENT_P2M] || n[EVENT_WRITE];
 	case FACT_INVALS:
 		return n[EVENT_INVAL] || n[EVENT_CMD];
 	case FACT_COMPLETIONS:

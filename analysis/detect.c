@@ -133,6 +133,7 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		.handler_ran = episodes_handler,
 		.lost = on_lost,
 		.answer_differs = disagreements_differ,
+		.rights_exceed = episodes_rights,
 		.word_written = walks_written,
 	};
 	detector->iommu_observer = (struct iommu_observer){
@@ -253,6 +254,7 @@ static int put_replay_counters(struct detector *detector, struct err *err)
 		{ "dma", count->dma },
 		{ "maps", count->maps },
 		{ "unmaps", count->unmaps },
+		{ "p2m", count->p2m },
 		{ "maps.refused", count->refused_maps },
 		{ "invalidations.recorded", count->invals },
 		{ "invalidations.dropped", count->dropped_invals },

@@ -133,8 +133,8 @@ struct detector {
 	unsigned __int128 byte_ns;
 	uint64_t exposed_bytes, no_window;
 
-	struct walks *walks;	    /* walks.c, once a table word was recorded; else NULL */
-	struct window_check *check; /* --verify; else NULL */
+	struct walks *walks;		   /* walks.c, once a table word was recorded; else NULL */
+	struct window_check *check;	   /* --verify; else NULL */
 	struct freed_tables *freed_tables; /* freed_tables.c */
 	struct overflow_episode *episodes; /* by unit */
 	uint32_t n_episodes;
@@ -232,6 +232,7 @@ void episodes_beyond(struct detector *detector, const struct removal *removal);
 void episodes_rest_mapped(struct detector *detector, const struct domain *domain, iova_t first,
 			  iova_t last);
 void episodes_in_flight(struct detector *detector, const struct inval_op *op);
+void episodes_rights(void *self, const struct rights_excess *excess);
 void episodes_finish(struct detector *detector);
 
 #endif

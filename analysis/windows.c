@@ -146,7 +146,8 @@ void windows_removed(void *self, const struct removal *removal)
 
 /* ---- telling ---------------------------------------------------------------------------------- */
 
-static const char *const causes[] = { "unmapped", "mapped over", "narrowed", "written over" };
+static const char *const causes[] = { "unmapped", "mapped over", "narrowed", "written over",
+				      "changed by p2m" };
 
 static const struct part *part_at(const struct detector *detector, const struct window *window,
 				  iova_t first)

@@ -63,6 +63,8 @@ static void destroy_domain(struct domain *domain)
 		return;
 	imap_destroy(domain->ledger);
 	imap_destroy(domain->touched);
+	imap_destroy(domain->asked);
+	imap_destroy(domain->unjudged);
 	free(domain);
 }
 
@@ -127,6 +129,8 @@ static int run_action(struct replay *replay, const struct action *action, struct
 		return inval_complete(replay, action->subject, err);
 	case ACTION_FQ_TIMER:
 		return fq_timer(replay, action->subject, err);
+	case ACTION_RIGHTS:
+		return rights_judge(replay, action->subject, err);
 	case ACTION_FAULT_HANDLER:
 		iommu = replay->units[action->subject].iommu;
 		replay->unit_at_hand = action->subject;
@@ -381,6 +385,8 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 		return update_unmap(replay, event, err);
 	case EVENT_PROTECT:
 		return update_protect(replay, event, err);
+	case EVENT_P2M:
+		return update_p2m(replay, event, err);
 	case EVENT_WRITE:
 		return setup_unit(replay, NAME_NONE, err) ? update_write(replay, event, err) : -1;
 	case EVENT_INVAL:

@@ -23,6 +23,18 @@ struct disagreement {
 	uint16_t fault;
 };
 
+/* A range where tables grant more than an event said (update of the tables, or its refusal). */
+struct rights_excess {
+	const struct domain *domain;
+	iova_t first, last;
+	pa_t pa; /* that tables lead first to */
+	unsigned granted,
+		asked;	  /* permissions; asked 0: nothing was to be there, or another page */
+	uint64_t mapped;  /* event that put it there */
+	uint64_t said;	  /* event that said what there is to be, or NO_EVENT: none ever did */
+	uint64_t time_ns; /* of the comparison */
+};
+
 struct replay_observer {
 	void *self;
 	/* Before the words are written: a piece of the ledger is removed or narrowed. */
@@ -57,6 +69,8 @@ struct replay_observer {
 	/* The fault handler ran: all records read and cleared. */
 	void (*handler_ran)(void *self, uint32_t unit, uint64_t time_ns);
 	void (*lost)(void *self, uint64_t event, uint64_t time_ns);
+	/* Tables have not followed what was said within limits.update, or a map was refused. */
+	void (*rights_exceed)(void *self, const struct rights_excess *excess);
 	/* A recorded `write` changed a word that is not of a table of translations. */
 	void (*word_written)(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
 	/* The recorded hardware answered otherwise than the model, and no doubt is left. */
@@ -64,7 +78,7 @@ struct replay_observer {
 };
 
 struct replay_counters {
-	uint64_t events, dma, maps, unmaps, invals, dropped_invals, words, tables_made,
+	uint64_t events, dma, maps, unmaps, invals, dropped_invals, p2m, words, tables_made,
 		tables_freed, flushes, refused_maps;
 	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
 	uint64_t distinct, distinct_agree; /* of those, by device, page and mapping */

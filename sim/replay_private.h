@@ -11,6 +11,7 @@ enum action_kind {
 	ACTION_INVAL_EXECUTE, /* an issued invalidation executes, and completes or drains */
 	ACTION_INVAL_DRAINED, /* the DMAs that it waited for have reached memory: it completes */
 	ACTION_FQ_TIMER,      /* linux-lazy: timer of a domain's flush queue */
+	ACTION_RIGHTS,	      /* tables of a domain have had time to follow what was said */
 	ACTION_FAULT_HANDLER, /* the fault interrupt has reached its handler */
 };
 struct action {
@@ -176,9 +177,24 @@ void writer_free_tables(struct replay *replay, struct freed_table *list);
 int update_map(struct replay *replay, const struct event *event, struct err *err);
 int update_unmap(struct replay *replay, const struct event *event, struct err *err);
 int update_protect(struct replay *replay, const struct event *event, struct err *err);
+int update_p2m(struct replay *replay, const struct event *event, struct err *err);
 int update_write(struct replay *replay, const struct event *event, struct err *err);
 int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
 		 struct err *err);
+
+/* p2m.c: what a type of the P2M lets devices do, TLB_READ and TLB_WRITE; 0: nothing. */
+unsigned p2m_rights(const char *type);
+
+/* rights.c: tables against what events said that they are to grant */
+int rights_said(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,
+		unsigned perm, struct err *err);
+int rights_narrowed(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		    unsigned perm, struct err *err);
+int rights_written(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		   struct err *err);
+int rights_judge(struct replay *replay, uint32_t domain, struct err *err);
+void rights_refused(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
+		    pa_t pa, unsigned perm);
 
 /* answers.c: what recorded hardware answered (rules R10) */
 int answers_adopt(struct replay *replay, const struct event *event,

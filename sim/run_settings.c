@@ -26,7 +26,7 @@ const struct setting run_settings[] = {
 	{ "limits.flush", SETTING_NS, AT(flush_limit), 0, UINT64_MAX, 0, NULL,
 	  "a window open for longer is flush-missing even if it closes; 0: only at the end of the recording", "" },
 	{ "limits.update", SETTING_NS, AT(update_limit), 0, 1000000000000, 1000000, NULL,
-	  "recorded writes to one entry of several words that lie no further apart are one update", "project default, no source" },
+	  "writes to one entry of several words that lie no further apart are one update; tables of a domain with root= follow map and p2m within it", "project default, no source" },
 	{ "limits.table_words", SETTING_COUNT, AT(table_words), 1, 1ull << 40, 1 << 26, NULL,
 	  "a record that would write more table words is refused", "" },
 	{ "cw", SETTING_CHOICE, AT(write_back), 0, 2, WRITE_BACK_YES, "yes|no|not-splits",

@@ -11,31 +11,42 @@ static bool linux_policy(const struct replay *replay)
 	return replay->machine->run.policy != POLICY_RECORDED;
 }
 
-/* The event's input range, checked against the domain's width and the granule. */
-static int range_of(const struct replay *replay, const struct domain *domain,
-		    const struct event *event, uint64_t size, iova_t *last, struct err *err)
+/* An event's input range, checked against the domain's width and the granule. */
+static int range_of(const struct replay *replay, const struct domain *domain, iova_t first,
+		    uint64_t size, iova_t *last, struct err *err)
 {
 	struct iommu *iommu = replay->units[0].iommu;
 	unsigned width = iommu->model->address_bits(iommu, domain->levels);
 
-	*last = event->addr + (size - 1);
-	if ((event->addr | size) & 0xfff)
+	*last = first + (size - 1);
+	if ((first | size) & 0xfff)
 		return replay_error(replay, ERR_INPUT, err,
 				    "iova=0x%llx size=0x%llx: expected a multiple of 4K pages",
-				    (unsigned long long)event->addr, (unsigned long long)size);
+				    (unsigned long long)first, (unsigned long long)size);
 	if (*last > low_mask(width))
 		return replay_error(
 			replay, ERR_INPUT, err,
 			"iova 0x%llx is beyond the %u address bits of this machine's tables; "
 			"choose a deeper table (vtd.levels_5) or another model",
 			(unsigned long long)*last, width);
-	if (writer_words(replay, event->addr, *last) > replay->machine->run.table_words)
+	if (writer_words(replay, first, *last) > replay->machine->run.table_words)
 		return replay_error(
 			replay, ERR_LIMIT, err,
 			"would write up to %llu table words; limits.table_words is %llu",
-			(unsigned long long)writer_words(replay, event->addr, *last),
+			(unsigned long long)writer_words(replay, first, *last),
 			(unsigned long long)replay->machine->run.table_words);
 	return 0;
+}
+
+/* Where a mapping leads. */
+static int target_of(const struct replay *replay, pa_t pa, uint64_t size, struct err *err)
+{
+	if (!(pa & 0xfff) && pa + (size - 1) >= pa && pa + (size - 1) < replay->table_area)
+		return 0;
+	return replay_error(replay, ERR_INPUT, err,
+			    "pa=0x%llx: expected a 4K page below 0x%llx, where this machine keeps "
+			    "its own tables",
+			    (unsigned long long)pa, (unsigned long long)replay->table_area);
 }
 
 struct removing {
@@ -48,6 +59,7 @@ struct removing {
 	bool has_target; /* iova now leads to pa */
 	iova_t iova;
 	pa_t pa;
+	bool any; /* something was told */
 };
 
 /* Tells of one piece of the ledger, minus what the update leaves in place. */
@@ -74,6 +86,7 @@ static void tell_removed(struct removing *removing, const struct imap_entry *pie
 	removal->asked_last = removing->asked_last;
 	removal->beyond =
 		piece->first < removing->asked_first || piece->last > removing->asked_last;
+	removing->any = true;
 	replay->observer->removed(replay->observer->self, removal);
 }
 
@@ -214,18 +227,17 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	struct removing removing;
 	iova_t last;
 
-	if (!domain || range_of(replay, domain, event, size, &last, err))
+	if (!domain || range_of(replay, domain, event->addr, size, &last, err) ||
+	    target_of(replay, pa, size, err))
 		return -1;
-	if ((pa & 0xfff) || pa + (size - 1) < pa || pa + (size - 1) >= replay->table_area)
-		return replay_error(replay, ERR_INPUT, err,
-				    "pa=0x%llx: expected a 4K page below 0x%llx, where this "
-				    "machine keeps its own tables",
-				    (unsigned long long)pa, (unsigned long long)replay->table_area);
 	replay->count.maps++;
+	if (domain->raw)
+		return rights_said(replay, domain, event->addr, last, pa, perm, err);
 	if (touch(replay, domain, event->addr, last, err))
 		return -1;
 	if (map_refused(replay, domain, event->addr, last)) {
 		replay->count.refused_maps++;
+		rights_refused(replay, domain, event->addr, last, pa, perm);
 		return 0;
 	}
 	removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
@@ -335,10 +347,12 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	struct removing removing;
 	iova_t first, last, edge_first, edge_last;
 
-	if (!domain || range_of(replay, domain, event, size, &last, err))
+	if (!domain || range_of(replay, domain, event->addr, size, &last, err))
 		return -1;
 	replay->count.unmaps++;
 	first = event->addr;
+	if (domain->raw)
+		return rights_said(replay, domain, first, last, 0, 0, err);
 	removing = removing_of(replay, domain, REMOVED_BY_UNMAP, event);
 	removing.asked_first = first;
 	removing.asked_last = last;
@@ -382,8 +396,10 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 	struct imap_entry *entry;
 	iova_t last;
 
-	if (!domain || range_of(replay, domain, event, size, &last, err))
+	if (!domain || range_of(replay, domain, event->addr, size, &last, err))
 		return -1;
+	if (domain->raw)
+		return rights_narrowed(replay, domain, event->addr, last, perm, err);
 	removing = removing_of(replay, domain, REMOVED_BY_PROTECT, event);
 	removing.asked_last = UINT64_MAX;
 	removing.kept = perm;
@@ -406,6 +422,70 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 					 replay->now_ns);
 	}
 	return 0;
+}
+
+/* The flush of a hypervisor that makes its own: where something was there before (drivers 5.2). */
+static int flush_p2m(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
+		     struct err *err)
+{
+	struct invalidation scope = { .what = INVAL_RANGE,
+				      .tag = domain->tag,
+				      .pasid = NO_PASID,
+				      .first = first,
+				      .last = last,
+				      .drain = true };
+	uint32_t number;
+
+	if (!replay->policy_invals)
+		return 0;
+	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number,
+			   err);
+}
+
+/* One logical update of 2^order pages: to a frame with the rights of its type, or to nothing. A live
+ * entry is replaced in one write, tables stay allocated. */
+int update_p2m(struct replay *replay, const struct event *event, struct err *err)
+{
+	struct domain *domain = setup_domain(replay, event, err);
+	uint64_t order = event_value(replay->batch, event, P2M_ORDER);
+	uint64_t mfn = event_value(replay->batch, event, P2M_MFN);
+	const char *type =
+		names_text(replay->names, (uint32_t)event_value(replay->batch, event, P2M_TYPE));
+	unsigned perm = mfn == UINT64_MAX ? 0 : p2m_rights(type);
+	struct write_rules rules = { 0 };
+	struct write_outcome outcome = { 0 };
+	struct removing removing;
+	uint64_t size;
+	iova_t first = event->addr << 12, last;
+
+	if (order > 40 || event->addr >> 52 || (perm && mfn >> 52))
+		return replay_error(
+			replay, ERR_INPUT, err,
+			"gfn=0x%llx order=%llu: expected frame numbers below 2^52 and an "
+			"order of at most 40",
+			(unsigned long long)event->addr, (unsigned long long)order);
+	size = 4096ull << order;
+	if (!domain || range_of(replay, domain, first, size, &last, err) ||
+	    (perm && target_of(replay, mfn << 12, size, err)))
+		return -1;
+	replay->count.p2m++;
+	if (domain->raw)
+		return rights_said(replay, domain, first, last, mfn << 12, perm, err);
+	removing = removing_of(replay, domain, REMOVED_BY_P2M, event);
+	removing.asked_last = UINT64_MAX;
+	removing.kept = perm;
+	removing.has_target = perm != 0;
+	removing.iova = first;
+	removing.pa = mfn << 12;
+	if (touch(replay, domain, first, last, err) || remove_range(&removing, first, last, err))
+		return -1;
+	if (perm &&
+	    (writer_map(replay, domain, first, mfn << 12, last, perm, &rules, &outcome, err) ||
+	     add_mapping(replay, domain, first, last, mfn << 12, perm, err)))
+		return -1;
+	if (!perm && writer_unmap(replay, domain, first, last, &rules, &outcome, err))
+		return -1;
+	return removing.any ? flush_p2m(replay, domain, first, last, err) : 0;
 }
 
 /* A page that the recording never touched takes its first answer as start state (R10). */
@@ -530,6 +610,8 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 		return err_no_memory(err, "a table's translations");
 	}
 	answer = before ? raw_ledger(replay, domain, change, &segments, err) : 0;
+	if (!before && !answer && domain->asked)
+		answer = rights_written(replay, domain, change->first, change->last, err);
 	for (size_t i = 0; !before && !answer && i < segments.n; i++)
 		answer =
 			add_mapping(replay, domain, segments.items[i].first, segments.items[i].last,

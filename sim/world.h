@@ -45,6 +45,9 @@ struct domain {
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
 	uint32_t n_atcs;
 	struct imap *ledger;
+	/* Domains with root=, once an event said what their tables are to grant (rights.c): that, and the ranges
+	 * where tables are still to be compared with it. */
+	struct imap *asked, *unjudged;
 	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
 };
 
@@ -62,7 +65,13 @@ struct unit {
 	uint64_t landed_ns; /* when the last DMA translated so far reaches memory; 0: none known */
 };
 
-enum removal_cause { REMOVED_BY_UNMAP, REMOVED_BY_MAP, REMOVED_BY_PROTECT, REMOVED_BY_WRITE };
+enum removal_cause {
+	REMOVED_BY_UNMAP,
+	REMOVED_BY_MAP,
+	REMOVED_BY_PROTECT,
+	REMOVED_BY_WRITE,
+	REMOVED_BY_P2M,
+};
 
 /* A translation (part of one) that an update removed or narrowed. */
 struct removal {
@@ -70,9 +79,9 @@ struct removal {
 	enum removal_cause cause;
 	uint64_t event, time_ns, seq;
 	iova_t first, last;
-	pa_t pa;	 /* first's old target */
-	uint8_t lost;	 /* permission bits that went */
-	bool beyond;	 /* outside of what the unmap asked for (over-unmap): */
+	pa_t pa;      /* first's old target */
+	uint8_t lost; /* permission bits that went */
+	bool beyond;  /* outside of what the unmap asked for (over-unmap): */
 	iova_t asked_first, asked_last;
 	uint64_t mapped; /* event of the map, or NO_EVENT */
 	uint32_t owner;	 /* of the page at this instant; string number or NAME_NONE */

@@ -185,6 +185,8 @@ enum {
 	/* device NAME [iommu=] [id=] [owner=] [ats=yes] [pri=yes] [stall=yes] [coherent=no] */
 	DEVICE_NAME = 0, DEVICE_IOMMU, DEVICE_ID, DEVICE_OWNER, DEVICE_ATS, DEVICE_PRI, DEVICE_STALL,
 	DEVICE_COHERENT,
+	/* p2m DOMAIN gfn= mfn=N|none order= type= */
+	P2M_GFN = 0, P2M_MFN, P2M_ORDER, P2M_TYPE,
 	/* write pa= value= */
 	WRITE_PA = 0, WRITE_VALUE,
 	/* reg [iommu=] offset= value= [size=] */
