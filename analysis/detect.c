@@ -10,6 +10,8 @@ static void on_removed(void *self, const struct removal *removal)
 	struct detector *detector = self;
 
 	windows_removed(detector, removal);
+	if (detector->n_dirty_logs)
+		dirty_removed(detector, removal);
 	if (detector->check)
 		window_check_removed(detector->check, removal);
 }
@@ -134,6 +136,8 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		.lost = on_lost,
 		.answer_differs = disagreements_differ,
 		.rights_exceed = episodes_rights,
+		.dirty_step = dirty_step,
+		.dirty_page = dirty_page,
 		.word_written = walks_written,
 	};
 	detector->iommu_observer = (struct iommu_observer){
@@ -167,6 +171,7 @@ void detector_destroy(struct detector *detector)
 	free(detector->rests);
 	freed_tables_destroy(detector);
 	walks_destroy(detector);
+	dirty_destroy(detector);
 	free(detector);
 }
 
@@ -347,6 +352,11 @@ static int put_notes(struct detector *detector, struct err *err)
 		     "table-uaf: no walk cache held a pointer when table pages were freed "
 		     "(vtd.walk.entries)"))
 		return -1;
+	if (count->no_dirty_bits &&
+	    put_note(detector, err,
+		     "lost-dirty: not assessed for domains whose tables have no dirty bits here "
+		     "(vtd.driver_tables)"))
+		return -1;
 	if (count->adopted) {
 		snprintf(text, sizeof text,
 			 "%llu pages were taken from their first answer as start state (inferred)",
@@ -391,6 +401,7 @@ int detector_finish(struct detector *detector, struct err *err)
 	if (detector->check && compare_windows(detector, err))
 		return -1;
 	freed_tables_finish(detector);
+	dirty_finish(detector);
 	episodes_finish(detector);
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
 		worst_tell(detector, &detector->worst[kind]);

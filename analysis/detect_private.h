@@ -133,7 +133,9 @@ struct detector {
 	unsigned __int128 byte_ns;
 	uint64_t exposed_bytes, no_window;
 
-	struct walks *walks;		   /* walks.c, once a table word was recorded; else NULL */
+	struct walks *walks;	       /* walks.c, once a table word was recorded; else NULL */
+	struct dirty_log **dirty_logs; /* dirty.c: by domain, NULL where nothing was tracked */
+	uint32_t n_dirty_logs;
 	struct window_check *check;	   /* --verify; else NULL */
 	struct freed_tables *freed_tables; /* freed_tables.c */
 	struct overflow_episode *episodes; /* by unit */
@@ -212,6 +214,15 @@ void walks_entry_read(void *self, const struct entry_read *entry);
 void walks_config_flushed(struct detector *detector);
 void walks_run(void *self, const struct run_report *report);
 void walks_destroy(struct detector *detector);
+
+/* dirty.c */
+void dirty_written(struct detector *detector, const struct checked_use *use, uint32_t domain,
+		   uint32_t device);
+void dirty_step(void *self, const struct dirty_step *step);
+void dirty_page(void *self, const struct domain *domain, iova_t first, iova_t last);
+void dirty_removed(struct detector *detector, const struct removal *removal);
+void dirty_finish(struct detector *detector);
+void dirty_destroy(struct detector *detector);
 
 /* disagreements.c */
 void disagreements_differ(void *self, const struct disagreement *what);

@@ -154,6 +154,11 @@ static void print_conclusion(const struct facts *facts, FILE *out)
 			"%s fetched an entry that was half old and half new; the rest came %s "
 			"later.\n",
 			facts->device, lag);
+	else if (!strcmp(facts->kind, "lost-dirty"))
+		fprintf(out,
+			"What was written to %" PRIu64 " bytes at 0x%" PRIx64
+			" is in no dirty log: who copies by it keeps the old data.\n",
+			facts->bytes, facts->iova);
 	else if (!strcmp(facts->kind, "rights-exceed"))
 		fprintf(out,
 			"Devices of %s reach %" PRIu64 " bytes at 0x%" PRIx64

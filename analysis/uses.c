@@ -282,6 +282,9 @@ void uses_checked(void *self, const struct checked_use *use)
 
 	if (use->behind)
 		behind(detector, use);
+	if (use->undirtied && detector->n_dirty_logs)
+		dirty_written(detector, use, domain_of(detector, use->copy->space),
+			      device_of(detector, use->request));
 
 	if (use->page_freed_table)
 		freed_table(detector, use);

@@ -106,6 +106,8 @@ struct checked_use {
 	bool page_freed_table;	    /* a table word was read from a freed page: */
 	pa_t table_word;	    /* this one */
 	uint64_t table_freed;	    /* by this event */
+	/* A write was served without the dirty bit that the tables want set for it. */
+	bool undirtied;
 	/* The first word on the way that memory holds otherwise than software wrote it, or NULL. */
 	const struct memory_behind *behind;
 };
@@ -295,6 +297,10 @@ struct iommu_model {
 	/* Words that attach (or detach: root 0) a device, in the order written. */
 	size_t (*attach_words)(const struct iommu *iommu, uint32_t requester_id, pa_t root,
 			       unsigned levels, uint64_t tag, struct table_word words[8]);
+	/* Words that switch the dirty bits of an attached device's tables on or off, which its cached
+	 * configuration has to be told; -1: what the driver builds has none. NULL: the same. */
+	int (*dirty_words)(const struct iommu *iommu, uint32_t requester_id, bool on,
+			   struct table_word words[2]);
 	const struct pt_format *(*format)(const struct iommu *iommu);
 	unsigned (*levels)(const struct iommu *iommu); /* default for a domain */
 	unsigned (*address_bits)(const struct iommu *iommu, unsigned levels);

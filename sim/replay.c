@@ -387,6 +387,8 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 		return update_protect(replay, event, err);
 	case EVENT_P2M:
 		return update_p2m(replay, event, err);
+	case EVENT_DIRTY:
+		return dirty_event(replay, event, err);
 	case EVENT_WRITE:
 		return setup_unit(replay, NAME_NONE, err) ? update_write(replay, event, err) : -1;
 	case EVENT_INVAL:

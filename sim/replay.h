@@ -35,6 +35,15 @@ struct rights_excess {
 	uint64_t time_ns; /* of the comparison */
 };
 
+/* A step of dirty tracking. */
+struct dirty_step {
+	const struct domain *domain;
+	enum dirty_verb verb;
+	iova_t first, last;
+	bool clears; /* read: the bits that it reports */
+	uint64_t event, time_ns;
+};
+
 struct replay_observer {
 	void *self;
 	/* Before the words are written: a piece of the ledger is removed or narrowed. */
@@ -71,6 +80,9 @@ struct replay_observer {
 	void (*lost)(void *self, uint64_t event, uint64_t time_ns);
 	/* Tables have not followed what was said within limits.update, or a map was refused. */
 	void (*rights_exceed)(void *self, const struct rights_excess *excess);
+	/* A read comes before the pages that it reports. */
+	void (*dirty_step)(void *self, const struct dirty_step *step);
+	void (*dirty_page)(void *self, const struct domain *domain, iova_t first, iova_t last);
 	/* A recorded `write` changed a word that is not of a table of translations. */
 	void (*word_written)(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
 	/* The recorded hardware answered otherwise than the model, and no doubt is left. */
@@ -78,8 +90,8 @@ struct replay_observer {
 };
 
 struct replay_counters {
-	uint64_t events, dma, maps, unmaps, invals, dropped_invals, p2m, words, tables_made,
-		tables_freed, flushes, refused_maps;
+	uint64_t events, dma, maps, unmaps, invals, dropped_invals, p2m, no_dirty_bits, words,
+		tables_made, tables_freed, flushes, refused_maps;
 	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
 	uint64_t distinct, distinct_agree; /* of those, by device, page and mapping */
 	uint64_t moved, moved_agree;	   /* of those whose update the importer moved (R10) */
@@ -126,6 +138,10 @@ bool replay_word(const struct replay *replay, pa_t pa, uint64_t *word);
 void replay_mappings_of(struct replay *replay, pa_t first, pa_t last,
 			void (*visit)(void *ctx, const struct domain *domain,
 				      const struct imap_entry *mapping),
+			void *ctx);
+/* Calls visit for every leaf of the domain's tables in [first, last] whose dirty bit is set. */
+void replay_dirty_pages(const struct replay *replay, const struct domain *domain, iova_t first,
+			iova_t last, void (*visit)(void *ctx, iova_t first, iova_t last),
 			void *ctx);
 const struct machine *replay_machine(const struct replay *replay);
 

@@ -133,6 +133,9 @@ int replay_error(const struct replay *replay, enum err_code code, struct err *er
 
 /* setup.c */
 int setup_declare(struct replay *replay, const struct event *event, struct err *err);
+/* Dirty bits of the tables of every device of the domain. *able: there are such. */
+int setup_dirty(struct replay *replay, const struct domain *domain, bool on, bool *able,
+		struct err *err);
 int setup_attach(struct replay *replay, const struct event *event, struct err *err);
 int setup_detach(struct replay *replay, const struct event *event, struct err *err);
 struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
@@ -184,6 +187,9 @@ int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t
 
 /* p2m.c: what a type of the P2M lets devices do, TLB_READ and TLB_WRITE; 0: nothing. */
 unsigned p2m_rights(const char *type);
+
+/* dirty.c: dirty tracking */
+int dirty_event(struct replay *replay, const struct event *event, struct err *err);
 
 /* rights.c: tables against what events said that they are to grant */
 int rights_said(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,

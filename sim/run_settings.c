@@ -32,6 +32,8 @@ const struct setting run_settings[] = {
 	{ "cw", SETTING_CHOICE, AT(write_back), 0, 2, WRITE_BACK_YES, "yes|no|not-splits",
 	  "where walks do not snoop: the driver writes its table words back (clflush); not-splits: but for those that split a superpage",
 	  "Linux, Xen: yes; not-splits: Xen before XSA-321" },
+	{ "dirty_flush", SETTING_CHOICE, AT(dirty_flush), 0, 1, DIRTY_FLUSH_AFTER, "after-clear|none",
+	  "a policy's flush of the range whose dirty bits were read and cleared", "Linux iommufd" },
 	{ "answers.adopt", SETTING_BOOL, AT(adopt), 0, 1, 1, NULL,
 	  "a page that the recording never mapped or unmapped takes its first recorded answer as start state", "" },
 	{ "answers.uncertainty", SETTING_NS, AT(uncertainty), 0, 1000000000, 0, NULL,

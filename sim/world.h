@@ -36,6 +36,7 @@ struct domain {
 	pa_t root;
 	unsigned levels;
 	bool raw;	  /* root= given: described by write events alone */
+	bool tracked;	  /* dirty tracking is on */
 	bool before;	  /* existed before the recording began */
 	uint32_t space;	  /* of its tables */
 	uint32_t devices; /* attached now */

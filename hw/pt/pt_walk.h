@@ -36,6 +36,8 @@ struct pt_format {
 	uint64_t (*leaf)(pa_t pa, unsigned perm, unsigned level);
 	uint64_t (*table)(pa_t pa);
 	const struct table_role *role;
+	uint64_t
+		dirty; /* bit of a leaf that hardware sets at a write; 0: none that the graph can follow */
 };
 
 /* Where a walk starts and what its machine requires. */
@@ -58,6 +60,7 @@ struct pt_walk {
 	uint8_t start;	  /* level of the table it started from */
 	uint8_t lowest;	  /* of the tables that walk caches may keep: set by the model */
 	bool settled;	  /* no accessed bit would refuse the page: set by the model */
+	bool dirties; /* a dirty bit was set, or has to be: set by the model, where bits are kept */
 	uint8_t flags;
 	pa_t pa;      /* PT_OK: page base */
 	pa_t word;    /* address of the last entry read, or that could not be read */

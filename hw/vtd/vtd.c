@@ -322,6 +322,7 @@ const struct iommu_model vtd_model = {
 	.start = vtd_start,
 	.config_bytes = vtd_config_bytes,
 	.attach_words = vtd_attach_words,
+	.dirty_words = vtd_dirty_words,
 	.format = vtd_format,
 	.levels = vtd_levels,
 	.address_bits = vtd_address_bits,

@@ -30,7 +30,8 @@ static bool translation_equals(const struct vtd *vtd, const struct tlb_at *at,
 	const struct pt_walk *walk = &truth->walk;
 	iova_t first = tlb_first(vtd->iotlb, at);
 
-	return truth->walked && walk->status == PT_OK && walk->settled &&
+	/* a dirty bit that memory lacks is one that the copy takes for set */
+	return truth->walked && walk->status == PT_OK && walk->settled && !walk->dirties &&
 	       walk->page_lg2 >= at->copy->page_lg2 &&
 	       walk->perm == (*at->data & (TLB_PERM | TLB_USER)) &&
 	       walk->flags == (*at->data & (TLB_SNOOP | TLB_CLEAN)) &&
@@ -178,6 +179,8 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 	if (path->any && path->tlb == vtd->iotlb)
 		use.matches += others(vtd, &path->at, input,
 				      input + (request->len ? request->len - 1 : 0), &use.other);
+	use.undirtied = (request->access & ACCESS_WRITE) && served->outcome == OUTCOME_OK &&
+			truth->walked && truth->walk.dirties && !(walk && walk->dirties);
 	if (freed) {
 		use.page_freed_table = true;
 		use.table_word = walk->word;

@@ -433,6 +433,8 @@ int vtd_start(struct iommu *iommu, pa_t root);
 uint64_t vtd_config_bytes(const struct iommu *iommu);
 size_t vtd_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t root,
 			unsigned levels, uint64_t tag, struct table_word words[8]);
+int vtd_dirty_words(const struct iommu *iommu, uint32_t requester_id, bool on,
+		    struct table_word words[2]);
 const struct pt_format *vtd_format(const struct iommu *iommu);
 unsigned vtd_levels(const struct iommu *iommu);
 unsigned vtd_address_bits(const struct iommu *iommu, unsigned levels);

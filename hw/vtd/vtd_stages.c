@@ -292,6 +292,8 @@ static void update_state(struct pass *pass, struct pt_walk *walk, const struct p
 
 	pass->granted = result->outcome == OUTCOME_OK && result->pa != NO_PA;
 	pass->lowest = walk->start;
+	walk->dirties =
+		pass->granted && wants_dirty(request, walk->perm) && !is_dirty(pass, walk, nested);
 	if (pass->context->input_bits)
 		refused = touch_first(pass, walk, nested);
 	else
@@ -314,6 +316,7 @@ static void finish(struct pass *pass, struct pt_walk *walk, const struct pt_nest
 
 	walk->lowest = vtd_lowest(walk);
 	walk->settled = true;
+	walk->dirties = false;
 	if (walk->status == PT_OK)
 		walk->flags |= context->entry_flags;
 	if (context->input_bits || context->second_stage_ad)

@@ -123,6 +123,7 @@ miss_second(struct vtd *vtd, const struct dma_request *request, const struct vtd
 		struct vtd_path path = { .route = route ? route : &plain };
 		struct vtd_answer truth;
 
+		walk.dirties = false;
 		if (check) {
 			path.tlb = tlb;
 			path.any = true;

@@ -3,7 +3,10 @@
 #include <criterion/parameterized.h>
 #include <string.h>
 
+#include "analysis/run.h"
+#include "tests/unit/scratch.h"
 #include "traces/event_check.h"
+#include "traces/imt.h"
 
 /* Rows are copied into another process: values alone. */
 struct check_case {
@@ -108,4 +111,35 @@ ParameterizedTest(struct check_case *c, event_check, values_without_a_meaning_ar
 	cr_expect_eq(answer, *c->wrong ? -1 : 0, "%s: %s", c->name, wrong);
 	cr_expect(strstr(wrong, c->wrong), "%s: %s", c->name, wrong);
 	names_destroy(names);
+}
+
+/* Its checksums hold: only the replay can refuse it. */
+Test(event_check, a_replay_refuses_a_native_file_that_frees_nothing)
+{
+	struct event event = { .kind = EVENT_FREE,
+			       .present = 1 << FREE_SIZE,
+			       .agent = EVENT_NO_AGENT };
+	struct event_batch batch = { .events = &event, .slots = (uint64_t[]){ 0 }, .n = 1 };
+	char folder[SCRATCH_BYTES], path[SCRATCH_BYTES + 16];
+	struct run_options options = { .recording = path };
+	struct run_summary summary;
+	struct machine *machine;
+	struct event_sink *sink;
+	struct names *names;
+	struct err err;
+
+	make_scratch(folder);
+	snprintf(path, sizeof path, "%s/zero.imt", folder);
+	cr_assert(names_create(&names) == 0);
+	cr_assert(imt_sink_open(path, &(struct imt_options){ .level = 1 }, &sink, &err) == 0);
+	cr_assert(sink->put(sink, names, &batch, &err) == 0);
+	cr_assert(sink->finish(sink, names, &err) == 0);
+	cr_assert(machine_create("vtd", &machine, &err) == 0);
+	cr_expect_eq(run_recording(machine, &options, &summary, &err), -1);
+	cr_expect(strstr(err.text, "zero.imt: record 0: 'free' with a length of 0"), "%s",
+		  err.text);
+	machine_destroy(machine);
+	names_destroy(names);
+	unlink(path);
+	rmdir(folder);
 }
