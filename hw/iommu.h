@@ -72,7 +72,7 @@ enum structure { STRUCTURE_TLB, STRUCTURE_WALK_CACHE, STRUCTURE_CONFIG, STRUCTUR
 /* A cached copy, as reports show it. */
 struct cached_copy {
 	enum structure structure;
-	uint8_t level; /* walk cache: of the table pointed to */
+	uint8_t level; /* walk cache: of the table pointed to; stages count apart */
 	uint8_t perm, page_lg2, reasons;
 	uint32_t space;	    /* walked from this address space */
 	uint64_t tag;	    /* as the manual tags it: the domain id, ... */

@@ -162,7 +162,7 @@ static const char *vtd_structure_name(enum structure structure, unsigned level)
 		"walk cache level 3",
 		"walk cache level 4",
 		"walk cache level 5",
-		[VTD_LEVELS_MAX] = "first-stage walk cache level 2",
+		[VTD_FIRST_STAGE_LEVEL] = "first-stage walk cache level 2",
 		"first-stage walk cache level 3",
 		"first-stage walk cache level 4",
 		"first-stage walk cache level 5",

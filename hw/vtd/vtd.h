@@ -40,6 +40,9 @@ enum { SUPERPAGE_COVERING, SUPERPAGE_STRICT };
 enum { MULTI_HIT_OLDEST, MULTI_HIT_NEWEST, MULTI_HIT_RANDOM };
 enum { DRIVER_LEGACY, DRIVER_SECOND_STAGE, DRIVER_FIRST_STAGE };
 
+/* cached_copy.level of walk caches of the first stage counts from here, of the second from 0. */
+enum { VTD_FIRST_STAGE_LEVEL = 5 };
+
 extern const struct setting vtd_settings[];
 
 enum vtd_fault_reason { /* 7.1.3 */
