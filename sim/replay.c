@@ -363,13 +363,20 @@ static int reg_event(struct replay *replay, const struct event *event, struct er
 	return take_interrupt(replay, replay->unit_at_hand, replay->now_ns, err);
 }
 
-static int one_event(struct replay *replay, const struct event *event, struct err *err)
+static __attribute__((noinline, cold)) int refuse(struct replay *replay, const struct event *event,
+						  struct err *err)
 {
 	char wrong[EVENT_WRONG];
 
-	if (event_check(&replay->plans[event->kind], replay->names, replay->batch, event, wrong))
-		return replay_error(replay, ERR_INPUT, err, "'%s' with %s",
-				    event_kinds[event->kind].word, wrong);
+	event_check(&replay->plans[event->kind], replay->names, replay->batch, event, wrong);
+	return replay_error(replay, ERR_INPUT, err, "'%s' with %s", event_kinds[event->kind].word,
+			    wrong);
+}
+
+static int one_event(struct replay *replay, const struct event *event, struct err *err)
+{
+	if (event_check(&replay->plans[event->kind], replay->names, replay->batch, event, NULL))
+		return refuse(replay, event, err);
 	switch (event->kind) {
 	case EVENT_IOMMU:
 	case EVENT_DOMAIN:

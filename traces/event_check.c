@@ -3,7 +3,37 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SAY(...) (snprintf(wrong, EVENT_WRONG, __VA_ARGS__), -1)
+#define SAY(...) (wrong ? (void)snprintf(wrong, EVENT_WRONG, __VA_ARGS__) : (void)0, -1)
+
+/* event_plan.below: not a number but the names of a table. */
+enum { BELOW_STRINGS = 254, BELOW_IOMMUS = 255 };
+
+static uint8_t choices_of(const char *choices)
+{
+	uint8_t n = 1;
+
+	for (; *choices; choices++)
+		n = (uint8_t)(n + (*choices == '|'));
+	return n;
+}
+
+static uint8_t below_of(const struct event_field *field)
+{
+	switch (field->type) {
+	case FIELD_CHOICE:
+	case FIELD_WORD:
+		return choices_of(field->choices);
+	case FIELD_PERM:
+		return 8;
+	case FIELD_NAME:
+	case FIELD_STRING:
+		return BELOW_STRINGS;
+	case FIELD_IOMMU:
+		return BELOW_IOMMUS;
+	default:
+		return 0;
+	}
+}
 
 void event_plans_make(struct event_plan plans[EVENT_KINDS])
 {
@@ -13,17 +43,17 @@ void event_plans_make(struct event_plan plans[EVENT_KINDS])
 		*plan = (struct event_plan){ 0 };
 		for (unsigned f = 0; f < EVENT_FIELDS; f++) {
 			const struct event_field *field = &event_kinds[kind].fields[f];
+			uint16_t bit = (uint16_t)(1u << f);
 
 			if (field->type == FIELD_END)
 				continue;
 			if (!strcmp(field->key, "size") && kind != EVENT_REG)
-				plan->size = (uint16_t)(1u << f);
+				plan->size = bit;
 			plan->has_length |= field->place == PLACE_LEN;
 			plan->optional |= field->place == PLACE_ADDR && !field->required;
-			if (field->type == FIELD_CHOICE || field->type == FIELD_WORD ||
-			    field->type == FIELD_PERM || field->type == FIELD_IOMMU ||
-			    field->type == FIELD_NAME || field->type == FIELD_STRING)
-				plan->valued |= (uint16_t)(1u << f);
+			plan->nonzero |= field->type == FIELD_PERM ? bit : 0;
+			plan->below[f] = below_of(field);
+			plan->looked_at |= plan->below[f] || plan->size == bit ? bit : 0;
 		}
 	}
 }
@@ -51,56 +81,39 @@ int event_check_range(const struct event_plan *plan, const struct event *event, 
 	return plan->has_length ? check_length(event, event->len, wrong) : 0;
 }
 
-static uint64_t choices_of(const char *choices)
+static __attribute__((noinline, cold)) int out_of_range(const struct event_field *field,
+							uint64_t value, uint64_t below,
+							char wrong[EVENT_WRONG])
 {
-	uint64_t n = 1;
-
-	for (; *choices; choices++)
-		n += *choices == '|';
-	return n;
-}
-
-static int check_value(const struct names *names, const struct event_field *field, uint64_t value,
-		       char wrong[EVENT_WRONG])
-{
-	uint64_t n;
-
-	switch (field->type) {
-	case FIELD_PERM:
-		if (!value)
-			return SAY("perm= empty; expected r, w or rw");
-		n = 8;
-		break;
-	case FIELD_IOMMU:
-		n = names_count(names, NAMES_IOMMUS);
-		break;
-	case FIELD_NAME:
-	case FIELD_STRING:
-		n = names_count(names, NAMES_STRINGS);
-		break;
-	default:
-		n = choices_of(field->choices);
-	}
-	if (value >= n)
-		return SAY("%s= number %llu of %llu", field->key, (unsigned long long)value,
-			   (unsigned long long)n);
-	return 0;
+	if (value < below)
+		return SAY("%s= empty; expected r, w or rw", field->key);
+	return SAY("%s= number %llu of %llu", field->key, (unsigned long long)value,
+		   (unsigned long long)below);
 }
 
 int event_check(const struct event_plan *plan, const struct names *names,
 		const struct event_batch *batch, const struct event *event, char wrong[EVENT_WRONG])
 {
+	const uint64_t *slot = batch->slots + event->slot;
 	bool sized = event->present & plan->size;
+	uint64_t size = 0;
 
-	for (unsigned left = event->present & plan->valued; left; left &= left - 1) {
+	for (unsigned left = event->present; left; left &= left - 1, slot++) {
 		unsigned f = (unsigned)__builtin_ctz(left);
+		uint64_t below = plan->below[f];
 
-		if (check_value(names, &event_kinds[event->kind].fields[f],
-				event_value(batch, event, f), wrong))
-			return -1;
+		if (!(plan->looked_at >> f & 1))
+			continue;
+		if (plan->size >> f & 1) {
+			size = *slot;
+			continue;
+		}
+		if (below >= BELOW_STRINGS)
+			below = names_count(names,
+					    below == BELOW_STRINGS ? NAMES_STRINGS : NAMES_IOMMUS);
+		if (*slot >= below || (plan->nonzero >> f & 1 && !*slot))
+			return out_of_range(&event_kinds[event->kind].fields[f], *slot, below,
+					    wrong);
 	}
-	return event_check_range(
-		plan, event, sized,
-		sized ? event_value(batch, event, (unsigned)__builtin_ctz(plan->size)) : 0, sized,
-		wrong);
+	return event_check_range(plan, event, sized, size, sized, wrong);
 }
