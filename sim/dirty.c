@@ -21,16 +21,23 @@ struct dirty_search {
 	const struct memory *memory;
 	const struct pt_format *format;
 	iova_t first, last;
+	uint64_t words; /* that may still be looked at: hostile tables point to each other */
 	int (*visit)(void *ctx, const struct dirty_leaf *leaf);
 	void *ctx;
 };
 
-static int search_table(const struct dirty_search *search, pa_t table, unsigned level, iova_t base)
+enum { TOO_MANY = 1 };
+
+/* TOO_MANY, or what a visit said other than 0: the search ended early. */
+static int search_table(struct dirty_search *search, pa_t table, unsigned level, iova_t base)
 {
 	const struct pt_format *format = search->format;
 	const struct frame *frame = memory_frame(search->memory, table);
 	unsigned lg2 = format->granule_lg2 + format->index_bits * level;
 
+	if (search->words < 1u << format->index_bits)
+		return TOO_MANY;
+	search->words -= 1u << format->index_bits;
 	for (unsigned i = 0; frame && frame->nonzero && i < 1u << format->index_bits; i++) {
 		struct dirty_leaf leaf = { .first = base + ((iova_t)i << lg2),
 					   .word = table + i * 8ull,
@@ -59,7 +66,8 @@ static struct dirty_search search_of(const struct replay *replay, iova_t first, 
 	return (struct dirty_search){ .memory = replay->memory,
 				      .format = iommu->model->format(iommu),
 				      .first = first,
-				      .last = last };
+				      .last = last,
+				      .words = replay->machine->run.table_words };
 }
 
 struct page_visit {
@@ -89,7 +97,7 @@ void replay_dirty_pages(const struct replay *replay, const struct domain *domain
 struct reading {
 	struct replay *replay;
 	const struct domain *domain;
-	bool report, clear, any;
+	bool report, clear, any, failed;
 	iova_t first, last; /* of what was cleared */
 	struct err *err;
 };
@@ -110,8 +118,10 @@ static int read_leaf(void *ctx, const struct dirty_leaf *leaf)
 		reading->first = leaf->first;
 	reading->last = leaf->last;
 	reading->any = true;
-	return words_store(replay, leaf->word, 1, leaf->raw & ~iommu->model->format(iommu)->dirty,
-			   0, reading->err);
+	reading->failed = words_store(replay, leaf->word, 1,
+				      leaf->raw & ~iommu->model->format(iommu)->dirty, 0,
+				      reading->err) != 0;
+	return reading->failed ? -1 : 0;
 }
 
 static int read_range(struct reading *reading, iova_t first, iova_t last)
@@ -120,7 +130,11 @@ static int read_range(struct reading *reading, iova_t first, iova_t last)
 
 	search.visit = read_leaf;
 	search.ctx = reading;
-	return search_table(&search, reading->domain->root, reading->domain->levels - 1, 0);
+	if (search_table(&search, reading->domain->root, reading->domain->levels - 1, 0) != TOO_MANY)
+		return reading->failed ? -1 : 0;
+	return replay_error(reading->replay, ERR_LIMIT, reading->err,
+			    "reads more than %llu table words; limits.table_words allows no more",
+			    (unsigned long long)reading->replay->machine->run.table_words);
 }
 
 static int flush_cleared(struct replay *replay, const struct reading *reading, struct err *err)
