@@ -40,7 +40,8 @@ static struct dirty_log *make_log(struct detector *detector, uint32_t domain)
 		return log;
 	if (domain >= detector->n_dirty_logs) {
 		uint32_t n = domain + 1;
-		struct dirty_log **logs = realloc(detector->dirty_logs, n * sizeof *logs);
+		struct dirty_log **logs =
+			realloc(detector->dirty_logs, n * sizeof(struct dirty_log *));
 
 		if (!logs)
 			return NULL;

@@ -46,22 +46,28 @@ static void put(struct freed_tables *freed, struct uaf_pointer pointer)
 	freed->n_pointers++;
 }
 
+static bool grow(struct freed_tables *freed)
+{
+	struct uaf_pointer *old = freed->pointers;
+	uint32_t n = freed->n_buckets;
+	struct uaf_pointer *pointers = calloc(n ? n * 2 : FIRST_BUCKETS, sizeof *pointers);
+
+	if (!pointers)
+		return false;
+	freed->pointers = pointers;
+	freed->n_buckets = n ? n * 2 : FIRST_BUCKETS;
+	freed->n_pointers = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (old[i].id)
+			put(freed, old[i]);
+	free(old);
+	return true;
+}
+
 static bool add_pointer(struct freed_tables *freed, uint64_t id, uint32_t uaf)
 {
-	if (freed->n_pointers * 2 >= freed->n_buckets) {
-		struct freed_tables larger = *freed;
-
-		larger.n_buckets = freed->n_buckets ? freed->n_buckets * 2 : FIRST_BUCKETS;
-		larger.n_pointers = 0;
-		larger.pointers = calloc(larger.n_buckets, sizeof *larger.pointers);
-		if (!larger.pointers)
-			return false;
-		for (uint32_t i = 0; i < freed->n_buckets; i++)
-			if (freed->pointers[i].id)
-				put(&larger, freed->pointers[i]);
-		free(freed->pointers);
-		*freed = larger;
-	}
+	if (freed->n_pointers * 2 >= freed->n_buckets && !grow(freed))
+		return false;
 	put(freed, (struct uaf_pointer){ id, uaf });
 	freed->uafs[uaf].pointers++;
 	return true;
