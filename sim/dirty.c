@@ -118,9 +118,9 @@ static int read_leaf(void *ctx, const struct dirty_leaf *leaf)
 		reading->first = leaf->first;
 	reading->last = leaf->last;
 	reading->any = true;
-	reading->failed = words_store(replay, leaf->word, 1,
-				      leaf->raw & ~iommu->model->format(iommu)->dirty, 0,
-				      reading->err) != 0;
+	reading->failed =
+		words_store(replay, leaf->word, 1, leaf->raw & ~iommu->model->format(iommu)->dirty,
+			    0, reading->err) != 0;
 	return reading->failed ? -1 : 0;
 }
 
@@ -130,7 +130,8 @@ static int read_range(struct reading *reading, iova_t first, iova_t last)
 
 	search.visit = read_leaf;
 	search.ctx = reading;
-	if (search_table(&search, reading->domain->root, reading->domain->levels - 1, 0) != TOO_MANY)
+	if (search_table(&search, reading->domain->root, reading->domain->levels - 1, 0) !=
+	    TOO_MANY)
 		return reading->failed ? -1 : 0;
 	return replay_error(reading->replay, ERR_LIMIT, reading->err,
 			    "reads more than %llu table words; limits.table_words allows no more",

@@ -7,7 +7,12 @@
 #include "hw/pt/vtd_ss.h"
 #include "hw/vtd/vtd.h"
 
-enum { VTD_LEVELS_MAX = VTD_FIRST_STAGE_LEVEL, VTD_FRCD_MAX = 256, VTD_FRO = 0x220, VTD_IRO = 0x100 };
+enum {
+	VTD_LEVELS_MAX = VTD_FIRST_STAGE_LEVEL,
+	VTD_FRCD_MAX = 256,
+	VTD_FRO = 0x220,
+	VTD_IRO = 0x100
+};
 
 /* GCMD and GSTS bits, FSTS bits. */
 enum {
