@@ -118,11 +118,7 @@ void dirty_written(struct detector *detector, const struct checked_use *use, uin
 {
 	struct dirty_log *log = log_of(detector, domain);
 	iova_t first = use->request->iova & ~0xfffull;
-	struct imap_entry pages = { .first = first,
-				    .last = first + 0xfff,
-				    .value = { use->event, use->request->time_ns, device } };
-	struct imap_entry one = { .first = first, .last = first + 0xfff, .value = { 1 } };
-	struct imap_entry *count;
+	struct imap_entry *pages, *count;
 
 	if (!log || !log->on)
 		return;
@@ -131,10 +127,16 @@ void dirty_written(struct detector *detector, const struct checked_use *use, uin
 		count->value[0]++;
 		return;
 	}
-	if (imap_at(log->reported, first))
-		pages.value[SILENT_DEVICE] |= IN_COPY;
-	if (imap_insert(log->silent, &pages) || imap_insert(log->counts, &one))
+	pages = imap_insert(log->silent, first, first + 0xfff);
+	count = imap_insert(log->counts, first, first + 0xfff);
+	if (!pages || !count) {
 		no_memory(detector);
+		return;
+	}
+	count->value[0] = 1;
+	pages->value[SILENT_EVENT] = use->event;
+	pages->value[SILENT_TIME] = use->request->time_ns;
+	pages->value[SILENT_DEVICE] = device | (imap_at(log->reported, first) ? IN_COPY : 0);
 }
 
 /* ---- steps of the tracking ---------------------------------------------------------------------- */
@@ -184,14 +186,16 @@ void dirty_page(void *self, const struct domain *domain, iova_t first, iova_t la
 {
 	struct detector *detector = self;
 	struct dirty_log *log = log_of(detector, domain->number);
-	struct imap_entry pages = { .first = first,
-				    .last = last,
-				    .value = { replay_event(detector->replay) } };
+	struct imap_entry *pages = NULL;
 
 	if (!log)
 		return;
 	forget_silent(detector, log, first, last);
-	if (imap_cut(log->reported, first, last, NULL, NULL) || imap_insert(log->reported, &pages))
+	if (!imap_cut(log->reported, first, last, NULL, NULL))
+		pages = imap_insert(log->reported, first, last);
+	if (pages)
+		pages->value[0] = replay_event(detector->replay);
+	else
 		no_memory(detector);
 }
 

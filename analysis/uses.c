@@ -109,8 +109,8 @@ static const struct window *tell_window(struct story *story, struct detector *de
 	*update = use->behind && !use->copy->reasons ? use->behind->event : use->copy->changed;
 	if (at == NO_WINDOW)
 		return NULL;
-	part = &detector->parts[at];
-	window = &detector->windows[part->window];
+	part = part_at(detector, at);
+	window = window_at(detector, part->window);
 	*owner = part->owner;
 	*update = window->event;
 	if (!window->uses++)

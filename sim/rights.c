@@ -19,12 +19,14 @@ static void split_asked(struct imap_entry *left, struct imap_entry *right)
 static int postpone(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		    struct err *err)
 {
-	struct imap_entry entry = { .first = first, .last = last, .value = { replay->now_ns } };
 	bool waiting = imap_count(domain->unjudged) != 0;
+	struct imap_entry *entry = NULL;
 
-	if (imap_cut(domain->unjudged, first, last, NULL, NULL) ||
-	    imap_insert(domain->unjudged, &entry))
+	if (!imap_cut(domain->unjudged, first, last, NULL, NULL))
+		entry = imap_insert(domain->unjudged, first, last);
+	if (!entry)
 		return err_no_memory(err, "what tables are to grant");
+	entry->value[0] = replay->now_ns;
 	if (!waiting &&
 	    clock_schedule(&replay->clock, replay->now_ns + replay->machine->run.update_limit,
 			   ACTION_RIGHTS, domain->number))
@@ -45,14 +47,17 @@ static int begin(struct domain *domain, struct err *err)
 int rights_said(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,
 		unsigned perm, struct err *err)
 {
-	struct imap_entry entry = { .first = first,
-				    .last = last,
-				    .value = { pa, perm, replay->event } };
+	struct imap_entry *entry = NULL;
 
 	if (begin(domain, err))
 		return -1;
-	if (imap_cut(domain->asked, first, last, NULL, NULL) || imap_insert(domain->asked, &entry))
+	if (!imap_cut(domain->asked, first, last, NULL, NULL))
+		entry = imap_insert(domain->asked, first, last);
+	if (!entry)
 		return err_no_memory(err, "what tables are to grant");
+	entry->value[LEDGER_PA] = pa;
+	entry->value[LEDGER_PERM] = perm;
+	entry->value[LEDGER_EVENT] = replay->event;
 	return postpone(replay, domain, first, last, err);
 }
 

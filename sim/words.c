@@ -1,21 +1,28 @@
 /* Table words on their way to memory and to the caches of every unit. */
 #include "sim/replay_private.h"
 
-static int store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
-		 struct err *err)
+/* Every unit hears what the store that was just made means for its caches. */
+static void tell_units(struct replay *replay)
 {
-	struct tables *tables = replay->tables;
+	const struct tables *tables = replay->tables;
 
-	if (tables_store(tables, pa, count, base, step, err))
-		return -1;
-	replay->count.words += count;
-	for (uint32_t i = 0; i < replay->n_units && tables->n_changes; i++) {
+	for (uint32_t i = 0; i < replay->n_units; i++) {
 		struct iommu *iommu = replay->units[i].iommu;
 
 		replay->unit_at_hand = i;
 		iommu->model->tables_changed(iommu, replay->event, tables->changes,
 					     tables->n_changes);
 	}
+}
+
+static int store(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
+		 uint64_t base, uint64_t step, struct err *err)
+{
+	if (tables_store_in(replay->tables, frame, index, count, base, step, err))
+		return -1;
+	replay->count.words += count;
+	if (replay->tables->n_changes)
+		tell_units(replay);
 	return 0;
 }
 
@@ -29,25 +36,58 @@ static int hold(struct replay *replay, pa_t pa, unsigned count, uint64_t base, u
 	return 0;
 }
 
-int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
-		struct err *err)
+/* Where some unit does not snoop: the driver's words are written back at once, or stay behind. */
+static __attribute__((noinline)) int store_and_flush(struct replay *replay, struct frame *frame,
+						     unsigned index, unsigned count, uint64_t base,
+						     uint64_t step, struct err *err)
 {
 	uint64_t write_back = replay->machine->run.write_back;
 	bool kept = write_back == WRITE_BACK_NO ||
 		    (write_back == WRITE_BACK_NOT_SPLITS && replay->splitting);
+	pa_t pa = frame->pa + index * 8ull;
 
-	if (kept && hold(replay, pa, count, base, step, err))
+	if ((kept && hold(replay, pa, count, base, step, err)) ||
+	    store(replay, frame, index, count, base, step, err))
 		return -1;
-	if (store(replay, pa, count, base, step, err))
-		return -1;
-	if (!kept && replay->memory->view)
+	if (!kept)
 		memory_view_write_back(replay->memory, pa, pa + count * 8ull - 1);
 	return 0;
 }
 
+int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
+		   uint64_t base, uint64_t step, struct err *err)
+{
+	if (replay->memory->view)
+		return store_and_flush(replay, frame, index, count, base, step, err);
+	return store(replay, frame, index, count, base, step, err);
+}
+
+static struct frame *frame_of(struct replay *replay, pa_t pa, struct err *err)
+{
+	struct frame *frame = memory_make(replay->memory, pa);
+
+	if (!frame)
+		err_no_memory(err, "a table frame");
+	return frame;
+}
+
+int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
+		struct err *err)
+{
+	struct frame *frame = frame_of(replay, pa, err);
+
+	return frame ? words_store_in(replay, frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3), count,
+				      base, step, err)
+		     : -1;
+}
+
 int words_recorded(struct replay *replay, pa_t pa, uint64_t value, struct err *err)
 {
-	return hold(replay, pa, 1, value, 0, err) || store(replay, pa, 1, value, 0, err) ? -1 : 0;
+	struct frame *frame = frame_of(replay, pa, err);
+
+	if (!frame || hold(replay, pa, 1, value, 0, err))
+		return -1;
+	return store(replay, frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3), 1, value, 0, err);
 }
 
 void words_line(struct replay *replay, const struct event *event)

@@ -4,6 +4,8 @@
 /* Level of the tables that a walk cache points to, as reports count it; -1: the IOTLB. */
 static int walk_level(const struct vtd *vtd, const struct tlb *tlb)
 {
+	if (tlb == vtd->iotlb)
+		return -1;
 	for (int level = 0; level < VTD_LEVELS_MAX; level++)
 		if (vtd->walk[level] == tlb)
 			return level;
