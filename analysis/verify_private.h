@@ -109,7 +109,7 @@ struct verifier {
 	struct iommu_observer iommu_observer;
 	struct claims derived;
 	bool failed;	  /* no memory */
-	bool doubt_known; /* struct iommu_model.plain_copies */
+	bool doubt_known; /* copies show all that puts them in doubt */
 	bool lost;
 	uint64_t last_lost, last_flush;
 

@@ -151,6 +151,8 @@ static int unpack(struct imt_decoder *decoder, const unsigned char *stored, uint
 	return 0;
 }
 
+static const unsigned char nothing[IMT_PAD];
+
 static int read_columns(struct imt_decoder *decoder, const unsigned char *payload, uint32_t bytes,
 			unsigned n_columns, char what[160])
 {
@@ -196,6 +198,10 @@ static int read_columns(struct imt_decoder *decoder, const unsigned char *payloa
 		to += plain + IMT_PAD;
 		at += stored;
 	}
+	/* one that is not there has no values, but is read from all the same: codes of no bytes */
+	for (unsigned i = 0; i < COLUMN_IDS; i++)
+		if (!decoder->columns[i].data)
+			decoder->columns[i].data = nothing;
 	return 0;
 }
 

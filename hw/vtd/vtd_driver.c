@@ -104,6 +104,28 @@ size_t vtd_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t r
 	return n;
 }
 
+/* First-stage tables always have dirty bits; those of the second stage with SSADE, which the unit needs
+ * snooped walks for. */
+int vtd_dirty_words(const struct iommu *iommu, uint32_t requester_id, bool on,
+		    struct table_word words[2])
+{
+	const struct vtd *vtd = (const struct vtd *)iommu;
+	pa_t table = bits_at(vtd->rtaddr, 63, 12) +
+		     (2 * BUSES + 2 + 2ull * requester_id) * PAGE; /* as attach_scalable() */
+	uint64_t ssade = 1ull << 9, word = 0;
+
+	if (vtd->config.driver_tables == DRIVER_FIRST_STAGE)
+		return vtd->config.page_walk_snoop ? 0 : -1;
+	if (vtd->config.driver_tables == DRIVER_LEGACY || !vtd->config.second_stage_ad ||
+	    !vtd->config.page_walk_snoop)
+		return -1;
+	memory_read(vtd->memory, table, &word);
+	if (!bit(word, 0))
+		return 0;
+	words[0] = (struct table_word){ table, on ? word | ssade : word & ~ssade };
+	return 1;
+}
+
 enum domain_tag vtd_tag_kind(const struct iommu *iommu)
 {
 	(void)iommu;
