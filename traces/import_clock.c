@@ -434,7 +434,7 @@ int clock_enclose(const struct command *brackets, const struct command *reads, s
 	uint64_t from = brackets[0].low, uncertainty_ns = 0;
 	int64_t low = INT64_MIN / 2, high = INT64_MAX / 2;
 
-	info->clock.n = 0;
+	info->clock = (struct import_clock){ .n = 0 };
 	for (size_t i = 0; i < n; i++) {
 		int64_t least = (int64_t)(reads[i].time - brackets[i].high);
 		int64_t most = (int64_t)(reads[i].time - brackets[i].low);
