@@ -115,10 +115,15 @@ static int unlink_tables(const struct writer *w, pa_t table, unsigned level)
 
 void writer_free_tables(struct replay *replay, struct freed_table *list)
 {
+	const struct iommu *iommu = replay->units[0].iommu;
+	unsigned frames = 1u << iommu->model->format(iommu)->role->frames_lg2;
+
 	while (list) {
 		struct freed_table *next = list->next;
 
-		tables_free(replay->tables, list->pa, replay->event);
+		for (unsigned part = 0; part < frames; part++)
+			tables_free(replay->tables, list->pa + ((pa_t)part << FRAME_LG2),
+				    replay->event);
 		replay->count.tables_freed++;
 		if (replay->observer->table_freed)
 			replay->observer->table_freed(replay->observer->self, list->pa,

@@ -12,17 +12,27 @@ static bool linux_policy(const struct replay *replay)
 }
 
 /* The event's input range, checked against the domain's width and the granule. */
+/* The smallest page of this machine's tables, log2. */
+static unsigned granule_of(const struct replay *replay)
+{
+	const struct iommu *iommu = replay->units[0].iommu;
+
+	return iommu->model->format(iommu)->granule_lg2;
+}
+
 static int range_of(const struct replay *replay, const struct domain *domain,
 		    const struct event *event, uint64_t size, iova_t *last, struct err *err)
 {
 	struct iommu *iommu = replay->units[0].iommu;
 	unsigned width = iommu->model->address_bits(iommu, domain->levels);
+	unsigned granule = granule_of(replay);
 
 	*last = event->addr + (size - 1);
-	if ((event->addr | size) & 0xfff)
+	if ((event->addr | size) & page_mask(granule))
 		return replay_error(replay, ERR_INPUT, err,
-				    "iova=0x%llx size=0x%llx: expected a multiple of 4K pages",
-				    (unsigned long long)event->addr, (unsigned long long)size);
+				    "iova=0x%llx size=0x%llx: expected a multiple of %lluK pages",
+				    (unsigned long long)event->addr, (unsigned long long)size,
+				    1ull << (granule - 10));
 	if (*last > low_mask(width))
 		return replay_error(
 			replay, ERR_INPUT, err,
@@ -214,11 +224,13 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 
 	if (!domain || range_of(replay, domain, event, size, &last, err))
 		return -1;
-	if ((pa & 0xfff) || pa + (size - 1) < pa || pa + (size - 1) >= replay->table_area)
+	if ((pa & page_mask(granule_of(replay))) || pa + (size - 1) < pa ||
+	    pa + (size - 1) >= replay->table_area)
 		return replay_error(replay, ERR_INPUT, err,
-				    "pa=0x%llx: expected a 4K page below 0x%llx, where this "
+				    "pa=0x%llx: expected a %lluK page below 0x%llx, where this "
 				    "machine keeps its own tables",
-				    (unsigned long long)pa, (unsigned long long)replay->table_area);
+				    (unsigned long long)pa, 1ull << (granule_of(replay) - 10),
+				    (unsigned long long)replay->table_area);
 	replay->count.maps++;
 	if (touch(replay, domain, event->addr, last, err))
 		return -1;
@@ -290,7 +302,7 @@ static int collect(struct replay *replay, const struct domain *domain, iova_t fi
 
 	for (;;) {
 		if (!writer_leaf(replay, domain, at, &leaf_first, &leaf_last))
-			leaf_last = at | 0xfff;
+			leaf_last = at | page_mask(granule_of(replay));
 		else if (gather_add_page(list, leaf_first, leaf_last - leaf_first + 1, err))
 			return -1;
 		if (leaf_last >= last)
@@ -341,7 +353,8 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	removing.asked_first = first;
 	removing.asked_last = last;
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
-		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + 0xfff) & ~0xfffull;
+		uint64_t page = page_mask(granule_of(replay));
+		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + page) & ~page;
 
 		if (done - 1 <= low_mask(replay->units[0].iommu->model->address_bits(
 					replay->units[0].iommu, domain->levels)) -
@@ -410,13 +423,14 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
 		 struct err *err)
 {
-	struct write_rules rules = { .cap_lg2 = 12 };
-	iova_t first = iova & ~0xfffull, last = first + 0xfff;
+	struct write_rules rules = { .cap_lg2 = granule_of(replay) };
+	uint64_t page = page_mask(granule_of(replay));
+	iova_t first = iova & ~page, last = first + page;
 
-	if (writer_map(replay, domain, first, pa & ~0xfffull, last, TLB_READ | TLB_WRITE, &rules,
+	if (writer_map(replay, domain, first, pa & ~page, last, TLB_READ | TLB_WRITE, &rules,
 		       &(struct write_outcome){ 0 }, err))
 		return -1;
-	return add_mapping(replay, domain, first, last, pa & ~0xfffull, TLB_READ | TLB_WRITE, err);
+	return add_mapping(replay, domain, first, last, pa & ~page, TLB_READ | TLB_WRITE, err);
 }
 
 /* ---- raw words (root=): the words say what is mapped ------------------------------------- */
