@@ -231,7 +231,7 @@ static void keep_gap(struct detector *detector, uint32_t domain, uint64_t event,
 
 	if (part == NO_WINDOW)
 		return;
-	window = &detector->windows[detector->parts[part].window];
+	window = window_at(detector, part_at(detector, part)->window);
 	if (window->cause == REMOVED_BY_UNMAP)
 		return;
 	if (detector->n_gaps == 64) {
@@ -372,7 +372,7 @@ void episodes_in_flight(struct detector *detector, const struct inval_op *op)
 		if ((op->scope.what != INVAL_ALL && op->scope.tag != domain->tag) ||
 		    dma->iova < op->scope.first || dma->iova > op->scope.last)
 			continue;
-		window = &detector->windows[detector->parts[part].window];
+		window = window_at(detector, part_at(detector, part)->window);
 		if (window->seq > op->seq)
 			continue;
 		story_begin(&story, FINDING_IN_FLIGHT, 0, dma->event, dma->time_ns);

@@ -108,6 +108,7 @@ void replay_destroy(struct replay *replay)
 	free(replay->handles);
 	free(replay->units);
 	free(replay->agents);
+	free(replay->agent_domains);
 	free(replay->space_domain);
 	free(replay->clock.heap);
 	free(replay->pending);

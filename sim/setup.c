@@ -81,14 +81,13 @@ static int grow(void **array, uint32_t *n, uint32_t number, size_t size)
 /* Its own root table, or the recording's (root=); known by its address space from now on. */
 static int root_of_domain(struct replay *replay, struct domain *domain, struct err *err)
 {
-	struct iommu *iommu = replay->units[0].iommu;
 	struct frame *frame;
 	uint32_t old = replay->n_spaces;
 
 	if (!domain->raw)
 		domain->root = words_new_table(replay);
-	frame = tables_root(replay->tables, domain->root, iommu->model->format(iommu)->role,
-			    domain->levels - 1, err);
+	frame = tables_root(replay->tables, domain->root, domain->format->role, domain->levels - 1,
+			    err);
 	if (!frame)
 		return -1;
 	domain->space = frame->node.space;
@@ -169,6 +168,7 @@ static int declare_domain(struct replay *replay, const struct event *event, stru
 	uint32_t number;
 	uint32_t queues = replay->n_domains;
 	struct domain *domain;
+	struct iommu *iommu;
 
 	if (declared_number(replay, event, NAMES_DOMAINS, &number, err))
 		return -1;
@@ -187,7 +187,8 @@ static int declare_domain(struct replay *replay, const struct event *event, stru
 	domain->before = event->time_ns == 0;
 	if (!setup_unit(replay, NAME_NONE, err) || tag_of(replay, event, domain, err))
 		return -1;
-	domain->levels = replay->units[0].iommu->model->levels(replay->units[0].iommu);
+	iommu = replay->units[0].iommu;
+	domain->levels = iommu->model->levels(iommu);
 	if (event_has(event, DOMAIN_LEVELS)) {
 		uint64_t levels = event_value(replay->batch, event, DOMAIN_LEVELS);
 
@@ -196,6 +197,8 @@ static int declare_domain(struct replay *replay, const struct event *event, stru
 					    (unsigned long long)levels, PT_LEVELS);
 		domain->levels = (unsigned)levels;
 	}
+	domain->format = iommu->model->format(iommu);
+	domain->highest = low_mask(iommu->model->address_bits(iommu, domain->levels));
 	if (event_has(event, DOMAIN_FORMAT) &&
 	    strcmp(names_text(replay->names,
 			      (uint32_t)event_value(replay->batch, event, DOMAIN_FORMAT)),
@@ -303,15 +306,21 @@ int setup_declare(struct replay *replay, const struct event *event, struct err *
 	return 0;
 }
 
-struct domain *setup_domain(struct replay *replay, const struct event *event, struct err *err)
+struct domain *setup_first_domain(struct replay *replay, const struct event *event, struct err *err)
 {
 	uint32_t number = names_agent_of(replay->names, event->agent).domain;
 
-	if (number < replay->n_domains && replay->domains[number])
-		return replay->domains[number];
-	replay_error(replay, ERR_INPUT, err,
-		     "its domain was never declared; a `domain` event must come first");
-	return NULL;
+	if (number >= replay->n_domains || !replay->domains[number]) {
+		replay_error(replay, ERR_INPUT, err,
+			     "its domain was never declared; a `domain` event must come first");
+		return NULL;
+	}
+	if (grow((void **)&replay->agent_domains, &replay->n_agent_domains, event->agent,
+		 sizeof *replay->agent_domains)) {
+		err_no_memory(err, "agents");
+		return NULL;
+	}
+	return replay->agent_domains[event->agent] = replay->domains[number];
 }
 
 int setup_agent(struct replay *replay, uint32_t agent, struct err *err)

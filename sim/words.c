@@ -1,23 +1,28 @@
 /* Table words on their way to memory and to the caches of every unit. */
 #include "sim/replay_private.h"
 
-enum { FRAME_BYTES = 4096 };
-
-static int store_in_frame(struct replay *replay, pa_t pa, unsigned count, uint64_t base,
-			  uint64_t step, struct err *err)
+/* Every unit hears what the store that was just made means for its caches. */
+static void tell_units(struct replay *replay)
 {
-	struct tables *tables = replay->tables;
+	const struct tables *tables = replay->tables;
 
-	if (tables_store(tables, pa, count, base, step, err))
-		return -1;
-	replay->count.words += count;
-	for (uint32_t i = 0; i < replay->n_units && tables->n_changes; i++) {
+	for (uint32_t i = 0; i < replay->n_units; i++) {
 		struct iommu *iommu = replay->units[i].iommu;
 
 		replay->unit_at_hand = i;
 		iommu->model->tables_changed(iommu, replay->event, tables->changes,
 					     tables->n_changes);
 	}
+}
+
+int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
+		   uint64_t base, uint64_t step, struct err *err)
+{
+	if (tables_store_in(replay->tables, frame, index, count, base, step, err))
+		return -1;
+	replay->count.words += count;
+	if (replay->tables->n_changes)
+		tell_units(replay);
 	return 0;
 }
 
@@ -26,10 +31,13 @@ int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, u
 		struct err *err)
 {
 	while (count > 0) {
-		unsigned room = (FRAME_BYTES - (unsigned)(pa & (FRAME_BYTES - 1))) / 8;
-		unsigned n = count < room ? count : room;
+		struct frame *frame = memory_make(replay->memory, pa);
+		unsigned at = (unsigned)bits(pa, FRAME_LG2 - 1, 3);
+		unsigned n = count < FRAME_WORDS - at ? count : FRAME_WORDS - at;
 
-		if (store_in_frame(replay, pa, n, base, step, err))
+		if (!frame)
+			return err_no_memory(err, "a table frame");
+		if (words_store_in(replay, frame, at, n, base, step, err))
 			return -1;
 		pa += n * 8ull;
 		base += step * n;
