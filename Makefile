@@ -130,10 +130,12 @@ fuzz: $(FUZZ_SRC:tests/fuzz/%.c=fuzz-run-%)
 build-fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(ALL_HDR)
 	@mkdir -p $(@D)
 	clang $(FUZZ_FLAGS) -o $@ $< $(LIB_SRC) $(LIBS)
+# Its library may ask for any amount, in a process of its own.
+fuzz-run-fuzz_tracedat: FUZZ_ARGS := -malloc_limit_mb=1000000
 # Seeds are in tests/fuzz/seeds/NAME/; what a run finds stays in build-fuzz/ and is not needed again.
 fuzz-run-%: build-fuzz/%
 	@mkdir -p build-fuzz/corpus-$* build-fuzz/found-$*
-	build-fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+	build-fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 $(FUZZ_ARGS) \
 		-artifact_prefix=build-fuzz/found-$*/ build-fuzz/corpus-$* $(wildcard tests/fuzz/seeds/$*)
 
 # Debian's smallest system, a fresh clone, demo and test inside it. Root, network, minutes.

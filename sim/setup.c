@@ -93,6 +93,10 @@ static int root_of_domain(struct replay *replay, struct domain *domain, struct e
 	if (!frame)
 		return -1;
 	domain->space = frame->node.space;
+	for (unsigned part = 1; part < 1u << frame->node.role->frames_lg2; part++)
+		if (!tables_root_part(replay->tables, domain->root + ((pa_t)part << FRAME_LG2),
+				      frame->node.role, domain->levels - 1, part, domain->space))
+			return err_no_memory(err, "a domain's root table");
 	if (grow((void **)&replay->space_domain, &replay->n_spaces, domain->space,
 		 sizeof(uint32_t)))
 		return err_no_memory(err, "address spaces");

@@ -75,26 +75,44 @@ static int split(const struct writer *w, pa_t table, iova_t iova, unsigned level
 	return store(w, table, iova, level, 1, w->format->table(lower), 0);
 }
 
+/* The frame that holds iova's entry in a table of that level. */
+static struct frame *entry_frame(const struct writer *w, pa_t table, iova_t iova, unsigned level)
+{
+	return memory_frame(w->replay->memory, table + index_of(w->format, iova, level) * 8ull);
+}
+
+/* The input that a frame of smallest pages covers, log2: a table may fill several frames. */
+static unsigned frame_span_lg2(const struct pt_format *format)
+{
+	return format->granule_lg2 + FRAME_LG2 - 3;
+}
+
+/* Where an entry of smallest pages stands in its frame. */
+static unsigned place_of(const struct pt_format *format, iova_t iova)
+{
+	return index_of(format, iova, 0) & (FRAME_WORDS - 1);
+}
+
 /*
- * The table of smallest pages that holds iova's entry, or NULL where there is none. Neighbours share
- * it: the last one is kept for as long as no table comes or goes. Drivers' tables fill one frame.
+ * The frame of smallest pages that holds iova's entry, or NULL where there is none. Neighbours share
+ * it: the last one is kept for as long as no table comes or goes.
  */
 static struct frame *leaf_table(const struct writer *w, iova_t iova)
 {
 	struct domain *domain = w->domain;
-	iova_t first = iova & ~low_mask(span_lg2(w->format, 1));
+	iova_t first = iova & ~low_mask(frame_span_lg2(w->format));
 	const struct tables *tables = w->replay->tables;
 	struct frame *frame;
 
 	if (domain->last_table && domain->last_table_first == first &&
 	    domain->last_table_shape == tables->shape)
 		return domain->last_table;
-	frame = memory_frame(w->replay->memory, domain->root);
+	frame = entry_frame(w, domain->root, iova, domain->levels - 1);
 	for (unsigned level = domain->levels - 1; frame && level > 0; level--) {
-		struct pt_entry entry = w->format->decode(
-			frame_word(frame, index_of(w->format, iova, level)), level);
+		unsigned at = index_of(w->format, iova, level) & (FRAME_WORDS - 1);
+		struct pt_entry entry = w->format->decode(frame_word(frame, at), level);
 
-		frame = entry.kind == PT_TABLE ? memory_frame(w->replay->memory, entry.addr) : NULL;
+		frame = entry.kind == PT_TABLE ? entry_frame(w, entry.addr, iova, level - 1) : NULL;
 	}
 	domain->last_table = frame;
 	domain->last_table_first = first;
@@ -154,10 +172,15 @@ static int unlink_tables(const struct writer *w, pa_t table, unsigned level)
 
 void writer_free_tables(struct replay *replay, struct freed_table *list)
 {
+	const struct iommu *iommu = replay->units[0].iommu;
+	unsigned frames = 1u << iommu->model->format(iommu)->role->frames_lg2;
+
 	while (list) {
 		struct freed_table *next = list->next;
 
-		tables_free(replay->tables, list->pa, replay->event);
+		for (unsigned part = 0; part < frames; part++)
+			tables_free(replay->tables, list->pa + ((pa_t)part << FRAME_LG2),
+				    replay->event);
 		replay->count.tables_freed++;
 		if (replay->observer->table_freed)
 			replay->observer->table_freed(replay->observer->self, list->pa,
@@ -254,13 +277,13 @@ static int map_smallest(const struct writer *w, iova_t iova, pa_t pa, unsigned c
 {
 	uint64_t step = 1ull << w->format->granule_lg2, leaf = w->format->leaf(pa, perm, 0);
 	struct frame *table = leaf_table(w, iova);
-	unsigned at = index_of(w->format, iova, 0), live = 0;
+	unsigned at = place_of(w->format, iova), live = 0;
 	pa_t made;
 
 	if (!table) {
 		if (descend(w, iova, 0, &made))
 			return -1;
-		table = memory_make(w->replay->memory, made);
+		table = memory_make(w->replay->memory, made + index_of(w->format, iova, 0) * 8ull);
 		if (!table)
 			return err_no_memory(w->err, "a table frame");
 	}
@@ -284,7 +307,7 @@ int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t p
 
 	for (;;) {
 		unsigned level = leaf_level(&w, iova, pa, last), lg2 = span_lg2(w.format, level);
-		unsigned room = (1u << w.format->index_bits) - index_of(w.format, iova, level);
+		unsigned room = FRAME_WORDS - place_of(w.format, iova);
 		uint64_t pages = ((last - iova) >> lg2) + 1;
 		uint64_t count = level ? 1 : pages < room ? pages : room;
 
@@ -362,16 +385,16 @@ int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iov
 		 const struct write_rules *rules, struct write_outcome *outcome, struct err *err)
 {
 	struct writer w = writer_of(replay, domain, rules, outcome, err);
-	unsigned region_lg2 = span_lg2(w.format, 1);
+	unsigned region_lg2 = frame_span_lg2(w.format);
 	struct frame *table = NULL;
 
-	/* no table goes, nothing is split: a few pages under one table, the usual unmap */
+	/* no table goes, nothing is split: a few pages in one frame, the usual unmap */
 	if (first >> region_lg2 == last >> region_lg2 && last - first < low_mask(region_lg2))
 		table = leaf_table(&w, first);
 	if (table)
-		return words_store_in(
-			replay, table, index_of(w.format, first, 0),
-			index_of(w.format, last, 0) - index_of(w.format, first, 0) + 1, 0, 0, err);
+		return words_store_in(replay, table, place_of(w.format, first),
+				      place_of(w.format, last) - place_of(w.format, first) + 1, 0,
+				      0, err);
 	return unmap_table(&w, domain->root, domain->levels - 1, first, last);
 }
 

@@ -15,11 +15,14 @@ static bool linux_policy(const struct replay *replay)
 static int range_of(const struct replay *replay, const struct domain *domain, iova_t first,
 		    uint64_t size, iova_t *last, struct err *err)
 {
+	unsigned granule = domain->format->granule_lg2;
+
 	*last = first + (size - 1);
-	if ((first | size) & 0xfff)
+	if ((first | size) & page_mask(granule))
 		return replay_error(replay, ERR_INPUT, err,
-				    "iova=0x%llx size=0x%llx: expected a multiple of 4K pages",
-				    (unsigned long long)first, (unsigned long long)size);
+				    "iova=0x%llx size=0x%llx: expected a multiple of %lluK pages",
+				    (unsigned long long)first, (unsigned long long)size,
+				    1ull << (granule - 10));
 	if (*last > domain->highest)
 		return replay_error(
 			replay, ERR_INPUT, err,
@@ -36,14 +39,19 @@ static int range_of(const struct replay *replay, const struct domain *domain, io
 }
 
 /* Where a mapping leads. */
-static int target_of(const struct replay *replay, pa_t pa, uint64_t size, struct err *err)
+static int target_of(const struct replay *replay, const struct domain *domain, pa_t pa,
+		     uint64_t size, struct err *err)
 {
-	if (!(pa & 0xfff) && pa + (size - 1) >= pa && pa + (size - 1) < replay->table_area)
+	unsigned granule = domain->format->granule_lg2;
+
+	if (!(pa & page_mask(granule)) && pa + (size - 1) >= pa &&
+	    pa + (size - 1) < replay->table_area)
 		return 0;
 	return replay_error(replay, ERR_INPUT, err,
-			    "pa=0x%llx: expected a 4K page below 0x%llx, where this machine keeps "
-			    "its own tables",
-			    (unsigned long long)pa, (unsigned long long)replay->table_area);
+			    "pa=0x%llx: expected a %lluK page below 0x%llx, where this machine "
+			    "keeps its own tables",
+			    (unsigned long long)pa, 1ull << (granule - 10),
+			    (unsigned long long)replay->table_area);
 }
 
 /* What an update takes from the ledger of a domain, and what it leaves in place. */
@@ -243,7 +251,7 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	bool live;
 
 	if (!domain || range_of(replay, domain, event->addr, size, &last, err) ||
-	    target_of(replay, pa, size, err))
+	    target_of(replay, domain, pa, size, err))
 		return -1;
 	replay->count.maps++;
 	if (domain->raw)
@@ -318,7 +326,7 @@ static int collect(struct replay *replay, const struct domain *domain, iova_t fi
 
 	for (;;) {
 		if (!writer_leaf(replay, domain, at, &leaf_first, &leaf_last))
-			leaf_last = at | 0xfff;
+			leaf_last = at | page_mask(domain->format->granule_lg2);
 		else if (gather_add_page(list, leaf_first, leaf_last - leaf_first + 1, err))
 			return -1;
 		if (leaf_last >= last)
@@ -371,7 +379,8 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	removing.asked_first = first;
 	removing.asked_last = last;
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
-		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + 0xfff) & ~0xfffull;
+		uint64_t page = page_mask(domain->format->granule_lg2);
+		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + page) & ~page;
 
 		if (done - 1 <= domain->highest - first)
 			last = first + done - 1; /* more or less than asked, as recorded */
@@ -477,7 +486,7 @@ int update_p2m(struct replay *replay, const struct event *event, struct err *err
 			(unsigned long long)event->addr, (unsigned long long)order);
 	size = 4096ull << order;
 	if (!domain || range_of(replay, domain, first, size, &last, err) ||
-	    (perm && target_of(replay, mfn << 12, size, err)))
+	    (perm && target_of(replay, domain, mfn << 12, size, err)))
 		return -1;
 	replay->count.p2m++;
 	if (domain->raw)
@@ -502,13 +511,14 @@ int update_p2m(struct replay *replay, const struct event *event, struct err *err
 int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
 		 struct err *err)
 {
-	struct write_rules rules = { .cap_lg2 = 12 };
-	iova_t first = iova & ~0xfffull, last = first + 0xfff;
+	struct write_rules rules = { .cap_lg2 = domain->format->granule_lg2 };
+	uint64_t page = page_mask(domain->format->granule_lg2);
+	iova_t first = iova & ~page, last = first + page;
 
-	if (writer_map(replay, domain, first, pa & ~0xfffull, last, TLB_READ | TLB_WRITE, &rules,
+	if (writer_map(replay, domain, first, pa & ~page, last, TLB_READ | TLB_WRITE, &rules,
 		       &(struct write_outcome){ 0 }, err))
 		return -1;
-	return add_mapping(replay, domain, first, last, pa & ~0xfffull, TLB_READ | TLB_WRITE, err);
+	return add_mapping(replay, domain, first, last, pa & ~page, TLB_READ | TLB_WRITE, err);
 }
 
 /* ---- raw words (root=): the words say what is mapped ------------------------------------- */

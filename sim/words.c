@@ -74,14 +74,22 @@ static struct frame *frame_of(struct replay *replay, pa_t pa, struct err *err)
 	return frame;
 }
 
+/* Tables may fill several frames; each frame's words are one update. */
 int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		struct err *err)
 {
-	struct frame *frame = frame_of(replay, pa, err);
+	while (count > 0) {
+		struct frame *frame = frame_of(replay, pa, err);
+		unsigned at = (unsigned)bits(pa, FRAME_LG2 - 1, 3);
+		unsigned n = count < FRAME_WORDS - at ? count : FRAME_WORDS - at;
 
-	return frame ? words_store_in(replay, frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3), count,
-				      base, step, err)
-		     : -1;
+		if (!frame || words_store_in(replay, frame, at, n, base, step, err))
+			return -1;
+		pa += n * 8ull;
+		base += step * n;
+		count -= n;
+	}
+	return 0;
 }
 
 int words_recorded(struct replay *replay, pa_t pa, uint64_t value, struct err *err)
@@ -106,9 +114,11 @@ void words_line(struct replay *replay, const struct event *event)
 /* Policy-built tables lie where no recorded address is allowed to be, and are never reused. */
 pa_t words_new_table(struct replay *replay)
 {
-	pa_t pa = replay->next_table;
+	const struct iommu *iommu = replay->units[0].iommu;
+	pa_t bytes = 1ull << iommu->model->format(iommu)->granule_lg2;
+	pa_t pa = (replay->next_table + bytes - 1) & ~(bytes - 1);
 
-	replay->next_table += 4096;
+	replay->next_table = pa + bytes;
 	replay->count.tables_made++;
 	return pa;
 }

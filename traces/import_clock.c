@@ -374,7 +374,7 @@ int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *
 int clock_fit_lists(const struct command_list *guest, const struct command_list *host, size_t first,
 		    bool ticks, struct import_info *info, struct err *err)
 {
-	struct tie *ties = malloc(guest->n * sizeof *ties);
+	struct tie *ties = calloc(guest->n, sizeof *ties);
 	int status;
 
 	if (!ties)
@@ -388,40 +388,37 @@ int clock_fit_lists(const struct command_list *guest, const struct command_list 
 
 /* ---- brackets ------------------------------------------------------------------------ */
 
+/* How far off a clock of pieces may be. */
+struct piece_doubt {
+	uint64_t half; /* of the widest range of an offset */
+	uint64_t
+		step; /* the largest between two pieces: it may lie anywhere between their brackets */
+	int64_t offset; /* of the last piece */
+};
+
 /* Closes a piece whose offset lies between low and high. */
 static int add_piece(struct import_clock *clock, uint64_t guest_from, int64_t low, int64_t high,
-		     uint64_t *uncertainty_ns)
+		     struct piece_doubt *doubt)
 {
-	uint64_t half = (uint64_t)(high - low) / 2;
+	uint64_t half = (uint64_t)(high - low) / 2, step;
+	int64_t offset = low + (int64_t)half;
 
 	if (clock->n == CLOCK_PIECES)
 		return -1;
+	step = offset > doubt->offset ? (uint64_t)(offset - doubt->offset)
+				      : (uint64_t)(doubt->offset - offset);
+	if (clock->n > 0 && step > doubt->step)
+		doubt->step = step;
+	if (half > doubt->half)
+		doubt->half = half;
+	doubt->offset = offset;
 	clock->pieces[clock->n++] = (struct clock_piece){
 		.guest_from = guest_from,
 		.guest_base = guest_from,
-		.host_base = guest_from + (uint64_t)(low + (int64_t)half),
+		.host_base = guest_from + (uint64_t)offset,
 		.slope_q40 = 1ull << 40,
 	};
-	if (half > *uncertainty_ns)
-		*uncertainty_ns = half;
 	return 0;
-}
-
-/* A step may lie anywhere between the brackets around it: it is doubt, too. */
-static uint64_t largest_step(const struct import_clock *clock)
-{
-	uint64_t most = 0;
-
-	for (unsigned i = 1; i < clock->n; i++) {
-		const struct clock_piece *a = &clock->pieces[i - 1], *b = &clock->pieces[i];
-		uint64_t before = a->host_base - a->guest_base,
-			 after = b->host_base - b->guest_base;
-		uint64_t step = after > before ? after - before : before - after;
-
-		if (step > most)
-			most = step;
-	}
-	return most;
 }
 
 /*
@@ -431,16 +428,17 @@ static uint64_t largest_step(const struct import_clock *clock)
 int clock_enclose(const struct command *brackets, const struct command *reads, size_t n,
 		  struct import_info *info, struct err *err)
 {
-	uint64_t from = brackets[0].low, uncertainty_ns = 0;
+	struct piece_doubt doubt = { 0 };
+	uint64_t from = brackets[0].low, uncertainty_ns;
 	int64_t low = INT64_MIN / 2, high = INT64_MAX / 2;
 
-	info->clock.n = 0;
+	info->clock = (struct import_clock){ .n = 0 };
 	for (size_t i = 0; i < n; i++) {
 		int64_t least = (int64_t)(reads[i].time - brackets[i].high);
 		int64_t most = (int64_t)(reads[i].time - brackets[i].low);
 
 		if (i > 0 && (least > high || most < low)) {
-			if (add_piece(&info->clock, from, low, high, &uncertainty_ns))
+			if (add_piece(&info->clock, from, low, high, &doubt))
 				break;
 			from = brackets[i].low;
 			low = INT64_MIN / 2;
@@ -449,13 +447,13 @@ int clock_enclose(const struct command *brackets, const struct command *reads, s
 		low = least > low ? least : low;
 		high = most < high ? most : high;
 	}
-	if (add_piece(&info->clock, from, low, high, &uncertainty_ns))
+	if (add_piece(&info->clock, from, low, high, &doubt))
 		return err_set(err, ERR_INPUT,
 			       "the clocks of both recordings do not run together: the offset that "
 			       "%zu brackets tell changes more than %d times; are both of the same "
 			       "run?",
 			       n, CLOCK_PIECES - 1);
-	uncertainty_ns += largest_step(&info->clock);
+	uncertainty_ns = doubt.half + doubt.step;
 	if (uncertainty_ns > UNCERTAINTY_MAX_NS)
 		uncertainty_ns = UNCERTAINTY_MAX_NS;
 	info->uncertainty_ns =

@@ -152,8 +152,7 @@ static bool holds_from_the_start(const struct emitter *emitter, const struct con
 
 static int by_command(const void *a, const void *b)
 {
-	const struct context_change *left = *(const struct context_change *const *)a;
-	const struct context_change *right = *(const struct context_change *const *)b;
+	const struct context_change *left = a, *right = b;
 
 	return (left->after > right->after) - (left->after < right->after);
 }
@@ -172,7 +171,7 @@ static bool place_attaches(struct emitter *emitter)
 		if (change->entry)
 			state->type |= change->type;
 		if (comes_with_a_command(emitter, change))
-			emitter->changes[emitter->changes_n++] = change;
+			emitter->changes[emitter->changes_n++] = *change;
 		else if (holds_from_the_start(emitter, change, !state->seen))
 			state->at_start = change;
 		state->seen = true;
@@ -184,22 +183,21 @@ static bool place_attaches(struct emitter *emitter)
 /* What changes with the host's command of this number, if it has not yet. */
 static void change_contexts(struct emitter *emitter, size_t command, const struct origin *origin)
 {
-	struct context_change wanted = { .after = (int64_t)command };
-	const struct context_change *key = &wanted, **found, **end;
+	const struct context_change wanted = { .after = (int64_t)command }, *found, *end;
 	struct origin inferred = *origin;
 
 	if (emitter->changes_n == 0)
 		return;
-	found = bsearch(&key, emitter->changes, emitter->changes_n, sizeof *emitter->changes,
+	found = bsearch(&wanted, emitter->changes, emitter->changes_n, sizeof *emitter->changes,
 			by_command);
 	if (!found)
 		return;
 	inferred.class = CLASS_INFERRED;
 	end = emitter->changes + emitter->changes_n;
-	while (found > emitter->changes && found[-1]->after == wanted.after)
+	while (found > emitter->changes && found[-1].after == wanted.after)
 		found--;
-	for (; found < end && (*found)->after == wanted.after; found++)
-		change_context(emitter, (*found)->sid, (*found)->space, &inferred);
+	for (; found < end && found->after == wanted.after; found++)
+		change_context(emitter, found->sid, found->space, &inferred);
 }
 
 static void attach_at_start(struct emitter *emitter, uint16_t sid, const struct origin *origin)

@@ -36,7 +36,7 @@ struct emitter {
 	uint32_t iommus[UNITS];
 	unsigned iommus_n;
 	/* Context changes that come with a host command, by its number. */
-	const struct context_change **changes;
+	struct context_change *changes;
 	size_t changes_n;
 	uint32_t *pending; /* ids executed since the last wait */
 	size_t pending_n;

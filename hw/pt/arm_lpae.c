@@ -82,10 +82,8 @@ static uint64_t stage1_leaf(pa_t pa, unsigned perm, unsigned level)
 	return raw;
 }
 
-static struct pt_entry stage1_decode(uint64_t raw, unsigned level)
+static struct pt_entry stage1_meaning(uint64_t raw, struct pt_entry entry)
 {
-	struct pt_entry entry = arm_lpae_decode(raw, level, 12, false);
-
 	if (entry.kind != PT_LEAF)
 		return entry;
 	if (bit(raw, ARM_AP1))
@@ -93,6 +91,21 @@ static struct pt_entry stage1_decode(uint64_t raw, unsigned level)
 	if (!bit(raw, ARM_UXN))
 		entry.perm |= TLB_EXECUTE;
 	return entry;
+}
+
+static struct pt_entry stage1_decode_4k(uint64_t raw, unsigned level)
+{
+	return stage1_meaning(raw, arm_lpae_decode(raw, level, 12, false));
+}
+
+static struct pt_entry stage1_decode_16k(uint64_t raw, unsigned level)
+{
+	return stage1_meaning(raw, arm_lpae_decode(raw, level, 14, false));
+}
+
+static struct pt_entry stage1_decode_64k(uint64_t raw, unsigned level)
+{
+	return stage1_meaning(raw, arm_lpae_decode(raw, level, 16, false));
 }
 
 static uint64_t stage2_leaf(pa_t pa, unsigned perm, unsigned level)
@@ -108,10 +121,8 @@ static uint64_t stage2_leaf(pa_t pa, unsigned perm, unsigned level)
 	return raw;
 }
 
-static struct pt_entry stage2_decode(uint64_t raw, unsigned level)
+static struct pt_entry stage2_meaning(uint64_t raw, struct pt_entry entry)
 {
-	struct pt_entry entry = arm_lpae_decode(raw, level, 12, false);
-
 	if (entry.kind == PT_LEAF)
 		entry.perm = (uint8_t)((bit(raw, ARM_AP1) ? TLB_READ : 0) |
 				       (bit(raw, ARM_AP2) ? TLB_WRITE : 0) |
@@ -119,22 +130,65 @@ static struct pt_entry stage2_decode(uint64_t raw, unsigned level)
 	return entry;
 }
 
-const struct pt_format arm_stage1_4k = {
-	.name = "arm-stage1-4k",
-	.granule_lg2 = 12,
-	.index_bits = 9,
-	.decode = stage1_decode,
-	.leaf = stage1_leaf,
-	.table = table,
-	.role = &arm_lpae_roles[0],
+static struct pt_entry stage2_decode_4k(uint64_t raw, unsigned level)
+{
+	return stage2_meaning(raw, arm_lpae_decode(raw, level, 12, false));
+}
+
+static struct pt_entry stage2_decode_16k(uint64_t raw, unsigned level)
+{
+	return stage2_meaning(raw, arm_lpae_decode(raw, level, 14, false));
+}
+
+static struct pt_entry stage2_decode_64k(uint64_t raw, unsigned level)
+{
+	return stage2_meaning(raw, arm_lpae_decode(raw, level, 16, false));
+}
+
+const struct pt_format arm_stage1[ARM_GRANULES] = {
+	{ .name = "arm-stage1-4k",
+	  .granule_lg2 = 12,
+	  .index_bits = 9,
+	  .decode = stage1_decode_4k,
+	  .leaf = stage1_leaf,
+	  .table = table,
+	  .role = &arm_lpae_roles[0] },
+	{ .name = "arm-stage1-16k",
+	  .granule_lg2 = 14,
+	  .index_bits = 11,
+	  .decode = stage1_decode_16k,
+	  .leaf = stage1_leaf,
+	  .table = table,
+	  .role = &arm_lpae_roles[1] },
+	{ .name = "arm-stage1-64k",
+	  .granule_lg2 = 16,
+	  .index_bits = 13,
+	  .decode = stage1_decode_64k,
+	  .leaf = stage1_leaf,
+	  .table = table,
+	  .role = &arm_lpae_roles[2] },
 };
 
-const struct pt_format arm_stage2_4k = {
-	.name = "arm-stage2-4k",
-	.granule_lg2 = 12,
-	.index_bits = 9,
-	.decode = stage2_decode,
-	.leaf = stage2_leaf,
-	.table = table,
-	.role = &arm_lpae_roles[0],
+const struct pt_format arm_stage2[ARM_GRANULES] = {
+	{ .name = "arm-stage2-4k",
+	  .granule_lg2 = 12,
+	  .index_bits = 9,
+	  .decode = stage2_decode_4k,
+	  .leaf = stage2_leaf,
+	  .table = table,
+	  .role = &arm_lpae_roles[0] },
+	{ .name = "arm-stage2-16k",
+	  .granule_lg2 = 14,
+	  .index_bits = 11,
+	  .decode = stage2_decode_16k,
+	  .leaf = stage2_leaf,
+	  .table = table,
+	  .role = &arm_lpae_roles[1] },
+	{ .name = "arm-stage2-64k",
+	  .granule_lg2 = 16,
+	  .index_bits = 13,
+	  .decode = stage2_decode_64k,
+	  .leaf = stage2_leaf,
+	  .table = table,
+	  .role = &arm_lpae_roles[2] },
 };

@@ -17,8 +17,8 @@ enum { ARM_GRANULES = 3, ARM_LEVELS = 4 };
 /* By granule: 4K, 16K, 64K. Pointers and leaves look alike in both stages. */
 extern const struct table_role arm_lpae_roles[ARM_GRANULES];
 
-/* What a driver of this machine writes: 4 KiB granule. */
-extern const struct pt_format arm_stage1_4k, arm_stage2_4k;
+/* What a driver writes, by granule. */
+extern const struct pt_format arm_stage1[ARM_GRANULES], arm_stage2[ARM_GRANULES];
 
 /* Descriptor bits. */
 enum {

@@ -161,13 +161,14 @@ static void smmu_tables_changed(struct iommu *iommu, uint64_t event,
 
 static const struct pt_format *smmu_format(const struct iommu *iommu)
 {
-	return ((const struct smmu *)iommu)->config.stage == 2 ? &arm_stage2_4k : &arm_stage1_4k;
+	const struct smmuv3_config *config = &((const struct smmu *)iommu)->config;
+
+	return config->stage == 2 ? &arm_stage2[config->granule] : &arm_stage1[config->granule];
 }
 
 static unsigned smmu_levels(const struct iommu *iommu)
 {
-	(void)iommu;
-	return 4;
+	return smmu_driver_levels((const struct smmu *)iommu);
 }
 
 static unsigned smmu_address_bits(const struct iommu *iommu, unsigned levels)
@@ -175,7 +176,7 @@ static unsigned smmu_address_bits(const struct iommu *iommu, unsigned levels)
 	return smmu_input_bits((const struct smmu *)iommu, levels);
 }
 
-/* The driver's tables have 4 KiB granules, and those 48 bits at most. */
+/* Without LPA2 and VAX, 48 bits at most. */
 static unsigned smmu_pa_bits(const struct iommu *iommu)
 {
 	uint64_t oas = ((const struct smmu *)iommu)->config.oas;
@@ -183,10 +184,10 @@ static unsigned smmu_pa_bits(const struct iommu *iommu)
 	return oas < 48 ? (unsigned)oas : 48;
 }
 
+/* Blocks: 2 MiB and 1 GiB, 32 MiB, 512 MiB. */
 static bool smmu_page_supported(const struct iommu *iommu, unsigned level)
 {
-	(void)iommu;
-	return level <= 2;
+	return level <= (((const struct smmu *)iommu)->config.granule ? 1 : 2);
 }
 
 static uint64_t smmu_n_tags(const struct iommu *iommu)
@@ -362,8 +363,6 @@ const struct iommu_model smmuv3_model = {
 		"split-stage ATS (EATS 2): requests are refused as with EATS 0\n"
 		"ATS in a replay: requests of a device with ats=yes are untranslated unless "
 		"marked\n"
-		"a replay's driver writes 4 KiB granule tables; 16 and 64 KiB are walked, not "
-		"written\n"
 		"a replay's domains are of one stage; nested translation is reached by register "
 		"and "
 		"table writes alone\n"

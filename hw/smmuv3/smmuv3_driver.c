@@ -69,24 +69,52 @@ int smmu_start(struct iommu *iommu, pa_t root)
 	return 0;
 }
 
-/* Input bits of tables of so many levels; those of stage 2 do not exceed the output size. */
-unsigned smmu_input_bits(const struct smmu *smmu, unsigned levels)
+static unsigned granule_lg2(const struct smmu *smmu)
 {
-	unsigned width = 12 + 9 * levels, most = 48;
+	return 12 + 2 * (unsigned)smmu->config.granule;
+}
+
+/* Those of stage 2 do not exceed the output size; with 16 KiB a 48th bit would need two tables at
+ * the root, which this driver does not make. */
+static unsigned most_input_bits(const struct smmu *smmu)
+{
+	unsigned most = smmu->config.stage == 2 && granule_lg2(smmu) == 14 ? 47 : 48;
 
 	if (smmu->config.stage == 2 && smmu->config.oas < most)
 		most = (unsigned)smmu->config.oas;
-	return width < most ? width : most;
+	return most;
 }
 
-/* MAIR with Normal write-back at index 1, which the leaves of arm_stage1_4k name. */
+/* Input bits of tables of so many levels. */
+unsigned smmu_input_bits(const struct smmu *smmu, unsigned levels)
+{
+	unsigned lg2 = granule_lg2(smmu), width = lg2 + (lg2 - 3) * levels;
+
+	return width < most_input_bits(smmu) ? width : most_input_bits(smmu);
+}
+
+/* As many as the widest input takes. */
+unsigned smmu_driver_levels(const struct smmu *smmu)
+{
+	return arm_start_level(granule_lg2(smmu), most_input_bits(smmu)) + 1;
+}
+
+/* TG0 and S2TG. */
+static uint64_t granule_code(const struct smmu *smmu)
+{
+	static const uint8_t codes[ARM_GRANULES] = { 0, 2, 1 };
+
+	return codes[smmu->config.granule];
+}
+
+/* MAIR with Normal write-back at index 1, which the leaves of arm_stage1 name. */
 static size_t stage1_words(const struct smmu *smmu, uint32_t sid, pa_t root, unsigned levels,
 			   uint64_t tag, pa_t ste, struct table_word *words)
 {
 	pa_t cd = leaves_at(smmu) + stream_bytes(smmu) + ((pa_t)sid << STE_LG2);
-	uint64_t low = (64 - smmu_input_bits(smmu, levels)) | 5ull << 8 | 3ull << 12 | 1ull << 30 |
-		       1ull << 31 | 5ull << 32 | 1ull << 41 | 1ull << 45 | 1ull << 46 | 1ull << 47 |
-		       tag << 48;
+	uint64_t low = (64 - smmu_input_bits(smmu, levels)) | granule_code(smmu) << 6 | 5ull << 8 |
+		       3ull << 12 | 1ull << 30 | 1ull << 31 | 5ull << 32 | 1ull << 41 | 1ull << 45 |
+		       1ull << 46 | 1ull << 47 | tag << 48;
 	size_t n = 0;
 
 	words[n++] = (struct table_word){ cd + 8, root };
@@ -101,8 +129,10 @@ static size_t stage1_words(const struct smmu *smmu, uint32_t sid, pa_t root, uns
 static size_t stage2_words(const struct smmu *smmu, pa_t root, unsigned levels, uint64_t tag,
 			   pa_t ste, struct table_word *words)
 {
-	uint64_t sizes = (64 - smmu_input_bits(smmu, levels)) | (uint64_t)(levels - 2) << 6 |
-			 5ull << 8 | 3ull << 12 | 5ull << 16 | 1ull << 19 | 1ull << 22 | 1ull << 26;
+	uint64_t start = levels - (granule_lg2(smmu) == 12 ? 2 : 1);
+	uint64_t sizes = (64 - smmu_input_bits(smmu, levels)) | start << 6 |
+			 granule_code(smmu) << 14 | 5ull << 8 | 3ull << 12 | 5ull << 16 |
+			 1ull << 19 | 1ull << 22 | 1ull << 26;
 	size_t n = 0;
 
 	words[n++] = (struct table_word){ ste + 24, root };

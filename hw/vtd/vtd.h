@@ -32,7 +32,7 @@ struct vtd_config {
 	uint64_t scalable, first_stage, second_stage, nested, first_stage_5_levels, first_stage_1g;
 	uint64_t second_stage_ad, page_walk_snoop, execute_requests, supervisor_requests;
 	uint64_t extended_accessed, rid_pasid, device_tlbs;
-	uint64_t pasid_entries, driver_tables;
+	uint64_t pasid_entries, driver_tables, retry_bytes;
 };
 
 enum { IH0_RANGE, IH0_DOMAIN };

@@ -65,8 +65,8 @@ static void write_record(struct vtd *vtd, const struct dma_request *request, uin
 }
 
 /* Recording a fault, in the order of section 7.2. */
-void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd,
-	       uint16_t code)
+static void record_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd,
+			 uint16_t code)
 {
 	struct fault_report report = { .event = vtd->iommu.event,
 				       .request = request,
@@ -93,6 +93,23 @@ void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid,
 		report.interrupt = raise(vtd, FSTS_PPF);
 	}
 	vtd->observer->fault(vtd->observer->self, &report);
+}
+
+/* One fault, or one for each piece that the access is tried again in. */
+void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd,
+	       uint16_t code)
+{
+	struct dma_request piece = *request;
+	uint32_t step = (uint32_t)vtd->config.retry_bytes, left = request->len;
+
+	while (step && left > step) {
+		piece.len = step - (uint32_t)(piece.iova % step);
+		record_fault(vtd, &piece, sid, fpd, code);
+		piece.iova += piece.len;
+		left -= piece.len;
+	}
+	piece.len = left;
+	record_fault(vtd, &piece, sid, fpd, code);
 }
 
 void vtd_fault_condition(struct vtd *vtd, uint32_t fsts_bit)
