@@ -118,7 +118,7 @@ static int descend(const struct writer *w, iova_t iova, unsigned level, pa_t *ta
 /* Puts a table and all tables below it on the list of those that wait for their release. */
 static int unlink_tables(const struct writer *w, pa_t table, unsigned level)
 {
-	struct freed_table *freed = w->replay->spare_freed;
+	struct freed_table *freed;
 
 	for (unsigned i = 0; level > 0 && i < 1u << w->format->index_bits; i++) {
 		struct pt_entry entry =
@@ -127,6 +127,7 @@ static int unlink_tables(const struct writer *w, pa_t table, unsigned level)
 		if (entry.kind == PT_TABLE && unlink_tables(w, entry.addr, level - 1))
 			return -1;
 	}
+	freed = w->replay->spare_freed; /* now: the tables below took some */
 	if (freed)
 		w->replay->spare_freed = freed->next;
 	else
@@ -296,13 +297,11 @@ bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_
 
 		memory_read(replay->memory, table + index_of(format, iova, level) * 8ull, &raw);
 		entry = format->decode(raw, level);
-		if (entry.kind == PT_LEAF) {
+		if (entry.kind != PT_TABLE || level == 0) {
 			*first = iova & ~low_mask(span_lg2(format, level));
 			*last = *first + low_mask(span_lg2(format, level));
-			return true;
+			return entry.kind == PT_LEAF;
 		}
-		if (entry.kind != PT_TABLE)
-			return false;
 		table = entry.addr;
 	}
 	return false;
