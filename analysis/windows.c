@@ -275,9 +275,9 @@ struct restored {
 /* What an invalidation or a restoring map does to the parts in a range. */
 struct closing {
 	struct detector *detector;
-	const struct inval_op *op;	 /* or NULL: */
-	const struct restored *restored; /* else NULL */
-	bool atc;			 /* op is of a device TLB */
+	const struct restored *restored; /* NULL: an invalidation */
+	bool atc;			 /* of a device TLB */
+	uint64_t seq;			 /* later windows are not closed */
 	uint32_t first_done, last_done;	 /* windows whose software side closed with this */
 	uint64_t units;			 /* no longer needed */
 	struct closed_run run;		 /* how, when, by whom */
@@ -305,10 +305,10 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	struct part *part = part_at(closing->detector, key);
 	struct window *window = window_at(closing->detector, part->window);
 
-	if (!*data || (closing->op && window->seq > closing->op->seq))
+	if (!*data || window->seq > closing->seq)
 		return true;
 	/* An ATC refills from a stale IOTLB: its flush counts only if issued after that one's end. */
-	if (closing->atc && (holders_units(*data) || closing->op->seq <= part->flushed))
+	if (closing->atc && (holders_units(*data) || closing->seq <= part->flushed))
 		return true;
 	if (closing->restored && !restores(closing->restored, part, first))
 		return true;
@@ -350,6 +350,7 @@ void windows_mapped(struct detector *detector, const struct domain *domain, iova
 		return;
 	closing = (struct closing){ .detector = detector,
 				    .restored = &restored,
+				    .seq = UINT64_MAX,
 				    .units = UINT64_MAX,
 				    .run = { .end_ns = time_ns,
 					     .by = event,
@@ -422,8 +423,8 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 {
 	struct closing closing = {
 		.detector = detector,
-		.op = op,
 		.atc = op->scope.what == INVAL_DEVICE_ATC,
+		.seq = op->seq,
 		.run = { .end_ns = op->done_ns,
 			 .issued_ns = op->time_ns,
 			 .by = op->done_event != NO_EVENT ? op->done_event
