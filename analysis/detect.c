@@ -354,6 +354,11 @@ static int put_notes(struct detector *detector, struct err *err)
 	return put_note(detector, err, text);
 }
 
+void detector_note_records(struct detector *detector, struct queue_dumps *dumps)
+{
+	detector->dumps = dumps;
+}
+
 int detector_check_windows(struct detector *detector, struct err *err)
 {
 	return window_check_create(&detector->check) ? err_no_memory(err, "a check of windows") : 0;

@@ -128,6 +128,7 @@ struct detector {
 	const struct machine *machine;
 	struct replay *replay;
 	struct result_sink *sink;
+	struct queue_dumps *dumps; /* or NULL */
 	struct replay_observer replay_observer;
 	struct iommu_observer iommu_observer;
 	bool failed;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/detect_private.h"
+#include "analysis/queue_dumps.h"
 
 /* ---- fault records -------------------------------------------------------------------------------- */
 
@@ -135,6 +136,8 @@ void episodes_fault(void *self, const struct fault_report *report)
 	uint32_t device = replay_device(detector->replay, unit, report->request->device)->number;
 	struct overflow_episode *episode = episode_of(detector, unit);
 
+	if (detector->dumps)
+		queue_dumps_note(detector->dumps, report);
 	if (!episode) {
 		detector_fails(detector, "an overflow episode");
 		return;

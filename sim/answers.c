@@ -38,7 +38,7 @@ int answers_adopt(struct replay *replay, const struct event *event,
 	uint64_t number = replay->event;
 	int answer;
 
-	if (!domain || domain->raw || !replay->machine->run.adopt)
+	if (!domain || domain->raw || domain->bypass || !replay->machine->run.adopt)
 		return 0;
 	if (!domain->touched && ledger_is_touched(domain, err))
 		return -1;
@@ -67,6 +67,8 @@ static bool agrees(const struct replay *replay, const struct event *event,
 	code = (uint16_t)event_value(replay->batch, event, DMA_FAULT);
 	if (result->outcome != OUTCOME_FAULT)
 		return false;
+	if (replay->foreign)
+		return true;
 	/* without a direction, any of the codes for a missing right is the same answer */
 	return result->fault == code || (!request->access && model->fault_is_missing(code) &&
 					 model->fault_is_missing(result->fault));

@@ -111,6 +111,7 @@ struct replay {
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	bool policy_invals, native_commands;
+	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
 	uint32_t cpu; /* that the event at hand ran on */
 	struct replay_counters count;
 	bool event_moved; /* the importer moved the event at hand to put cause before effect */

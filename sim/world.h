@@ -32,15 +32,16 @@ static inline uint64_t holders_units(uint64_t holders)
 struct domain {
 	uint32_t number; /* in names */
 	uint32_t owner;	 /* string number or NAME_NONE */
-	uint64_t tag;	 /* domain id */
+	uint64_t tag;	 /* what the hardware knows it by: domain id, ASID or VMID */
 	pa_t root;
 	unsigned levels;
 	const struct pt_format *format; /* of its tables */
 	iova_t highest;			/* address that they can map */
-	bool raw;			/* root= given: described by write events alone */
-	bool before;			/* existed before the recording began */
-	uint32_t space;			/* of its tables */
-	uint32_t devices;		/* attached now */
+	bool bypass;	  /* format=bypass: requests of its devices pass untranslated */
+	bool raw;	  /* root= given: described by write events alone */
+	bool before;	  /* existed before the recording began */
+	uint32_t space;	  /* of its tables */
+	uint32_t devices; /* attached now */
 	/* Who may hold its translations: bit per IOMMU that one of its devices is or was behind, and
 	 * from bit WORLD_ATCS on a bit per device with ATS that is or was attached. */
 	uint64_t holders;
