@@ -127,7 +127,7 @@ static int unlink_tables(const struct writer *w, pa_t table, unsigned level)
 		if (entry.kind == PT_TABLE && unlink_tables(w, entry.addr, level - 1))
 			return -1;
 	}
-	freed = w->replay->spare_freed; /* now: the tables below took some */
+	freed = w->replay->spare_freed; /* only now: the tables below have taken theirs */
 	if (freed)
 		w->replay->spare_freed = freed->next;
 	else
