@@ -276,10 +276,10 @@ struct restored {
 /* What an invalidation or a restoring map does to the parts in a range. */
 struct closing {
 	struct detector *detector;
-	const struct inval_op *op;	 /* or NULL: */
-	const struct restored *restored; /* else NULL */
+	const struct restored *restored; /* NULL: an invalidation */
 	bool any_restored;
-	bool atc;			/* op is of a device TLB */
+	bool atc;			/* of a device TLB */
+	uint64_t seq;			/* later windows are not closed */
 	uint32_t first_done, last_done; /* windows whose software side closed with this */
 	uint64_t units;			/* no longer needed */
 	struct closed_run run;		/* how, when, by whom */
@@ -308,11 +308,11 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	struct window *window = window_at(closing->detector, part->window);
 
 	if ((!*data && !closing->restored) ||
-	    (closing->op && window->seq > closing->op->seq && STEP(issued_after_update)))
+	    (window->seq > closing->seq && STEP(issued_after_update)))
 		return true;
 	/* An ATC refills from a stale IOTLB: its flush counts only if issued after that one's end. */
 	if (closing->atc && STEP(atc_after_iotlb) &&
-	    (holders_units(*data) || closing->op->seq <= part->flushed))
+	    (holders_units(*data) || closing->seq <= part->flushed))
 		return true;
 	if (closing->restored && !restores(closing->restored, part, first))
 		return true;
@@ -360,6 +360,7 @@ void windows_mapped(struct detector *detector, const struct domain *domain, iova
 		return;
 	closing = (struct closing){ .detector = detector,
 				    .restored = &restored,
+				    .seq = UINT64_MAX,
 				    .units = UINT64_MAX,
 				    .run = { .end_ns = time_ns,
 					     .by = event,
@@ -484,8 +485,8 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 {
 	struct closing closing = {
 		.detector = detector,
-		.op = op,
 		.atc = op->scope.what == INVAL_DEVICE_ATC,
+		.seq = op->seq,
 		.run = { .end_ns = op->done_ns,
 			 .issued_ns = op->time_ns,
 			 .by = op->done_event != NO_EVENT ? op->done_event

@@ -198,7 +198,7 @@ int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iov
 int writer_protect(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		   unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
 		   struct err *err);
-/* The range of the leaf at iova, or false where there is none. */
+/* The range of the leaf at iova; false where there is none: the range that one entry leaves unmapped. */
 bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova,
 		 iova_t *first, iova_t *last);
 /* At most how many words an update of the range writes, with the smallest pages. */

@@ -318,7 +318,7 @@ struct domain *setup_first_domain(struct replay *replay, const struct event *eve
 		return NULL;
 	}
 	if (grow((void **)&replay->agent_domains, &replay->n_agent_domains, event->agent,
-		 sizeof *replay->agent_domains)) {
+		 sizeof(struct domain *))) {
 		err_no_memory(err, "agents");
 		return NULL;
 	}

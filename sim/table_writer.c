@@ -333,13 +333,11 @@ bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_
 
 		memory_read(replay->memory, table + index_of(format, iova, level) * 8ull, &raw);
 		entry = format->decode(raw, level);
-		if (entry.kind == PT_LEAF) {
+		if (entry.kind != PT_TABLE || level == 0) {
 			*first = iova & ~low_mask(span_lg2(format, level));
 			*last = *first + low_mask(span_lg2(format, level));
-			return true;
+			return entry.kind == PT_LEAF;
 		}
-		if (entry.kind != PT_TABLE)
-			return false;
 		table = entry.addr;
 	}
 	return false;

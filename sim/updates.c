@@ -325,9 +325,8 @@ static int collect(struct replay *replay, const struct domain *domain, iova_t fi
 	iova_t at = first, leaf_first, leaf_last;
 
 	for (;;) {
-		if (!writer_leaf(replay, domain, at, &leaf_first, &leaf_last))
-			leaf_last = at | page_mask(domain->format->granule_lg2);
-		else if (gather_add_page(list, leaf_first, leaf_last - leaf_first + 1, err))
+		if (writer_leaf(replay, domain, at, &leaf_first, &leaf_last) &&
+		    gather_add_page(list, leaf_first, leaf_last - leaf_first + 1, err))
 			return -1;
 		if (leaf_last >= last)
 			return 0;

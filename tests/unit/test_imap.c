@@ -324,6 +324,21 @@ static void random_insert(struct imap *map, struct model *model, struct rng *rng
 		model->begins[last + 1] = true;
 }
 
+/* The lowest entry of the range goes as a whole. */
+static void random_erase(struct imap *map, struct model *model, unsigned first, unsigned last)
+{
+	struct imap_entry *entry = imap_first_in(map, model->base + first, model->base + last);
+
+	if (!entry)
+		return;
+	first = (unsigned)(entry->first - model->base);
+	last = (unsigned)(entry->last - model->base);
+	cr_assert(model->begins[first] && model_end(model, first) == last);
+	for (unsigned i = first; i <= last; i++)
+		model->owner[i] = 0;
+	imap_erase(map, entry);
+}
+
 static void check_lookups(struct imap *map, const struct model *model)
 {
 	const struct imap_entry *entry = imap_first_in(map, 0, UINT64_MAX), *prior = NULL;
@@ -377,7 +392,7 @@ ParameterizedTest(struct random_case *c, imap, random_changes_agree_with_a_map_o
 	for (uint32_t step = 1; step < 30000; step++) {
 		/* now and then much goes, so that the map shrinks and grows again */
 		bool sweep = rng_below(&rng, 4000) == 0;
-		uint32_t kind = sweep ? 99 : rng_below(&rng, step % 8000 < 4000 ? 70 : 110);
+		uint32_t kind = sweep ? 99 : rng_below(&rng, step % 8000 < 4000 ? 78 : 120);
 		uint32_t first = rng_below(&rng, SPACE),
 			 n = sweep ? SPACE : 1 + rng_below(&rng, c->span);
 		uint32_t last = first + n > SPACE ? SPACE - 1 : first + n - 1;
@@ -387,6 +402,8 @@ ParameterizedTest(struct random_case *c, imap, random_changes_agree_with_a_map_o
 		} else if (kind < 65) {
 			model_cut_edges(model, first, last);
 			cr_assert_eq(imap_isolate(map, c->base + first, c->base + last), 0);
+		} else if (kind < 75) {
+			random_erase(map, model, first, last);
 		} else {
 			random_cut(map, model, first, last);
 		}
