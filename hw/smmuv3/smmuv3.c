@@ -398,4 +398,5 @@ const struct iommu_model smmuv3_model = {
 	.structure_name = smmu_structure_name,
 	.counter = smmu_counter,
 	.each_copy = smmu_each_copy,
+	.vectors = &smmuv3_vectors,
 };

@@ -126,7 +126,7 @@ struct smmu_stream {
 struct smmu_device {
 	struct smmu_context *context; /* of requests without PASID, or the stand-in */
 	uint32_t sid;
-	bool ats;
+	bool ats, gone;	 /* gone: it answers no invalidation */
 	struct tlb *atc; /* made when it first holds something */
 };
 
@@ -174,7 +174,8 @@ struct smmu {
 	uint64_t strtab_base, strtab_cfg;
 	struct smmu_queue cmdq, evtq, priq;
 	uint8_t cmdq_error;
-	pa_t layout; /* where start() laid out the stream table */
+	bool atc_timed_out; /* an ATC_INV since the last CMD_SYNC was not answered */
+	pa_t layout;	    /* where start() laid out the stream table */
 	uint64_t last_record[4];
 
 	struct smmuv3_stall *stalls;

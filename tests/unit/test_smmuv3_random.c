@@ -30,23 +30,20 @@ static pa_t s2_table(unsigned level, unsigned n)
 	return s2_root + level * 0x10000ull + n * 0x1000ull;
 }
 
-/* The bench as a machine with everything small, so that evictions are common. */
+/* A machine with everything small, so that evictions are common. */
 static void open_bench(struct bench *bench)
 {
-	yaml_node_t *vectors;
+	struct smmuv3_config config;
 
-	bench_document_open();
-	vectors = bench_field(bench_root(), "vectors");
-	bench_open(bench, bench_item(vectors, 0));
-	smmuv3_model.destroy(bench->iommu);
-	bench->config.tlb_sets = 1 + any(4);
-	bench->config.tlb_ways = 1 + any(16);
-	bench->config.walk_entries = any(3) * 8;
-	bench->config.config_entries = 2 + any(8);
-	bench->config.bbml = any(3);
-	bench->config.multi_hit = any(3);
-	cr_assert(smmuv3_model.create(&bench->config, 1, bench->tables, &bench->observer,
-				      &bench->iommu, NULL) == 0);
+	bench_defaults(&config);
+	config.tlb_sets = 1 + any(4);
+	config.tlb_ways = 1 + any(16);
+	config.walk_ways = 0;
+	config.walk_entries = any(3) * 8;
+	config.config_entries = 2 + any(8);
+	config.bbml = any(3);
+	config.multi_hit = any(3);
+	bench_open(bench, &config);
 }
 
 static void write_s1_leaf(struct bench *bench, unsigned t, unsigned page)
@@ -157,7 +154,6 @@ static void invalidate(struct bench *bench)
 					  .page = any(2) ? any(PAGES) : 0x1000 + any(64),
 					  .leaf = any(2),
 					  .size = 31 };
-	struct native_command native;
 	struct inval_report report;
 
 	if (any(3) == 0) {
@@ -165,8 +161,7 @@ static void invalidate(struct bench *bench)
 		command.num = any(20);
 		command.ttl = 2 + any(2);
 	}
-	cr_assert(smmuv3_pack(&command, &native));
-	cr_assert(smmuv3_model.execute(bench->iommu, ++bench->event, &native, &report, NULL) == 0);
+	cr_assert(bench_command(bench, &command, &report));
 }
 
 static void change(struct bench *bench)
@@ -233,9 +228,6 @@ static void run(uint64_t seed)
 	state = seed;
 	flag_update = seed & 1 ? 3ull << 42 : 0;
 	open_bench(&bench);
-	bench.iommu->model->reg_write(bench.iommu, 0, SMMU_STRTAB_BASE, stream_table, 8);
-	bench.iommu->model->reg_write(bench.iommu, 0, SMMU_STRTAB_BASE_CFG, 8, 4);
-	bench.iommu->model->reg_write(bench.iommu, 0, SMMU_CR0, 1, 4);
 	set_up(&bench);
 	for (unsigned step = 0; step < STEPS; step++) {
 		if (any(5) == 0)
@@ -244,7 +236,6 @@ static void run(uint64_t seed)
 	}
 	cr_expect_gt(bench.stale_uses, 100, "nothing went stale");
 	bench_close(&bench);
-	bench_document_close();
 }
 
 Test(smmuv3, says_of_every_request_whether_its_copies_were_stale)
