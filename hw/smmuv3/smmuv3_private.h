@@ -88,19 +88,31 @@ struct smmu_watched {
 	uint32_t space, index; /* index: in units of 16 bytes */
 };
 
+/* What a miss in the loop needs of a plain context (smmuv3_quick.h). */
+struct smmu_quick {
+	struct frame *root;	       /* NULL: walks of this context are not made in the loop */
+	uint64_t beyond;	       /* output bits that are an address size fault */
+	uint64_t leaf_care, leaf_want; /* further bits of a leaf that have to be so */
+	uint64_t leaf, above, perm;    /* attributes of the last leaf that was different */
+	uint64_t mark;		       /* COPY_STAGE1 or COPY_STAGE2 */
+	uint32_t space;
+	uint8_t top, level_shift;
+};
+
 /* A stream's or substream's whole configuration; what requests are served with. */
 struct smmu_context {
-	iova_t plain; /* inputs below this take the fast loop; 0: none */
-	iova_t plain_when_clear;
-	uint32_t tag; /* of its translations */
-	uint32_t global_tag;
-	uint8_t shift; /* fast loop: 0, or PRIVILEGED_SHIFT when always privileged */
-	bool valid, check, nested;
+	iova_t plain;	     /* inputs below this take the fast loop; 0: none */
+	uint32_t tag;	     /* of its translations */
+	uint8_t shift;	     /* fast loop: 0, or PRIVILEGED_SHIFT when always privileged */
+	bool stage1, stage2; /* that translate: S1DSS may bypass stage 1 */
 	uint64_t used;
+	struct smmu_quick quick;
+	iova_t plain_when_clear;
+	uint32_t global_tag;
+	bool valid, check, nested;
 	uint32_t sid, ssid, device;
 	uint32_t tag2; /* of stage-2 walks */
 	struct smmu_fault fault;
-	bool stage1, stage2; /* that translate: S1DSS may bypass stage 1 */
 	bool s1_bypass;
 	bool affd, ha, hd, wxn, pan, abort_on_fault, record, stall;
 	uint16_t asid;

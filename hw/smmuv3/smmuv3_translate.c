@@ -2,9 +2,10 @@
  * The path that every request takes.
  *
  * smmu_translate() serves plain requests in its loop: hits on copies with a clear check bit in
- * single-stage contexts. Everything else goes through smmu_serve_page().
+ * single-stage contexts, and misses whose walk meets nothing special (smmuv3_quick.h). Everything else
+ * goes through smmu_serve_page().
  */
-#include "hw/smmuv3/smmuv3_private.h"
+#include "hw/smmuv3/smmuv3_quick.h"
 
 static void note_detail(struct smmu *smmu, const struct smmu_walker *walker,
 			const struct smmu_context *context, const struct smmu_fault *fault)
@@ -231,6 +232,22 @@ void smmu_disabled_result(const struct smmu *smmu, const struct dma_request *req
 					       .page_lg2 = 12 };
 }
 
+/* Untranslated, without a SubstreamID, an unprivileged data access: what the loop serves. */
+static inline bool is_plain(const struct dma_request *request)
+{
+	return !(request->type | request->privileged | (request->access & ACCESS_EXECUTE) |
+		 ~request->pasid);
+}
+
+/* What the loop served ends up in the counters once a batch. */
+static size_t counted(struct smmu *smmu, size_t requests, uint64_t hits)
+{
+	smmu->count.requests += requests;
+	smmu->count.hits += hits;
+	smmu->count.config_hits += hits;
+	return requests;
+}
+
 size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		      struct dma_result *results, size_t n)
 {
@@ -246,38 +263,36 @@ size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dm
 		iova_t iova = request->iova;
 		struct tlb_hit hit;
 
-		if (likely(iova < context->plain && smmu->enabled &&
-			   request->type == DMA_UNTRANSLATED && request->pasid == NO_PASID &&
-			   !request->privileged && !(request->access & ACCESS_EXECUTE) &&
+		if (likely(iova < context->plain && is_plain(request) && smmu->enabled &&
 			   request->len - 1u < 4096u - (uint32_t)(iova & 0xfff))) {
 			uint64_t data = tlb_lookup(tlb, 12, context->tag, iova, &hit);
+			unsigned perm = (unsigned)(data >> context->shift) & TLB_PERM;
 
-			if (likely(data && !(data & TLB_CHECK) && request->access &&
-				   !(request->access & ~(data >> context->shift)))) {
+			if (likely(perm && !(data & TLB_CHECK) && !(request->access & ~perm))) {
 				context->used = ++smmu->clock;
 				hits++;
 				results[i] = (struct dma_result){
 					.pa = bits_at(data, 51, 12) |
 					      (iova & page_mask(hit.page_lg2)),
-					.perm = (uint8_t)(data >> context->shift) & TLB_PERM,
+					.perm = (uint8_t)perm,
 					.page_lg2 = (uint8_t)hit.page_lg2,
 					.cached = 1,
 				};
+				continue;
+			}
+			smmu->iommu.event = first_event + i;
+			if (!data && smmu_quick_miss(smmu, request, context, &results[i])) {
+				context->used = ++smmu->clock;
 				continue;
 			}
 		}
 		smmu->iommu.event = first_event + i;
 		serve(smmu, request, &results[i]);
 		smmu->iommu.refused |= results[i].outcome != OUTCOME_OK;
-		if (unlikely(smmu->attention)) {
-			i++;
-			break;
-		}
+		if (unlikely(smmu->attention))
+			return counted(smmu, i + 1, hits);
 	}
-	smmu->count.requests += i;
-	smmu->count.hits += hits;
-	smmu->count.config_hits += hits;
-	return i;
+	return counted(smmu, i, hits);
 }
 
 void smmu_truth_result(struct iommu *iommu, const struct dma_request *request,

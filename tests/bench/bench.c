@@ -273,8 +273,8 @@ static void one_model(const struct pinned_model *model, const char *pattern, uin
 
 	printf("%-8s %-8s %10.1f", pattern, model->name, decode);
 	if (!strcmp(pattern, "strict")) {
-		printf(" %10s %10s %8s %10.2f   rounds of map, DMA, unmap, invalidate\n", "", "", "",
-		       replayed);
+		printf(" %10s %10s %8s %10.2f   rounds of map, DMA, unmap, invalidate\n", "", "",
+		       "", replayed);
 		return;
 	}
 	simulated = simulation(model, path, &bare, &bare_misses, &misses);
