@@ -104,6 +104,7 @@ struct smmu_context {
 	iova_t plain;	     /* inputs below this take the fast loop; 0: none */
 	uint32_t tag;	     /* of its translations */
 	uint8_t shift;	     /* fast loop: 0, or PRIVILEGED_SHIFT when always privileged */
+	uint8_t clean_shift; /* brings the CLEAN bit of that privilege to where TLB_WRITE is */
 	bool stage1, stage2; /* that translate: S1DSS may bypass stage 1 */
 	uint64_t used;
 	struct smmu_quick quick;

@@ -274,7 +274,8 @@ size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dm
 				results[i] = (struct dma_result){
 					.pa = bits_at(data, 51, 12) |
 					      (iova & page_mask(hit.page_lg2)),
-					.perm = (uint8_t)perm,
+					.perm = (uint8_t)(perm | (data >> context->clean_shift &
+								  TLB_WRITE)),
 					.page_lg2 = (uint8_t)hit.page_lg2,
 					.cached = 1,
 				};

@@ -218,11 +218,15 @@ unsigned smmu_table_run(struct smmu_walker *walker, const struct smmu_table *at,
 {
 	unsigned span = arm_span_lg2(at->half->granule_lg2, at->level);
 	unsigned lg2 = arm_contiguous_lg2(at->half->granule_lg2, at->level);
-	pa_t first = word & ~low_mask(lg2 + 3);
+	pa_t first = word & ~low_mask(lg2 + 3), output;
 	uint64_t ignored = bits_at(UINT64_MAX, 58, 55), base;
 
 	if (!walker->smmu->config.contiguous || !bit(raw, ARM_CONTIGUOUS) || !lg2 ||
 	    span + lg2 > at->half->input_bits)
+		return 0;
+	/* of a set whose output would leave the output size each member is checked by itself */
+	output = arm_address(raw, span, at->half->granule_lg2, walker->smmu->config.oas == 52);
+	if ((output | low_mask(span + lg2)) & ~low_mask(at->half->output_bits))
 		return 0;
 	base = raw - ((word - first) / 8 << span);
 	for (unsigned i = 0; i < 1u << lg2; i++) {
