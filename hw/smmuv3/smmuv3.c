@@ -367,8 +367,6 @@ const struct iommu_model smmuv3_model = {
 		"a page that holds both page tables and configuration: the configuration is "
 		"compared "
 		"on every use, tables below it are not followed\n"
-		"dirty state that hardware sets under one configuration marks no copies made under "
-		"another one that shares the tables and does not update\n"
 		"walk latency: a walk happens at one instant\n",
 	.config_size = sizeof(struct smmuv3_config),
 	.settings = smmuv3_settings,

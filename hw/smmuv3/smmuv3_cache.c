@@ -111,14 +111,14 @@ void smmu_config_mark(struct smmu *smmu, const struct table_change *change)
 		struct smmu_stream *stream = &smmu->streams[i];
 		struct smmu_context *context = &smmu->contexts[i];
 
-		if (stream->valid && touches(stream->watched, change)) {
+		if (stream->valid && touches(stream->watched, change) && MARK(MARK_SMMU_STE)) {
 			stream->check = true;
 			stream->changed = smmu->iommu.event;
 			for (uint64_t j = 0; j < smmu->config.config_entries; j++)
 				if (smmu->contexts[j].valid && smmu->contexts[j].sid == stream->sid)
 					doubt(smmu, &smmu->contexts[j]);
 		}
-		if (context->valid && touches(context->watched, change))
+		if (context->valid && touches(context->watched, change) && MARK(MARK_SMMU_CD))
 			doubt(smmu, context);
 	}
 }
@@ -126,7 +126,7 @@ void smmu_config_mark(struct smmu *smmu, const struct table_change *change)
 /* Registers that every configuration depends on were written: STRTAB_BASE, CR2. */
 void smmu_config_mark_all(struct smmu *smmu)
 {
-	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
+	for (uint64_t i = 0; i < smmu->config.config_entries && MARK(MARK_SMMU_REGISTERS); i++) {
 		smmu->streams[i].check |= smmu->streams[i].valid;
 		if (smmu->contexts[i].valid)
 			doubt(smmu, &smmu->contexts[i]);
@@ -249,7 +249,7 @@ static void keep(struct smmu *smmu, struct smmu_context *slot, const struct smmu
 		slot->plain = 0;
 	smmu_use_context(smmu, slot);
 	set_quick(smmu, slot);
-	if (stream->check) { /* R3 */
+	if (stream->check && MARK(MARK_SMMU_INHERIT_STE)) { /* R3 */
 		doubt(smmu, slot);
 		slot->changed = stream->changed;
 	}
@@ -282,7 +282,7 @@ struct smmu_context *smmu_context_find(struct smmu *smmu, const struct dma_reque
 	if (request->pasid == NO_PASID)
 		device->context = slot;
 	/* A CD fetched through stage 2 has no doubt of its own only if the walk had none. */
-	if (walker.blamed)
+	if (walker.blamed && MARK(MARK_SMMU_INHERIT_CD))
 		doubt(smmu, slot);
 	return slot;
 }

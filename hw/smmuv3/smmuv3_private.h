@@ -2,6 +2,7 @@
 #ifndef IOMMUSIM_HW_SMMUV3_SMMUV3_PRIVATE_H
 #define IOMMUSIM_HW_SMMUV3_SMMUV3_PRIVATE_H
 
+#include "hw/marks.h"
 #include "hw/pt/arm_lpae.h"
 #include "hw/smmuv3/smmuv3.h"
 
@@ -21,6 +22,30 @@ enum { PRIVILEGED_SHIFT = 6, CLEAN_SHIFT = 9, LEVEL1_SHIFT = 52, LEVEL2_SHIFT = 
 #define COPY_ATTRIBUTES (TLB_PERM | (uint64_t)TLB_PERM << PRIVILEGED_SHIFT | COPY_CLEAN)
 /* A member of the contiguous set that the copy was made from disagrees with the others. */
 enum { CHECK_RUN = 1 << 4 };
+
+/* Calls of this model that set check bits (hw/marks.h). */
+enum smmu_mark_site {
+	SMMU_MARKS = 200, /* numbers of the sites that follow count from here */
+	MARK_SMMU_TRANSLATION,
+	MARK_SMMU_POINTER,
+	MARK_SMMU_STAGE2_GENERATION,
+	MARK_SMMU_NESTED_GENERATION,
+	MARK_SMMU_NESTED_POINTER,
+	MARK_SMMU_STE,
+	MARK_SMMU_CD,
+	MARK_SMMU_REGISTERS,
+	MARK_SMMU_INHERIT_STE,
+	MARK_SMMU_INHERIT_CD,
+	MARK_SMMU_OVERLAP_VALID,
+	MARK_SMMU_OVERLAP_FILL,
+	MARK_SMMU_TAG_COPIES,
+	MARK_SMMU_TAG_FILL,
+	MARK_SMMU_FORM_GENERATION,
+	MARK_SMMU_RUN,
+	MARK_SMMU_INHERIT_TRANSLATION,
+	MARK_SMMU_INHERIT_POINTER,
+	MARK_SMMU_DIRTY,
+};
 
 enum world { WORLD_EL1, WORLD_EL1_IPA, WORLD_EL2, WORLD_EL2_E2H };
 
@@ -180,6 +205,7 @@ struct smmu {
 	uint32_t *vmid_generation;
 	uint32_t nested_generation; /* of all VMIDs */
 	bool any_global;
+	bool dirty[2][2]; /* [stage - 1][HD]: such a configuration was used: with both, they may share */
 
 	uint64_t clock, serial;
 	bool attention, enabled;
@@ -363,7 +389,8 @@ bool smmu_table_next(struct smmu_walker *walker, struct smmu_table *at, pa_t chi
 bool smmu_table_stops(struct smmu_walker *walker, const struct smmu_table *at);
 unsigned smmu_table_run(struct smmu_walker *walker, const struct smmu_table *at, pa_t word,
 			uint64_t raw, bool *bad);
-void smmu_descriptor_store(struct smmu_walker *walker, pa_t word, uint64_t raw);
+void smmu_descriptor_store(struct smmu_walker *walker, unsigned stage, pa_t word, uint64_t old,
+			   uint64_t now);
 
 /* smmuv3_translate.c */
 size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,

@@ -57,7 +57,7 @@ static bool leaf(struct smmu_walker *walker, const struct smmu_table *at, pa_t w
 		return true;
 	if (!word_pa(walker, word, TLB_WRITE, &pa)) /* the update is a write to stage 2 */
 		return false;
-	smmu_descriptor_store(walker, pa, now);
+	smmu_descriptor_store(walker, 1, pa, raw, now);
 	return true;
 }
 

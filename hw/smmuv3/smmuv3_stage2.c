@@ -41,7 +41,7 @@ static bool leaf(struct smmu_walker *walker, const struct smmu_table *at, pa_t w
 		out->perm = (out->perm & ~COPY_CLEAN) | TLB_WRITE | TLB_WRITE << PRIVILEGED_SHIFT;
 	}
 	if (now != raw)
-		smmu_descriptor_store(walker, word, now);
+		smmu_descriptor_store(walker, 2, word, raw, now);
 	return true;
 }
 

@@ -270,7 +270,7 @@ static void use_tag(struct smmu *smmu, const struct smmu_context *context, uint3
 		tag->conflicted = true;
 		smmu_mark_tag(smmu, number);
 	}
-	if (differs && tag->world == WORLD_EL1_IPA)
+	if (differs && tag->world == WORLD_EL1_IPA && MARK(MARK_SMMU_FORM_GENERATION))
 		smmu->vmid_generation[tag->vmid]++;
 	tag->form = form;
 	tag->space = space;
@@ -282,6 +282,10 @@ void smmu_use_context(struct smmu *smmu, struct smmu_context *context)
 
 	if (context->fault.event || !(context->stage1 || context->stage2))
 		return;
+	if (context->stage1)
+		smmu->dirty[0][context->hd] = true;
+	if (context->stage2)
+		smmu->dirty[1][context->ste.s2hd] = true;
 	if (context->stage2) {
 		watched = watch_half(smmu, &context->ste.s2);
 		use_space(smmu, &context->ste.s2,

@@ -239,14 +239,25 @@ unsigned smmu_table_run(struct smmu_walker *walker, const struct smmu_table *at,
 	return span + lg2;
 }
 
-/* Hardware's own update of a descriptor; never an update in the sense of rules R2. */
-void smmu_descriptor_store(struct smmu_walker *walker, pa_t word, uint64_t raw)
+/*
+ * Hardware's own update of a descriptor; never an update in the sense of rules R2. But copies made
+ * under a configuration without HD refuse the write that now is allowed: they are compared.
+ */
+void smmu_descriptor_store(struct smmu_walker *walker, unsigned stage, pa_t word, uint64_t old,
+			   uint64_t now)
 {
+	struct smmu *smmu = walker->smmu;
+	const bool *dirty = smmu->dirty[stage - 1];
+
 	if (!walker->hardware)
 		return;
-	walker->smmu->count.flag_updates++;
-	tables_store(walker->smmu->tables, word, 1, raw, 0, NULL);
-	walker->report.raw = raw;
+	smmu->count.flag_updates++;
+	tables_store(smmu->tables, word, 1, now, 0, NULL);
+	walker->report.raw = now;
+	if (!bit(old ^ now, ARM_AP2) || !dirty[false] || !dirty[true] || !MARK(MARK_SMMU_DIRTY))
+		return;
+	for (uint32_t i = 0; i < smmu->tables->n_changes; i++)
+		smmu_mark(smmu, &smmu->tables->changes[i]);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */

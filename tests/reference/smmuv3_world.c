@@ -238,7 +238,11 @@ static unsigned granule_code(unsigned granule, unsigned n)
 /* TxSZ and the level of its root; mostly legal. */
 static unsigned some_size(struct smmu_world *world, unsigned granule, unsigned *level)
 {
-	unsigned size = 16 + below(world, chance(world, 5) ? 48 : 24), bits = 64 - size;
+	unsigned least = 64 - (unsigned)world->config.oas > 16 && chance(world, 90)
+				 ? 64 - (unsigned)world->config.oas
+				 : 16;
+	unsigned size = least + below(world, chance(world, 4) ? 64 - least : 40 - least);
+	unsigned bits = 64 - size;
 	unsigned steps = granule_lg2[granule] - 3;
 
 	*level = 3 - (bits - granule_lg2[granule] - 1) / steps;
@@ -366,13 +370,13 @@ static void put_stream_table(struct smmu_world *world)
 	bool two_level = chance(world, 60);
 
 	unit->format = two_level ? 1 : 0;
-	unit->log2size = chance(world, 90) ? STREAMS_LOG2 : below(world, 9);
+	unit->log2size = chance(world, 96) ? STREAMS_LOG2 : below(world, 9);
 	unit->split = chance(world, 90) ? 6 : 8;
 	/* both forms begin at aligned places */
 	unit->strtab_base = two_level ? 0 : LEAF_STES;
 	put(world, 0,
-	    (chance(world, 95) ? (uint64_t)LEAF_STES : world->limit) |
-		    (chance(world, 95) ? 5 + below(world, 3) : below(world, 32)));
+	    (chance(world, 98) ? (uint64_t)LEAF_STES : world->limit) |
+		    (chance(world, 97) ? 5 + below(world, 3) : below(world, 32)));
 	smmuv3_model.reg_write(world->iommu, world->event, SMMU_STRTAB_BASE, unit->strtab_base, 8);
 	smmuv3_model.reg_write(world->iommu, world->event, SMMU_STRTAB_BASE_CFG,
 			       unit->log2size | unit->split << 6 | unit->format << 16, 4);

@@ -11,7 +11,7 @@
 enum { STREAMS = 6, PAGES = 24, STEPS = 60000, TABLES_S1 = 2 };
 static const pa_t stream_table = 0x80000000, cds = 0x80100000, s2_root = 0x80400000;
 
-static uint64_t state, flag_update; /* CD.HA and HD, of all CDs alike */
+static uint64_t state;
 
 static uint64_t any(uint64_t n)
 {
@@ -116,7 +116,8 @@ static void write_cd(struct bench *bench, unsigned sid)
 
 	bench_write_word(bench, cd + 8, s1_table((unsigned)any(8) ? sid % TABLES_S1 : 0, 1));
 	bench_write_word(bench, cd + 24, 0xff44);
-	bench_write_word(bench, cd, 0x00006205c0003519 | asid << 48 | flag_update);
+	/* HA and HD by CD: streams that share tables need not agree on them */
+	bench_write_word(bench, cd, 0x00006205c0003519 | asid << 48 | (any(2) ? 3ull << 42 : 0));
 }
 
 static void set_up(struct bench *bench)
@@ -169,7 +170,10 @@ static void change(struct bench *bench)
 	bench->event++;
 	switch (any(10)) {
 	case 0:
-		write_s1_table(bench, (unsigned)any(TABLES_S1));
+		if (any(20) == 0) /* fewer streams, and more again */
+			bench_reg_write(bench, SMMU_STRTAB_BASE_CFG, any(2) ? 8 : 2);
+		else
+			write_s1_table(bench, (unsigned)any(TABLES_S1));
 		break;
 	case 1:
 	case 2:
@@ -226,7 +230,6 @@ static void run(uint64_t seed)
 	struct bench bench;
 
 	state = seed;
-	flag_update = seed & 1 ? 3ull << 42 : 0;
 	open_bench(&bench);
 	set_up(&bench);
 	for (unsigned step = 0; step < STEPS; step++) {

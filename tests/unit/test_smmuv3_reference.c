@@ -27,7 +27,7 @@ static void random_request(struct smmu_world *world, struct dma_request *request
 	if (!*recent || rng_percent(rng, 30))
 		*recent = smmu_world_address(world);
 	*same = (struct smmu_reference_request){ .sid = smmu_world_sids[device],
-						 .ssv = rng_percent(rng, 20),
+						 .ssv = rng_percent(rng, 10),
 						 .address = *recent ^ rng_below(rng, 4096),
 						 .write = access < 4,
 						 .instruction = access > 8,
