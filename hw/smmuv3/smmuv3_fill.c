@@ -109,7 +109,7 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 	}
 	*smmu_generation(smmu, &at) = smmu_vmid_generation(smmu, smmu->tags[fill.tag].vmid);
 	settle(smmu, smmu->tlb, &at, suspect, changed, truth);
-	if (may_overlap(smmu, lg2))
+	if (walker->found || may_overlap(smmu, lg2))
 		note_overlap(smmu, walker->request, &at);
 }
 

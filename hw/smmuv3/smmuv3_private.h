@@ -40,7 +40,6 @@ enum smmu_mark_site {
 	MARK_SMMU_OVERLAP_FILL,
 	MARK_SMMU_TAG_COPIES,
 	MARK_SMMU_TAG_FILL,
-	MARK_SMMU_FORM_GENERATION,
 	MARK_SMMU_RUN,
 	MARK_SMMU_INHERIT_TRANSLATION,
 	MARK_SMMU_INHERIT_POINTER,
@@ -205,7 +204,9 @@ struct smmu {
 	uint32_t *vmid_generation;
 	uint32_t nested_generation; /* of all VMIDs */
 	bool any_global;
-	bool dirty[2][2]; /* [stage - 1][HD]: such a configuration was used: with both, they may share */
+	bool dirty
+		[2]
+		[2]; /* [stage - 1][HD]: such a configuration was used: with both, they may share */
 
 	uint64_t clock, serial;
 	bool attention, enabled;
@@ -224,6 +225,8 @@ struct smmu {
 	struct smmuv3_stall resumed; /* and stalled again */
 
 	struct smmuv3_detail detail;
+	struct dma_request last; /* detail_due: served by the loop, which notes no detail */
+	bool detail_due;
 	struct smmu_counters count;
 };
 
@@ -310,6 +313,7 @@ struct smmu_walker {
 	const struct dma_request *request;
 	bool cached;   /* walk caches are used and filled; else this is truth */
 	bool hardware; /* access flag and dirty state are written */
+	bool found;    /* by the lookup before it: a copy that could not answer */
 	bool instruction, privileged;
 	uint8_t need; /* TLB_PERM bits */
 

@@ -170,10 +170,11 @@ SMMU_INLINE bool smmu_quick_miss(struct smmu *smmu, const struct dma_request *re
 		       &(struct tlb_copy){ .filled = smmu->iommu.event,
 					   .space = context->quick.space,
 					   .page_lg2 = entry.page_lg2 });
-	*result =
-		(struct dma_result){ .pa = entry.addr | (request->iova & page_mask(entry.page_lg2)),
-				     .perm = (uint8_t)(allowed | (data >> context->clean_shift & TLB_WRITE)),
-				     .page_lg2 = entry.page_lg2 };
+	*result = (struct dma_result){
+		.pa = entry.addr | (request->iova & page_mask(entry.page_lg2)),
+		.perm = (uint8_t)(allowed | (data >> context->clean_shift & TLB_WRITE)),
+		.page_lg2 = entry.page_lg2
+	};
 	return true;
 }
 

@@ -134,6 +134,7 @@ static void hit_or_miss(struct smmu *smmu, struct smmu_walker *walker, struct sm
 	uint64_t data = lookup(smmu, context, walker->key, &hit);
 
 	if (!data || needs_walk(walker, data)) {
+		walker->found = data != 0;
 		miss(smmu, walker, context, cached, result);
 		return;
 	}
@@ -240,12 +241,16 @@ static inline bool is_plain(const struct dma_request *request)
 }
 
 /* What the loop served ends up in the counters once a batch. */
-static size_t counted(struct smmu *smmu, size_t requests, uint64_t hits)
+static size_t counted(struct smmu *smmu, const struct dma_request *requests, size_t n, bool by_loop,
+		      uint64_t hits)
 {
-	smmu->count.requests += requests;
+	smmu->detail_due = n && by_loop;
+	if (smmu->detail_due)
+		smmu->last = requests[n - 1];
+	smmu->count.requests += n;
 	smmu->count.hits += hits;
 	smmu->count.config_hits += hits;
-	return requests;
+	return n;
 }
 
 size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
@@ -253,8 +258,8 @@ size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dm
 {
 	struct smmu *smmu = smmu_of(iommu);
 	const struct tlb *tlb = smmu->tlb;
+	size_t i, slow = 0; /* slow: behind the last that the loop did not serve */
 	uint64_t hits = 0;
-	size_t i;
 
 	smmu->attention = false;
 	for (i = 0; i < n; i++) {
@@ -290,10 +295,13 @@ size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dm
 		smmu->iommu.event = first_event + i;
 		serve(smmu, request, &results[i]);
 		smmu->iommu.refused |= results[i].outcome != OUTCOME_OK;
+		slow = i + 1;
 		if (unlikely(smmu->attention))
-			return counted(smmu, i + 1, hits);
+			break;
 	}
-	return counted(smmu, i, hits);
+	if (i < n)
+		i++;
+	return counted(smmu, requests, i, slow != i, hits);
 }
 
 void smmu_truth_result(struct iommu *iommu, const struct dma_request *request,
@@ -312,5 +320,14 @@ void smmu_truth_result(struct iommu *iommu, const struct dma_request *request,
 
 const struct smmuv3_detail *smmuv3_detail(const struct iommu *iommu)
 {
-	return &((const struct smmu *)iommu)->detail;
+	struct smmu *smmu = (struct smmu *)iommu;
+
+	if (smmu->detail_due) { /* what the loop serves equals truth */
+		struct smmu_answer answer;
+
+		smmu_truth(smmu, &smmu->last, &answer);
+		note_detail(smmu, &answer.walker, &answer.context, &answer.walker.fault);
+		smmu->detail_due = false;
+	}
+	return &smmu->detail;
 }

@@ -33,7 +33,7 @@ static bool selects(const struct named_value *beside, size_t n, const char *name
 
 static bool of_request(const struct smmu *smmu, const char *name, struct told *told)
 {
-	const struct smmuv3_detail *detail = &smmu->detail;
+	const struct smmuv3_detail *detail = smmuv3_detail(&smmu->iommu);
 	const struct smmuv3_stall *last = smmu->n_stalls ? &smmu->stalls[smmu->n_stalls - 1] : NULL;
 
 	if (!strcmp(name, "asid"))

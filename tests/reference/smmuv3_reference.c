@@ -166,9 +166,7 @@ static unsigned s2_granule(const struct access *a)
 /* The manual's level of the root, by the table of 1.8; NONE: reserved. */
 static int s2_start_level(const struct access *a)
 {
-	static const int levels[3][4] = {
-		{ 2, 1, 0, NONE }, { 3, 2, 1, NONE }, { 3, 2, 1, NONE }
-	};
+	static const int levels[3][4] = { { 2, 1, 0, NONE }, { 3, 2, 1, NONE }, { 3, 2, 1, NONE } };
 	unsigned sl0 = (unsigned)field(a->ste[2], 39, 38), granule = s2_granule(a);
 
 	if (granule == 12 && sl0 == 3)
@@ -220,7 +218,8 @@ static bool s2_legal(const struct access *a)
 static bool s1_legal(const struct access *a)
 {
 	const struct smmu_reference_unit *unit = a->unit;
-	unsigned cdmax = (unsigned)field(a->ste[0], 63, 59), format = (unsigned)field(a->ste[0], 5, 4);
+	unsigned cdmax = (unsigned)field(a->ste[0], 63, 59),
+		 format = (unsigned)field(a->ste[0], 5, 4);
 
 	if (flag(a->ste[1], 27) && unit->stall_model != 0)
 		return false;
@@ -335,10 +334,10 @@ static enum kind kind_of(const struct tables *tables, uint64_t raw, int level)
 static uint64_t span_of(const struct tables *tables, uint64_t raw, int level, unsigned input_bits)
 {
 	uint64_t page = power(shift_of(tables->granule, level));
-	unsigned entries = tables->granule == 12			? 16
-			   : tables->granule == 16			? 32
-			   : level == 3					? 128
-									: 32;
+	unsigned entries = tables->granule == 12   ? 16
+			   : tables->granule == 16 ? 32
+			   : level == 3		   ? 128
+						   : 32;
 
 	if (!flag(raw, 52) || (tables->granule != 12 && level < 2) || level < 1)
 		return page;
@@ -502,7 +501,9 @@ static bool half_of(const struct access *a, unsigned n, struct half *half)
 	if (!granule_there(unit, half->granule))
 		return false;
 	if (txsz < (half->granule == 16 && unit->vax ? 12u : 16u) ||
-	    txsz > (!unit->stt ? 39u : half->granule == 16 ? 47u : 48u))
+	    txsz > (!unit->stt		  ? 39u
+		    : half->granule == 16 ? 47u
+					  : 48u))
 		return false;
 	half->output = output_bits(unit, field(w0, 34, 32), half->granule);
 	half->root = address_field(base, 51, 4);

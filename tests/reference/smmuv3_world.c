@@ -135,10 +135,10 @@ static uint64_t attributes(struct smmu_world *world, unsigned stage2, unsigned l
 {
 	uint64_t random = rng_next(&world->rng), raw = 0;
 
-	raw |= chance(world, 90) ? 1ull << 10 : 0;		   /* AF */
-	raw |= chance(world, 80) ? 1ull << 6 : 0;		   /* AP[1], S2AP read */
+	raw |= chance(world, 90) ? 1ull << 10 : 0;		/* AF */
+	raw |= chance(world, 80) ? 1ull << 6 : 0;		/* AP[1], S2AP read */
 	raw |= chance(world, stage2 ? 75 : 25) ? 1ull << 7 : 0; /* AP[2], S2AP write */
-	raw |= random & (3ull << 53 | 1ull << 51);		   /* XN, DBM */
+	raw |= random & (3ull << 53 | 1ull << 51);		/* XN, DBM */
 	raw |= stage2 && chance(world, 90) ? 0xfull << 2 : random & (0xfull << 2);
 	raw |= world->global && chance(world, 30) ? 0 : 1ull << 11; /* nG; ignored at stage 2 */
 	raw |= random & (3ull << 8 | 0xfull << 55);		    /* SH, software's */
@@ -159,7 +159,8 @@ static unsigned set_entries(unsigned granule, unsigned level)
 static void put_leaf(struct smmu_world *world, unsigned stage2, unsigned granule, unsigned level,
 		     uint64_t table, unsigned index)
 {
-	unsigned shift = shift_of(granule, level), n = world->sets ? set_entries(granule, level) : 1;
+	unsigned shift = shift_of(granule, level),
+		 n = world->sets ? set_entries(granule, level) : 1;
 	uint64_t raw = attributes(world, stage2, level) | (level == 3 ? 3 : 1);
 	uint64_t output;
 
@@ -269,11 +270,11 @@ static void put_cd(struct smmu_world *world, uint64_t at)
 	uint64_t w0 = some_size(world, g0, &l0) | (uint64_t)some_size(world, g1, &l1) << 16;
 
 	w0 |= granule_code(g0, 0) << 6 | granule_code(g1, 1) << 22 | some_ps(world) << 32;
-	w0 |= chance(world, 5) ? 1ull << 14 : 0;  /* EPD0 */
-	w0 |= chance(world, 50) ? 1ull << 30 : 0; /* EPD1 */
-	w0 |= chance(world, 98) ? 1ull << 31 : 0; /* V */
-	w0 |= chance(world, 98) ? 1ull << 41 : 0; /* AA64 */
-	w0 |= chance(world, 2) ? 1ull << 15 : 0;  /* ENDI */
+	w0 |= chance(world, 5) ? 1ull << 14 : 0;		 /* EPD0 */
+	w0 |= chance(world, 50) ? 1ull << 30 : 0;		 /* EPD1 */
+	w0 |= chance(world, 98) ? 1ull << 31 : 0;		 /* V */
+	w0 |= chance(world, 98) ? 1ull << 41 : 0;		 /* AA64 */
+	w0 |= chance(world, 2) ? 1ull << 15 : 0;		 /* ENDI */
 	w0 |= rng_next(&world->rng) & (1ull << 35 | 3ull << 38); /* AFFD, TBI */
 	w0 |= chance(world, 15) ? 1ull << 36 : 0;		 /* WXN */
 	w0 |= chance(world, 15) ? 1ull << 40 : 0;		 /* PAN */
@@ -297,7 +298,9 @@ static void put_cd(struct smmu_world *world, uint64_t at)
 /* Stage-2 fields: start level, size and granule that go together, mostly. */
 static void put_stage2(struct smmu_world *world, uint64_t at, unsigned vmid)
 {
-	static const int codes[GRANULES][LEVELS] = { { 2, 1, 0, 3 }, { 3, 2, 1, 0 }, { 3, 2, 1, 0 } };
+	static const int codes[GRANULES][LEVELS] = { { 2, 1, 0, 3 },
+						     { 3, 2, 1, 0 },
+						     { 3, 2, 1, 0 } };
 	unsigned granule = below(world, GRANULES), level, concatenated = 0;
 	unsigned size = some_size(world, granule, &level);
 	uint64_t word, root;
@@ -343,17 +346,15 @@ static void put_ste(struct smmu_world *world, unsigned stream)
 	static const unsigned modes[] = { 5, 5, 5, 6, 6, 7, 7, 7, 4 };
 	uint64_t at = LEAF_STES + stream * 64ull, area = CDS + (uint64_t)stream * CD_AREA;
 	bool el2 = stream == EL2_STREAM;
-	unsigned mode = el2			? 5
-			: chance(world, 96) ? modes[below(world, 9)]
-					    : below(world, 8);
+	unsigned mode = el2 ? 5 : chance(world, 96) ? modes[below(world, 9)] : below(world, 8);
 	unsigned cdmax = world->global || el2 || chance(world, 50) ? 0 : below(world, 10);
 	unsigned format = chance(world, 97) ? below(world, 3) : 3;
 	uint64_t w1 = below(world, 4); /* S1DSS */
 
 	w1 |= chance(world, 10) ? (uint64_t)below(world, 4) << 48 : 0; /* PRIVCFG */
 	w1 |= chance(world, 10) ? (uint64_t)below(world, 4) << 50 : 0; /* INSTCFG */
-	w1 |= chance(world, 5) ? 1ull << 27 : 0;			/* S1STALLD */
-	w1 |= chance(world, 10) ? (uint64_t)below(world, 4) << 28 : 0;	/* EATS */
+	w1 |= chance(world, 5) ? 1ull << 27 : 0;		       /* S1STALLD */
+	w1 |= chance(world, 10) ? (uint64_t)below(world, 4) << 28 : 0; /* EATS */
 	w1 |= el2 ? 2ull << 30 : chance(world, 2) ? 1ull << 30 : 0;
 	put_cds(world, stream, format, cdmax);
 	put_stage2(world, at, (stream + 1) | (chance(world, 2) ? 0x100u : 0u));

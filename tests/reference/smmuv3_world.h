@@ -29,7 +29,7 @@ struct smmu_world {
 	struct iommu_observer observer;
 	uint32_t handles[SMMU_WORLD_SIDS];
 	uint64_t event, seed;
-	bool global, sets;	/* global leaves; contiguous sets that are honoured */
+	bool global, sets;	      /* global leaves; contiguous sets that are honoured */
 	uint64_t cd_flags, ste_flags; /* HA and HD of all CDs, of all STEs */
 	bool flag_writes, dirty_writes;
 	uint64_t stale; /* uses of copies that no longer equal memory: none is allowed */

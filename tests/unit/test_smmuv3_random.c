@@ -8,7 +8,7 @@
 
 #include "tests/unit/smmuv3_bench.h"
 
-enum { STREAMS = 6, PAGES = 24, STEPS = 60000, TABLES_S1 = 2 };
+enum { STREAMS = 6, PAGES = 24, STEPS = 60000, TABLES_S1 = 2, COPIES_MAX = 64 };
 static const pa_t stream_table = 0x80000000, cds = 0x80100000, s2_root = 0x80400000;
 
 static uint64_t state;
@@ -60,9 +60,12 @@ static void write_s1_leaf(struct bench *bench, unsigned t, unsigned page)
 
 static void write_s1_table(struct bench *bench, unsigned t)
 {
-	uint64_t kind = any(8);
+	uint64_t kind = any(10);
 
-	if (kind == 0)
+	if (kind >= 8) /* the other space's tables, and back */
+		bench_write_word(bench, s1_table(t, 1),
+				 s1_table(any(3) ? t : TABLES_S1 - 1 - t, 2) | 3);
+	else if (kind == 0)
 		bench_write_word(bench, s1_table(t, 2), 0);
 	else if (kind == 1) /* a block over the table */
 		bench_write_word(bench, s1_table(t, 2), 0x1000000 | 0x0060000000000f45);
@@ -78,7 +81,11 @@ static void write_s2(struct bench *bench)
 {
 	unsigned page = (unsigned)any(64);
 
-	switch (any(6)) {
+	switch (any(7)) {
+	case 6: /* CDs through another table, which leads elsewhere now and then */
+		bench_write_word(bench, s2_table(2, 3), (any(3) ? 0x80000000 : 0x80800000) | 0x7fd);
+		bench_write_word(bench, s2_root + 2 * 8, s2_table(2, any(3) ? 2 : 3) | 3);
+		break;
 	case 0: /* the leaves' own 2 MiB as a block */
 		bench_write_word(bench, s2_table(2, 0) + 8 * 8, 0x1000000 | 0x7fd);
 		break;
@@ -131,6 +138,7 @@ static void set_up(struct bench *bench)
 	bench_write_word(bench, s2_root, s2_table(2, 0) | 3);
 	bench_write_word(bench, s2_root + 2 * 8, s2_table(2, 2) | 3); /* 0x80000000 */
 	bench_write_word(bench, s2_table(2, 2), 0x80000000 | 0x7fd);
+	bench_write_word(bench, s2_table(2, 3) + 8, 0x80200000 | 0x7fd);
 	bench_write_word(bench, s2_table(2, 2) + 8, 0x80200000 | 0x7fd);
 	bench_write_word(bench, s2_table(2, 0) + 8 * 8, s2_table(3, 0) | 3);
 	for (unsigned sid = 0; sid < STREAMS; sid++) {
@@ -195,6 +203,39 @@ static void change(struct bench *bench)
 	}
 }
 
+struct matching {
+	struct cached_copy copies[COPIES_MAX];
+	unsigned n;
+};
+
+static void note_copy(void *ctx, const struct cached_copy *copy)
+{
+	struct matching *matching = ctx;
+
+	if (copy->structure == STRUCTURE_TLB && matching->n < COPIES_MAX)
+		matching->copies[matching->n++] = *copy;
+}
+
+/* R5: of several copies that matched, found by brute force, the model has to have told. */
+static void check_matches(const struct bench *bench, const struct matching *before,
+			  const struct dma_request *request, const struct dma_result *served,
+			  unsigned step)
+{
+	const struct smmuv3_detail *detail = smmuv3_detail(bench->iommu);
+	unsigned matches = 0;
+
+	for (unsigned i = 0; i < before->n; i++) {
+		const struct cached_copy *copy = &before->copies[i];
+
+		matches += copy->first <= request->iova && request->iova <= copy->last &&
+			   copy->tag == (detail->asid | (uint64_t)detail->vmid << 16);
+	}
+	if (served->cached && detail->tagged_asid && matches > 1)
+		cr_assert(bench->used && bench->use.matches > 1,
+			  "step %u: %u copies match 0x%llx, and nothing is said", step, matches,
+			  (unsigned long long)request->iova);
+}
+
 /* One request against truth, and what was said of it. */
 static void access(struct bench *bench, unsigned step)
 {
@@ -205,11 +246,14 @@ static void access(struct bench *bench, unsigned step)
 				       .access = any(2) ? ACCESS_READ : ACCESS_WRITE,
 				       .privileged = any(4) == 0 };
 	enum verdict expected = VERDICT_FRESH, said = VERDICT_FRESH;
+	struct matching before = { .n = 0 };
 	struct dma_result truth, served;
 
 	if (request.device == 2)
 		request.iova += 0x1000000;
+	smmuv3_model.each_copy(bench->iommu, note_copy, &before);
 	served = bench_translate(bench, &request);
+	check_matches(bench, &before, &request, &served, step);
 	smmuv3_model.truth(bench->iommu, &request, &truth); /* after hardware's own updates */
 	if (served.outcome == OUTCOME_OK && (truth.outcome != OUTCOME_OK || truth.pa != served.pa))
 		expected = VERDICT_STALE_USE;

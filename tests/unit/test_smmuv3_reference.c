@@ -20,7 +20,8 @@ static void random_request(struct smmu_world *world, struct dma_request *request
 			   struct smmu_reference_request *same)
 {
 	struct rng *rng = &world->rng;
-	unsigned device = rng_below(rng, rng_percent(rng, 92) ? SMMU_WORLD_STREAMS : SMMU_WORLD_SIDS);
+	unsigned device =
+		rng_below(rng, rng_percent(rng, 92) ? SMMU_WORLD_STREAMS : SMMU_WORLD_SIDS);
 	uint64_t *recent = &world->recent[rng_below(rng, SMMU_WORLD_RECENT)];
 	unsigned access = rng_below(rng, 10);
 
@@ -29,8 +30,7 @@ static void random_request(struct smmu_world *world, struct dma_request *request
 	*same = (struct smmu_reference_request){ .sid = smmu_world_sids[device],
 						 .ssv = rng_percent(rng, 10),
 						 .address = *recent ^ rng_below(rng, 4096),
-						 .write = access < 4,
-						 .instruction = access > 8,
+						 .write = access<4, .instruction = access> 8,
 						 .privileged = rng_percent(rng, 25) };
 	if (same->ssv)
 		same->ssid = rng_percent(rng, 90) ? rng_below(rng, 6) : rng_below(rng, 1 << 20);
@@ -39,7 +39,7 @@ static void random_request(struct smmu_world *world, struct dma_request *request
 		.len = 1,
 		.device = world->handles[device],
 		.pasid = same->ssv ? same->ssid : NO_PASID,
-		.access = (uint8_t)(same->write	      ? ACCESS_WRITE
+		.access = (uint8_t)(same->write		? ACCESS_WRITE
 				    : same->instruction ? ACCESS_READ | ACCESS_EXECUTE
 							: ACCESS_READ),
 		.privileged = same->privileged,
@@ -78,7 +78,8 @@ static void compare(struct smmu_world *world, const char *which, bool truth,
 	cr_assert(same,
 		  "seed %" PRIu64 " event %" PRIu64 ", %s: stream 0x%x ssid %d address 0x%" PRIx64
 		  " %s%s%s: the reference says response %d event 0x%x pa 0x%" PRIx64
-		  " page 0x%" PRIx64 " span 0x%" PRIx64 " %s%s%s, the model outcome %u 0x%x sees %u "
+		  " page 0x%" PRIx64 " span 0x%" PRIx64
+		  " %s%s%s, the model outcome %u 0x%x sees %u "
 		  "pa 0x%" PRIx64 " 2^%u perm %u cached %u",
 		  world->seed, world->event, which, request->sid,
 		  request->ssv ? (int)request->ssid : -1, request->address,
@@ -112,8 +113,8 @@ static void compare_record(struct smmu_world *world, const struct smmu_reference
 		stag = 0xffff;
 	for (unsigned i = 0; i < 4; i++)
 		cr_assert_eq(found[i] & ~(i == 1 ? stag : 0), want->record[i],
-			     "seed %" PRIu64 " event %" PRIu64 ": word %u of the record is 0x%" PRIx64
-			     ", expected 0x%" PRIx64,
+			     "seed %" PRIu64 " event %" PRIu64
+			     ": word %u of the record is 0x%" PRIx64 ", expected 0x%" PRIx64,
 			     world->seed, world->event, i, found[i], want->record[i]);
 }
 
@@ -203,8 +204,8 @@ static void print_counts(const struct smmu_world *sum)
 {
 	fprintf(stderr,
 		"%" PRIu64 " requests: %" PRIu64 " translated, %" PRIu64 " from the cache, %" PRIu64
-		" stalled, %" PRIu64 " RAZ/WI, %" PRIu64 " silent, %" PRIu64
-		" of stage 2, %" PRIu64 " flag updates, events:",
+		" stalled, %" PRIu64 " RAZ/WI, %" PRIu64 " silent, %" PRIu64 " of stage 2, %" PRIu64
+		" flag updates, events:",
 		sum->done, sum->translated, sum->cached, sum->stalled, sum->razwi, sum->silent,
 		sum->nested, sum->written);
 	for (unsigned i = 1; i < SMMU_WORLD_EVENTS; i++)
@@ -215,10 +216,10 @@ static void print_counts(const struct smmu_world *sum)
 
 Test(smmuv3_reference, agrees_with_the_model_on_every_field_of_random_requests, .timeout = 0)
 {
-	static const unsigned expected[] = { C_BAD_STREAMID, F_STE_FETCH,	C_BAD_STE,
+	static const unsigned expected[] = { C_BAD_STREAMID,	F_STE_FETCH,	   C_BAD_STE,
 					     F_STREAM_DISABLED, C_BAD_SUBSTREAMID, F_CD_FETCH,
-					     C_BAD_CD,	       F_WALK_EABT,	  F_TRANSLATION,
-					     F_ADDR_SIZE,      F_ACCESS,	  F_PERMISSION };
+					     C_BAD_CD,		F_WALK_EABT,	   F_TRANSLATION,
+					     F_ADDR_SIZE,	F_ACCESS,	   F_PERMISSION };
 	uint64_t requests = from_environment("IOMMUSIM_REFERENCE_REQUESTS", 500000);
 	uint64_t seed = from_environment("IOMMUSIM_REFERENCE_SEED", 1);
 	struct smmu_world *world = malloc(sizeof *world), *sum = calloc(1, sizeof *sum);
@@ -231,7 +232,8 @@ Test(smmuv3_reference, agrees_with_the_model_on_every_field_of_random_requests, 
 				i += request_some(world);
 			smmu_world_update(world);
 		}
-		cr_assert(smmu_world_agrees(world), "seed %" PRIu64 ": memory differs", world->seed);
+		cr_assert(smmu_world_agrees(world), "seed %" PRIu64 ": memory differs",
+			  world->seed);
 		add_counts(sum, world);
 		smmu_world_destroy(world);
 	}
@@ -254,14 +256,16 @@ static bool vector_load(void *memory, uint64_t address, uint64_t *word)
 	const struct value *vector = memory, *errors = value_member(vector, "memory_errors");
 	uint64_t at, value;
 
-	for (const struct value *range = errors ? errors->first : NULL; range; range = range->next) {
+	for (const struct value *range = errors ? errors->first : NULL; range;
+	     range = range->next) {
 		uint64_t first = value_number(range, "addr", 0);
 
 		if (address >= first && address - first < value_number(range, "size", 0))
 			return false;
 	}
 	*word = 0;
-	for (const struct value *item = value_member(vector, "memory")->first; item; item = item->next)
+	for (const struct value *item = value_member(vector, "memory")->first; item;
+	     item = item->next)
 		if (text_number(item->key, &at) && at == address && text_number(item->text, &value))
 			*word = value;
 	return true;
@@ -275,8 +279,8 @@ static void vector_store(void *memory, uint64_t address, uint64_t word)
 	uint64_t at, value;
 
 	for (const struct value *item = after ? after->first : NULL; item; item = item->next)
-		if (text_number(item->key, &at) && at == address && text_number(item->text, &value) &&
-		    value == word)
+		if (text_number(item->key, &at) && at == address &&
+		    text_number(item->text, &value) && value == word)
 			return;
 	cr_expect(false, "%s: 0x%" PRIx64 " is stored at 0x%" PRIx64, value_text(stored_in, "id"),
 		  word, address);
@@ -338,8 +342,8 @@ static void check_vector(const struct value *vector, const struct smmu_reference
 	cr_expect_eq(value_number(expect, "s1_contig_span", answer->span_bytes), answer->span_bytes,
 		     "%s: span", id);
 	if (!ok)
-		cr_expect_eq(strcmp(value_text(expect, "fault_name"), "none") != 0, answer->recorded,
-			     "%s: recorded", id);
+		cr_expect_eq(strcmp(value_text(expect, "fault_name"), "none") != 0,
+			     answer->recorded, "%s: recorded", id);
 	for (unsigned i = 0; record && i < 4; i++) {
 		const struct value *word = record->first, *bits = mask->first;
 		uint64_t value = 0, care = 0;
@@ -347,8 +351,8 @@ static void check_vector(const struct value *vector, const struct smmu_reference
 		for (unsigned n = i; n; n--, word = word->next, bits = bits->next)
 			;
 		cr_assert(text_number(word->text, &value) && text_number(bits->text, &care));
-		cr_expect_eq(value & care, answer->record[i] & care, "%s: word %u of the record", id,
-			     i);
+		cr_expect_eq(value & care, answer->record[i] & care, "%s: word %u of the record",
+			     id, i);
 	}
 }
 
@@ -368,17 +372,16 @@ Test(smmuv3_reference, answers_every_vector_of_a_single_access)
 			continue;
 		stored_in = vector;
 		unit = unit_of(vector);
-		smmuv3_reference(
-			&unit,
-			&(struct smmu_reference_request){
-				.sid = (uint32_t)value_number(request, "sid", 0),
-				.ssid = (uint32_t)value_number(request, "pasid", 0),
-				.ssv = value_member(request, "pasid") != NULL,
-				.address = value_number(request, "iova", 0),
-				.write = !strcmp(value_text(request, "access"), "write"),
-				.instruction = value_number(request, "exec", 0),
-				.privileged = value_number(request, "priv", 0) },
-			&answer);
+		smmuv3_reference(&unit,
+				 &(struct smmu_reference_request){
+					 .sid = (uint32_t)value_number(request, "sid", 0),
+					 .ssid = (uint32_t)value_number(request, "pasid", 0),
+					 .ssv = value_member(request, "pasid") != NULL,
+					 .address = value_number(request, "iova", 0),
+					 .write = !strcmp(value_text(request, "access"), "write"),
+					 .instruction = value_number(request, "exec", 0),
+					 .privileged = value_number(request, "priv", 0) },
+				 &answer);
 		check_vector(vector, &answer);
 		n++;
 	}
