@@ -229,6 +229,8 @@ unsigned smmu_table_run(struct smmu_walker *walker, const struct smmu_table *at,
 	if ((output | low_mask(span + lg2)) & ~low_mask(at->half->output_bits))
 		return 0;
 	base = raw - ((word - first) / 8 << span);
+	if (base >> span & low_mask(lg2))
+		*bad = true; /* the output is not aligned to the set */
 	for (unsigned i = 0; i < 1u << lg2; i++) {
 		uint64_t member = 0;
 
