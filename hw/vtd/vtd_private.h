@@ -8,6 +8,7 @@
 #include "hw/pt/vtd_ss.h"
 #include "hw/vtd/vtd.h"
 
+enum { VTD_AHEAD = 1024, VTD_ADDRESS_BITS = 57, VTD_TAG_SHIFT = VTD_ADDRESS_BITS - 11 };
 enum { VTD_LEVELS_MAX = 5, VTD_FRCD_MAX = 256, VTD_FRO = 0x220, VTD_IRO = 0x100 };
 
 /* GCMD and GSTS bits, FSTS bits. */
@@ -130,6 +131,12 @@ struct vtd_counters {
 		undersized;
 };
 
+/* A table met lately, a hint for the loop: what it says may be outdated. */
+struct vtd_ahead {
+	struct frame *frame;
+	const uint64_t *words;
+};
+
 struct vtd {
 	struct iommu iommu;
 	struct vtd_config config;
@@ -155,8 +162,11 @@ struct vtd {
 	uint32_t n_nested_spaces, max_nested_spaces;
 
 	uint64_t context_clock, serial, rng;
-	bool attention; /* the clock must see what happened */
-	bool enabled;	/* GSTS.TES */
+	struct vtd_ahead ahead[VTD_AHEAD];
+	bool walks_often; /* most of the last requests missed */
+	bool conflicts;	  /* no tag is conflicted while it is false */
+	bool attention;	  /* the clock must see what happened */
+	bool enabled;	  /* GSTS.TES */
 
 	uint32_t gsts, fsts, fectl;
 	uint64_t rtaddr, rtaddr_next, iqa, iqh, iqt, iva, ccmd, iotlb_reg;
@@ -338,6 +348,10 @@ enum vtd_ats_answer { ATS_NOTHING, ATS_UNSUPPORTED, ATS_ABORT }; /* of a transla
 enum vtd_ats_answer vtd_fault_ats(uint16_t code);
 
 /* vtd_translate.c */
+void vtd_serve(struct vtd *vtd, const struct dma_request *request, struct dma_result *result);
+void vtd_serve_truth(struct vtd *vtd, const struct dma_request *request, struct dma_result *result);
+
+/* vtd_loop.c */
 size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		     struct dma_result *results, size_t n);
 void vtd_truth_result(struct iommu *iommu, const struct dma_request *request,
