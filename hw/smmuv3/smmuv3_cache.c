@@ -206,27 +206,22 @@ static struct smmu_context *cached_context(struct smmu *smmu, const struct dma_r
 	return NULL;
 }
 
-/* A root of one frame, 4 KiB granule, single stage: the loop walks by itself. */
-static void set_quick(const struct smmu *smmu, struct smmu_context *context)
+/* 4 KiB granule, single stage, at least three levels: the loop walks by itself. */
+static void set_quick(struct smmu_context *context)
 {
 	const struct smmu_half *half = context->stage2 ? &context->ste.s2 : &context->half[0];
 	struct smmu_quick *quick = &context->quick;
 
 	*quick = (struct smmu_quick){ 0 };
-	if (!context->plain_when_clear || half->granule_lg2 != 12 || half->top > 3 ||
-	    half->input_bits > arm_span_lg2(12, half->top) + 9 ||
-	    (half->root & low_mask(FRAME_LG2)))
+	if (!context->plain_when_clear || half->granule_lg2 != 12 || half->top < 2)
 		return;
-	quick->root = memory_frame(smmu->memory, half->root);
+	quick->usual = true;
 	quick->beyond = ~low_mask(half->output_bits);
-	quick->leaf_care =
-		context->stage1 ? 1ull << ARM_NG : 0; /* global entries are another tag's */
+	quick->leaf_care = context->stage1 ? 1ull << ARM_NG : 0; /* global ones are another tag's */
 	quick->leaf_want = quick->leaf_care;
 	quick->leaf = UINT64_MAX; /* like no leaf */
-	quick->mark = context->stage1 ? COPY_STAGE1 : COPY_STAGE2;
-	quick->level_shift = context->stage1 ? LEVEL1_SHIFT : LEVEL2_SHIFT;
+	quick->mark = context->stage1 ? COPY_STAGE1 : COPY_STAGE2; /* level 0 */
 	quick->space = half->space;
-	quick->top = half->top;
 }
 
 static void keep(struct smmu *smmu, struct smmu_context *slot, const struct smmu_context *read,
@@ -248,7 +243,7 @@ static void keep(struct smmu *smmu, struct smmu_context *slot, const struct smmu
 	if (slot->unwatched)
 		slot->plain = 0;
 	smmu_use_context(smmu, slot);
-	set_quick(smmu, slot);
+	set_quick(slot);
 	if (stream->check && MARK(MARK_SMMU_INHERIT_STE)) { /* R3 */
 		doubt(smmu, slot);
 		slot->changed = stream->changed;

@@ -114,13 +114,12 @@ struct smmu_watched {
 
 /* What a miss in the loop needs of a plain context (smmuv3_quick.h). */
 struct smmu_quick {
-	struct frame *root;	       /* NULL: walks of this context are not made in the loop */
+	bool usual; /* false: walks of this context are not made in the loop */
+	uint32_t space;
 	uint64_t beyond;	       /* output bits that are an address size fault */
 	uint64_t leaf_care, leaf_want; /* further bits of a leaf that have to be so */
 	uint64_t leaf, above, perm;    /* attributes of the last leaf that was different */
 	uint64_t mark;		       /* COPY_STAGE1 or COPY_STAGE2 */
-	uint32_t space;
-	uint8_t top, level_shift;
 };
 
 /* A stream's or substream's whole configuration; what requests are served with. */
@@ -165,6 +164,13 @@ struct smmu_device {
 	uint32_t sid;
 	bool ats, gone;	 /* gone: it answers no invalidation */
 	struct tlb *atc; /* made when it first holds something */
+};
+
+/* The table of 4 KiB pages that a region of 2 MiB had last (smmuv3_quick.h). */
+enum { SMMU_AHEAD = 1024 };
+struct smmu_ahead {
+	struct frame *frame;
+	uint64_t *words;
 };
 
 struct smmu_queue {
@@ -228,6 +234,8 @@ struct smmu {
 	struct dma_request last; /* detail_due: served by the loop, which notes no detail */
 	bool detail_due;
 	struct smmu_counters count;
+	bool walks_often; /* most requests of the last batch */
+	struct smmu_ahead ahead[SMMU_AHEAD];
 };
 
 static inline struct smmu *smmu_of(const struct iommu *iommu)
