@@ -4,7 +4,7 @@
  * is pinned: TLB 128 x 8, 32 cached configurations, walk caches of 16 entries a level, 8 devices in 2
  * domains, every detector on.
  *
- * usage: bench [EVENTS [zipf|ring|strict [MODEL]]]
+ * usage: bench [EVENTS [zipf|ring|hits|strict [MODEL]]]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "traces/generate.h"
 #include "traces/open.h"
 
-enum { SETS = 128, WAYS = 8, HELD_MAX = 4 << 20, ROUNDS = 3 };
+enum { SETS = 128, WAYS = 8, HELD_MAX = 4 << 20, ROUNDS = 3, HIT_PAGES = 256 };
 
 static double cpu_seconds(void)
 {
@@ -70,7 +70,10 @@ static uint64_t generate(const char *pattern, uint64_t events, const char *path)
 	struct err err;
 	uint64_t n;
 
-	generate_defaults(pattern, &options);
+	/* hits: so few pages that the TLB holds them all */
+	generate_defaults(!strcmp(pattern, "hits") ? "zipf" : pattern, &options);
+	if (!strcmp(pattern, "hits"))
+		options.pages = HIT_PAGES;
 	options.events = events;
 	if (generate_open(&options, &source, &err) || recording_create(path, NULL, &sink, &err) ||
 	    recording_copy(source, sink, &n, &err))
@@ -301,7 +304,7 @@ static void one_stream(const char *pattern, uint64_t events, const char *path, c
 
 int main(int argc, char **argv)
 {
-	static const char *const streams[] = { "zipf", "ring", "strict" };
+	static const char *const streams[] = { "zipf", "ring", "hits", "strict" };
 	uint64_t events = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000;
 	const char *only = argc > 2 ? argv[2] : NULL, *model = argc > 3 ? argv[3] : NULL;
 	const char *folder = getenv("TMPDIR");
