@@ -335,6 +335,23 @@ struct iommu {
 	bool refused;	/* a result was not OUTCOME_OK since the replay last cleared this */
 };
 
+/* For a model without registers, fault queue, caches or counters (yet). */
+bool iommu_no_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
+			unsigned size);
+bool iommu_no_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t *value);
+void iommu_no_fault_queue(struct iommu *iommu, uint64_t event);
+void iommu_no_marks(struct iommu *iommu, uint64_t event, const struct table_change *changes,
+		    uint32_t n);
+void iommu_no_encode(const struct iommu *iommu, const struct invalidation *what,
+		     struct native_command *command);
+bool iommu_no_decode(const struct iommu *iommu, const struct native_command *command,
+		     struct invalidation *what);
+int iommu_no_execute(struct iommu *iommu, uint64_t event, const struct native_command *command,
+		     struct inval_report *report, struct err *err);
+const char *iommu_no_counter(const struct iommu *iommu, unsigned index, uint64_t *value);
+void iommu_no_copies(const struct iommu *iommu,
+		     void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx);
+
 /* NULL-terminated. Adding a model: one line in models.c, one folder under hw/. */
 extern const struct iommu_model *const iommu_models[];
 const struct iommu_model *iommu_model_find(const char *name);

@@ -219,7 +219,7 @@ static void set_quick(struct smmu_context *context)
 	quick->beyond = ~low_mask(half->output_bits);
 	quick->leaf_care = context->stage1 ? 1ull << ARM_NG : 0; /* global ones are another tag's */
 	quick->leaf_want = quick->leaf_care;
-	quick->leaf = UINT64_MAX; /* like no leaf */
+	quick->leaf = UINT64_MAX;				   /* like no leaf */
 	quick->mark = context->stage1 ? COPY_STAGE1 : COPY_STAGE2; /* level 0 */
 	quick->space = half->space;
 }

@@ -112,9 +112,9 @@ SMMU_INLINE void smmu_quick_put(struct smmu *smmu, struct tlb *tlb,
 }
 
 /* The table of 4 KiB pages below the pointer for 1 GiB; NULL: none, or not a quick one. */
-static __attribute__((noinline)) struct frame *
-smmu_table_below(const struct smmu *smmu, const struct smmu_context *context, iova_t iova,
-		 uint64_t *perm)
+static __attribute__((noinline)) struct frame *smmu_table_below(const struct smmu *smmu,
+								const struct smmu_context *context,
+								iova_t iova, uint64_t *perm)
 {
 	const struct tlb *directories = smmu->walk[context->stage2][1];
 	struct tlb_place place = smmu_quick_place(directories, context, iova, 30);
@@ -137,8 +137,10 @@ smmu_table_below(const struct smmu *smmu, const struct smmu_context *context, io
 }
 
 /* False: nothing was done. Only while smmu_quick_walks(). */
-static __attribute__((noinline)) bool smmu_quick_miss(struct smmu *smmu, const struct dma_request *request,
-				 struct smmu_context *context, struct dma_result *result)
+static __attribute__((noinline)) bool smmu_quick_miss(struct smmu *smmu,
+						      const struct dma_request *request,
+						      struct smmu_context *context,
+						      struct dma_result *result)
 {
 	struct tlb *tables = smmu->walk[context->stage2][0];
 	struct tlb_place place = smmu_quick_place(tables, context, request->iova, 21);
@@ -168,8 +170,8 @@ static __attribute__((noinline)) bool smmu_quick_miss(struct smmu *smmu, const s
 	if (unlikely((request->access & ~allowed) || !allowed))
 		return false;
 	if (below) {
-		smmu_quick_put(smmu, tables, context, request->iova, 21,
-			       walk.frame->pa | walk.perm, walk.frame);
+		smmu_quick_put(smmu, tables, context, request->iova, 21, walk.frame->pa | walk.perm,
+			       walk.frame);
 		smmu->ahead[smmu_ahead_slot(context->tag, request->iova)] =
 			(struct smmu_ahead){ walk.frame, walk.frame->words };
 	}
