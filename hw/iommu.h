@@ -122,6 +122,12 @@ struct fault_report {
 	uint16_t code;
 	enum fault_fate fate;
 	bool interrupt; /* this record raised the fault interrupt */
+	/* The record in the memory of a queue, four words, and its slot there; NULL: none. */
+	const uint64_t *record;
+	uint32_t record_slot;
+	/* Bits of it that follow from what a recording may not tell: the direction of an access of
+	 * none, the place within its page of one that begins with the page. */
+	uint64_t untold[4];
 };
 
 /* An invalidation that was executed (X). */
@@ -247,6 +253,9 @@ struct iommu_vectors {
 		      size_t n, struct told *told);
 };
 
+enum domain_tag { DOMAIN_TAG_DID, DOMAIN_TAG_ASID, DOMAIN_TAG_VMID };
+enum { ATTACH_BYPASS = 1 }; /* no root table lies there */
+
 struct iommu_model {
 	const char *name;		/* "vtd" */
 	const char *spec;		/* document and revision modelled */
@@ -302,7 +311,8 @@ struct iommu_model {
 	int (*start)(struct iommu *iommu, pa_t root);
 	/* Bytes from the root table on that attach_words() uses for tables of configuration. */
 	uint64_t (*config_bytes)(const struct iommu *iommu);
-	/* Words that attach (or detach: root 0) a device, in the order written. */
+	/* Words that attach a device, in the order written. Root 0 detaches it, ATTACH_BYPASS lets its
+	 * requests pass untranslated. */
 	size_t (*attach_words)(const struct iommu *iommu, uint32_t requester_id, pa_t root,
 			       unsigned levels, uint64_t tag, struct table_word words[8]);
 	const struct pt_format *(*format)(const struct iommu *iommu);
@@ -311,6 +321,10 @@ struct iommu_model {
 	unsigned (*pa_bits)(const struct iommu *iommu);
 	bool (*page_supported)(const struct iommu *iommu, unsigned level); /* leaf at this level */
 	uint64_t (*tags)(const struct iommu *iommu);			   /* how many domain ids */
+	/* Which of a recorded domain's identifiers is the tag. */
+	enum domain_tag (*tag_kind)(const struct iommu *iommu);
+	/* The driver writes a configuration that refuses everything when it gets to know a device. */
+	bool refuses_unattached;
 
 	const char *(*fault_name)(uint16_t code); /* the specification's own name, NULL: unknown */
 	/* Not present, or a permission missing: faults that a later mapping would have served. */

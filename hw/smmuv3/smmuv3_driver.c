@@ -8,7 +8,7 @@
 #include "hw/smmuv3/smmuv3_private.h"
 
 enum { SPLIT = 8, STE_LG2 = 6, L1_LG2 = 3, EVENT_LG2 = 5, PAGE_REQUEST_LG2 = 4 };
-enum { STE_ABORT = 1, STE_S1 = 5 << 1 | 1, STE_S2 = 6 << 1 | 1 };
+enum { STE_ABORT = 1, STE_BYPASS = 4 << 1 | 1, STE_S1 = 5 << 1 | 1, STE_S2 = 6 << 1 | 1 };
 
 /* Sizes of the parts, each aligned to itself when laid out from the largest down. */
 static uint64_t l1_bytes(const struct smmu *smmu)
@@ -148,7 +148,17 @@ size_t smmu_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t 
 		words[n++] = (struct table_word){ ste, STE_ABORT };
 	if (!root)
 		return n;
+	if (root == ATTACH_BYPASS) {
+		words[n++] = (struct table_word){ ste + 8, 1ull << 44 };
+		words[n++] = (struct table_word){ ste, STE_BYPASS };
+		return n;
+	}
 	if (smmu->config.stage == 2)
 		return n + stage2_words(smmu, root, levels, tag, ste, words + n);
 	return n + stage1_words(smmu, requester_id, root, levels, tag, ste, words + n);
+}
+
+enum domain_tag smmu_tag_kind(const struct iommu *iommu)
+{
+	return ((const struct smmu *)iommu)->config.stage == 2 ? DOMAIN_TAG_VMID : DOMAIN_TAG_ASID;
 }

@@ -316,6 +316,7 @@ static int smmu_option(void *settings_of, const struct named_value *option, stru
 		{ "multi_hit", "conflict", AT(multi_hit), SMMUV3_CONFLICT },
 		{ "multi_hit", "oldest", AT(multi_hit), SMMUV3_OLDEST },
 		{ "multi_hit", "newest", AT(multi_hit), SMMUV3_NEWEST },
+		{ "multi_hit", "largest", AT(multi_hit), SMMUV3_LARGEST },
 		{ "arch", "3.0", AT(version), 0 },
 		{ "arch", "3.1", AT(version), 1 },
 		{ "arch", "3.2", AT(version), 2 },

@@ -7,7 +7,8 @@
  */
 #include "hw/vtd/vtd_private.h"
 
-enum { BUSES = 256, PAGE = 4096, P = 1, PGTT_FIRST = 1, PGTT_SECOND = 2 };
+enum { BUSES = 256, PAGE = 4096, P = 1, PGTT_FIRST = 1, PGTT_SECOND = 2, PGTT_PASS = 4 };
+enum { TT_PASS = 2 << 2 };
 
 int vtd_start(struct iommu *iommu, pa_t root)
 {
@@ -68,6 +69,10 @@ static size_t attach_scalable(const struct vtd *vtd, uint32_t requester_id, pa_t
 	/* PWSNP where it is supported, as drivers do */
 	words[n++] =
 		(struct table_word){ table + 8, tag | (uint64_t)vtd->config.page_walk_snoop << 23 };
+	if (root == ATTACH_BYPASS) {
+		words[n++] = (struct table_word){ table, PGTT_PASS << 6 | P };
+		return n;
+	}
 	if (first)
 		words[n++] = (struct table_word){ table + 16, root | (levels - 4ull) << 2 };
 	words[n++] = (struct table_word){ table, first ? PGTT_FIRST << 6 | P
@@ -95,8 +100,14 @@ size_t vtd_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t r
 		return n;
 	}
 	words[n++] = (struct table_word){ context + 8, (tag << 8) | (levels - 2) };
-	words[n++] = (struct table_word){ context, root | P };
+	words[n++] = (struct table_word){ context, root == ATTACH_BYPASS ? TT_PASS | P : root | P };
 	return n;
+}
+
+enum domain_tag vtd_tag_kind(const struct iommu *iommu)
+{
+	(void)iommu;
+	return DOMAIN_TAG_DID;
 }
 
 const struct pt_format *vtd_format(const struct iommu *iommu)
