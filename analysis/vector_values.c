@@ -39,10 +39,10 @@ static int flatten_below(const struct value *map, const char *prefix, const char
 				       "%s: %.40s.%.40s: expected a name of less than %d letters",
 				       what, prefix, key, VALUE_NAME_MAX);
 		memset(name, 0, sizeof name);
-		strcpy(name, prefix);
+		memcpy(name, prefix, strlen(prefix));
 		if (*prefix)
-			strcat(name, ".");
-		strcat(name, key);
+			name[strlen(prefix)] = '.';
+		memcpy(name + strlen(name), key, strlen(key));
 		if (flatten_one(member, name, what, flat, err))
 			return -1;
 	}

@@ -96,6 +96,7 @@ static int command(struct vector_unit *unit, const struct value *step, const str
 	if (!unit_command(unit, action, value_text(step, "stag"), removed, err))
 		return 0;
 	comparison->command = "refused";
+	comparison->refused = true;
 	return err->code == ERR_INPUT ? 0 : -1;
 }
 
@@ -116,7 +117,7 @@ int vector_act(struct vector_unit *unit, const struct value *step, struct compar
 	comparison->unit = unit;
 	comparison->answer = NULL;
 	comparison->command = NULL;
-	comparison->encoded = false;
+	comparison->refused = comparison->encoded = false;
 	if (!action)
 		return 0;
 	if (!strcmp(action->key, "request")) {
@@ -208,7 +209,7 @@ static int run_steps(struct execution *execution, struct vector_unit *unit,
 		failed = vector_act(unit, step, comparison, &execution->answer, &execution->removed,
 				    err);
 		/* A vector that expects a refusal says so. */
-		if (comparison->command && !strcmp(comparison->command, "refused"))
+		if (comparison->refused)
 			failed |= !value_member(expect, "answer");
 		/* What follows rests on this step. */
 		if (failed)

@@ -61,6 +61,7 @@ struct comparison {
 	struct vector_unit *unit;
 	const struct unit_answer *answer; /* NULL: the step is no request */
 	const char *command;		  /* what came of it: "done", "refused"; NULL: no command */
+	bool refused;			  /* by the hardware's rules */
 	bool encoded;			  /* unit->encoded is what came of it */
 	struct vector_counts *count;
 	void *ctx;

@@ -24,10 +24,11 @@ static struct tlb_at put(struct smmu *smmu, struct tlb *tlb, const struct smmu_f
 static void settle(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, bool suspect,
 		   uint64_t changed, const struct smmu_answer *truth)
 {
-	bool inherits = tlb == smmu->tlb ? MARK(MARK_SMMU_INHERIT_TRANSLATION)
-					 : MARK(MARK_SMMU_INHERIT_POINTER);
+	bool pointer = tlb != smmu->tlb;
 
-	if (suspect && inherits && !smmu_copy_true(smmu, tlb, at, truth)) {
+	if (suspect && (pointer || MARK(MARK_SMMU_INHERIT_TRANSLATION)) &&
+	    (!pointer || MARK(MARK_SMMU_INHERIT_POINTER)) &&
+	    !smmu_copy_true(smmu, tlb, at, truth)) {
 		smmu_copy_doubt(smmu, tlb, at, CHECK_SOURCE, changed);
 		return;
 	}

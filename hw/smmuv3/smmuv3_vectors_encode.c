@@ -161,7 +161,7 @@ int smmu_vector_encode(const struct iommu *iommu, const char *text, struct nativ
 		       struct err *err)
 {
 	struct smmuv3_command command = { 0 };
-	char token[TOKEN_MAX];
+	char token[TOKEN_MAX] = "";
 	const char *rest = text;
 
 	(void)iommu;
