@@ -315,5 +315,6 @@ const struct iommu_model vtd_model = {
 	.structure_name = vtd_structure_name,
 	.counter = vtd_counter,
 	.each_copy = vtd_each_copy,
+	.plain_copies = true,
 	.vectors = &vtd_vectors,
 };
