@@ -41,8 +41,9 @@ void image_free(struct memory_image *image)
 }
 
 void image_compare(const struct memory_image *before, const struct memory_image *after,
-		   struct table_word *changes, size_t room, uint64_t *n)
+		   const struct iommu *iommu, struct table_word *changes, size_t room, uint64_t *n)
 {
+	const struct iommu_vectors *vectors = iommu->model->vectors;
 	size_t i = 0, j = 0;
 
 	*n = 0;
@@ -58,6 +59,8 @@ void image_compare(const struct memory_image *before, const struct memory_image 
 		} else {
 			i++;
 		}
+		if (vectors->in_queue && vectors->in_queue(iommu, change.pa))
+			continue;
 		if (*n < room)
 			changes[*n] = change;
 		++*n;

@@ -14,8 +14,9 @@ struct memory_image {
 
 int image_take(const struct memory *memory, struct memory_image *image, struct err *err);
 void image_free(struct memory_image *image);
-/* Words that differ, with their new value: the first `room` into changes; *n counts all. */
+/* Words that differ, with their new value: the first `room` into changes; *n counts all. Queues
+ * that the unit writes are left out. */
 void image_compare(const struct memory_image *before, const struct memory_image *after,
-		   struct table_word *changes, size_t room, uint64_t *n);
+		   const struct iommu *iommu, struct table_word *changes, size_t room, uint64_t *n);
 
 #endif

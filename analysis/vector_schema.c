@@ -40,11 +40,10 @@ static const struct field_word perm_words[] = { { "none", 0 },
 						{ "rx", TLB_READ | TLB_EXECUTE },
 						{ "rwx", TLB_PERM },
 						{ 0 } };
-/* razwi (read as zero, write ignored) and none (no answer yet) are no enum device_sees. */
 static const struct field_word device_words[] = {
-	{ "ok", SEES_OK },	     { "ur", SEES_UNSUPPORTED }, { "dropped", SEES_DROPPED },
-	{ "ta", SEES_ABORT },	     { "ca", SEES_ABORT },	 { "abort", SEES_ABORT },
-	{ "razwi", SEES_ABORT + 1 }, { "none", SEES_ABORT + 2 }, { 0 }
+	{ "ok", SEES_OK },	{ "ur", SEES_UNSUPPORTED }, { "dropped", SEES_DROPPED },
+	{ "ta", SEES_ABORT },	{ "ca", SEES_ABORT },	    { "abort", SEES_ABORT },
+	{ "razwi", SEES_ZERO }, { "none", SEES_NOTHING },   { 0 }
 };
 
 /* clang-format off */

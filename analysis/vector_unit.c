@@ -7,51 +7,29 @@
 
 #include "analysis/vector_image.h"
 #include "analysis/vector_schema.h"
+#include "analysis/vector_values.h"
 #include "sim/machine.h"
 #include "sim/settings_io.h"
 
-enum { CONFIG_VALUES_MAX = 256, CONFIG_NAME_MAX = 64 };
 #define RAM_LIMIT_MAX (1ull << 52)
 
-static const struct {
-	const char *name;
-	unsigned bit;
-} reports[] = {
-	{ "use-after-unmap", REPORT_USE_AFTER_UNMAP },
-	{ "multi-hit", REPORT_MULTI_HIT },
-	{ "table-uaf", REPORT_TABLE_UAF },
-	{ "queue-overflow", REPORT_QUEUE_OVERFLOW },
-};
-
-unsigned unit_report_of(const char *name)
-{
-	for (size_t i = 0; i < sizeof reports / sizeof reports[0]; i++)
-		if (!strcmp(reports[i].name, name))
-			return reports[i].bit;
-	return 0;
-}
-
 /* ---- what the model tells --------------------------------------------------------------- */
-
-static void note_report(struct vector_unit *unit, unsigned bit)
-{
-	unit->reports |= bit;
-	if (unit->answer)
-		unit->answer->reports |= bit;
-}
 
 static void on_used(void *self, const struct checked_use *use)
 {
 	struct vector_unit *unit = self;
+	struct unit_report report = { .iova = use->request->iova,
+				      .pa = use->served.pa,
+				      .table = use->page_freed_table ? use->table_word : NO_PA };
 
 	if (use->matches > 1)
-		note_report(unit, REPORT_MULTI_HIT);
+		unit_note_report(unit, REPORT_MULTI_HIT, &report);
+	if (use->page_freed_table) /* whatever it held by then */
+		unit_note_report(unit, REPORT_TABLE_UAF, &report);
+	if (use->verdict == VERDICT_STALE_USE)
+		unit_note_report(unit, REPORT_USE_AFTER_UNMAP, &report);
 	if (use->verdict != VERDICT_STALE_USE && use->verdict != VERDICT_STALE_REFUSAL)
 		return;
-	if (use->verdict == VERDICT_STALE_USE)
-		note_report(unit, REPORT_USE_AFTER_UNMAP);
-	if (use->page_freed_table)
-		note_report(unit, REPORT_TABLE_UAF);
 	if (unit->answer && use->copy->structure == STRUCTURE_CONFIG)
 		unit->answer->stale_config = true;
 	else if (unit->answer)
@@ -61,95 +39,80 @@ static void on_used(void *self, const struct checked_use *use)
 static void on_overlap(void *self, uint64_t event, const struct dma_request *request,
 		       const struct cached_copy *filled, const struct cached_copy *valid)
 {
+	struct unit_report report = { .iova = request->iova, .pa = filled->pa, .table = NO_PA };
+
 	(void)event;
-	(void)request;
-	(void)filled;
 	(void)valid;
-	note_report(self, REPORT_MULTI_HIT);
+	unit_note_report(self, REPORT_MULTI_HIT, &report);
 }
 
 static void on_fault(void *self, const struct fault_report *report)
 {
 	struct vector_unit *unit = self;
 
-	if (report->fate == FAULT_LOST)
-		note_report(unit, REPORT_QUEUE_OVERFLOW);
-	if (unit->answer)
-		unit->answer->logged = report->fate == FAULT_RECORDED;
+	struct unit_report lost = { .iova = report->request->iova, .pa = NO_PA, .table = NO_PA };
+
+	if (report->fate == FAULT_LOST) {
+		unit->lost++;
+		unit_note_report(unit, REPORT_QUEUE_OVERFLOW, &lost);
+	}
+	if (!unit->answer)
+		return;
+	unit->answer->told = report->fate != FAULT_SILENT;
+	unit->answer->logged = report->fate == FAULT_RECORDED;
+	unit->answer->lost = report->fate == FAULT_LOST;
 }
 
 /* ---- making it -------------------------------------------------------------------------- */
 
-struct flat_config {
-	struct named_value values[CONFIG_VALUES_MAX];
-	char names[CONFIG_VALUES_MAX][CONFIG_NAME_MAX];
-	size_t n;
-};
-
-/* Maps inside of maps become dotted names: CB: {0: {TCR: 5}} is "CB.0.TCR". */
-static int flatten(struct flat_config *flat, const char *prefix, const struct value *map,
-		   struct err *err)
-{
-	for (const struct value *member = map->first; member; member = member->next) {
-		struct named_value *value = &flat->values[flat->n];
-		char name[CONFIG_NAME_MAX];
-
-		snprintf(name, sizeof name, "%.30s%s%.30s", prefix, *prefix ? "." : "",
-			 member->key);
-		if (member->kind == VALUE_MAP) {
-			if (flatten(flat, name, member, err))
-				return -1;
-			continue;
-		}
-		if (member->kind != VALUE_TEXT || flat->n == CONFIG_VALUES_MAX)
-			return err_set(err, ERR_CONFIG,
-				       "config: %s: expected one of at most %d "
-				       "values",
-				       name, CONFIG_VALUES_MAX);
-		if (!*prefix && !strcmp(name, "ram_limit"))
-			continue;
-		memcpy(flat->names[flat->n], name, sizeof name);
-		value->name = flat->names[flat->n];
-		value->text = member->text;
-		value->number = text_number(member->text, &value->value);
-		flat->n++;
-	}
-	return 0;
-}
-
 static int with_config(const struct value *config,
-		       int (*use)(void *ctx, const struct flat_config *flat, struct err *err),
+		       int (*use)(void *ctx, const struct named_value *values, size_t n,
+				  struct err *err),
 		       void *ctx, struct err *err)
 {
-	struct flat_config *flat = calloc(1, sizeof *flat);
+	struct flat_values *flat = malloc(sizeof *flat);
+	size_t kept = 0;
 	int answer;
 
 	if (!flat)
 		return err_no_memory(err, "a vector's config");
-	answer = config ? flatten(flat, "", config, err) : 0;
+	answer = values_flatten(config, "config", flat, err);
+	for (size_t i = 0; i < flat->n; i++) /* ram_limit is memory's */
+		if (strcmp(flat->values[i].name, "ram_limit") != 0)
+			flat->values[kept++] = flat->values[i];
 	if (!answer)
-		answer = use(ctx, flat, err);
+		answer = use(ctx, flat->values, kept, err);
 	free(flat);
 	return answer;
 }
 
-static int configure(void *ctx, const struct flat_config *flat, struct err *err)
+static int configure(void *ctx, const struct named_value *values, size_t n, struct err *err)
 {
 	struct machine *machine = ctx;
 
-	return machine->model->vectors->configure_from(machine->model_config, flat->values, flat->n,
-						       err);
+	return machine->model->vectors->configure_from(machine->model_config, values, n, err);
 }
 
-/* opts: settings of the model by their keys, "vtd.walk.entries". */
-static int apply_opts(struct machine *machine, const struct value *opts, struct err *err)
+/* A setting of the model by its key ("vtd.walk.entries"), or a word of the model's own. */
+static int apply_opt(struct machine *machine, const struct value *opt, struct err *err)
 {
 	struct setting_table table = { machine->model->name, machine->model->settings, 0,
 				       machine->model_config };
+	const struct iommu_vectors *vectors = machine->model->vectors;
+	struct named_value option = { .name = opt->key, .text = opt->text };
 
+	if (opt->kind != VALUE_TEXT)
+		return err_set(err, ERR_CONFIG, "opts: %.60s: expected a value", opt->key);
+	if (!vectors->option || strchr(opt->key, '.'))
+		return settings_set_key(&table, 1, opt->key, opt->text, "opts", err);
+	option.number = text_number(opt->text, &option.value);
+	return vectors->option(machine->model_config, &option, err);
+}
+
+static int apply_opts(struct machine *machine, const struct value *opts, struct err *err)
+{
 	for (const struct value *opt = opts ? opts->first : NULL; opt; opt = opt->next)
-		if (opt->kind != VALUE_TEXT ||
-		    settings_set_key(&table, 1, opt->key, opt->text, "opts", err))
+		if (apply_opt(machine, opt, err))
 			return -1;
 	return 0;
 }
@@ -186,9 +149,9 @@ int unit_create(const struct iommu_model *model, const struct value *config,
 	unit->observer.fault = on_fault;
 	answer = machine_create(model->name, &machine, err);
 	if (!answer)
-		answer = apply_opts(machine, opts, err);
-	if (!answer)
 		answer = with_config(config, configure, machine, err);
+	if (!answer)
+		answer = apply_opts(machine, opts, err);
 	if (!answer)
 		answer = create_parts(unit, machine, config, err);
 	machine_destroy(machine);
@@ -212,11 +175,11 @@ void unit_destroy(struct vector_unit *unit)
 	free(unit);
 }
 
-static int start(void *ctx, const struct flat_config *flat, struct err *err)
+static int start(void *ctx, const struct named_value *values, size_t n, struct err *err)
 {
 	struct vector_unit *unit = ctx;
 
-	return unit->model->vectors->start_from(unit->iommu, flat->values, flat->n, err);
+	return unit->model->vectors->start_from(unit->iommu, values, n, err);
 }
 
 int unit_start(struct vector_unit *unit, const struct value *config, struct err *err)
@@ -226,7 +189,7 @@ int unit_start(struct vector_unit *unit, const struct value *config, struct err 
 
 /* ---- driving it ------------------------------------------------------------------------- */
 
-static int store_word(struct vector_unit *unit, pa_t pa, uint64_t value, struct err *err)
+int unit_store_word(struct vector_unit *unit, pa_t pa, uint64_t value, struct err *err)
 {
 	if (!memory_exists(unit->memory, pa))
 		return err_set(err, ERR_INPUT, "memory: 0x%llx lies at or above ram_limit",
@@ -249,7 +212,36 @@ int unit_store(struct vector_unit *unit, const struct value *words, struct err *
 	unit->event++;
 	for (const struct value *word = words ? words->first : NULL; word; word = word->next)
 		if (!text_number(word->key, &pa) || !text_number(word->text, &value) ||
-		    store_word(unit, pa, value, err))
+		    unit_store_word(unit, pa, value, err))
+			return -1;
+	return 0;
+}
+
+static int memory_error(struct vector_unit *unit, const struct value *range, struct err *err)
+{
+	const char *kind = range->kind == VALUE_MAP ? value_text(range, "kind") : "";
+	uint64_t addr = 0, size = 0;
+	bool good = range->kind == VALUE_MAP && text_number(value_text(range, "addr"), &addr) &&
+		    text_number(value_text(range, "size"), &size);
+
+	if (!good || !size || addr + (size - 1) < addr ||
+	    range->n != 2u + (value_member(range, "kind") != NULL))
+		return err_set(err, ERR_CONFIG,
+			       "memory_errors: expected a list of addr, size and kind");
+	if (*kind && strcmp(kind, "access") != 0)
+		return err_set(err, ERR_CONFIG,
+			       "memory_errors: kind '%.40s': memory of this program knows access "
+			       "alone",
+			       kind);
+	return memory_abort(unit->memory, addr, addr + (size - 1), err);
+}
+
+int unit_memory_errors(struct vector_unit *unit, const struct value *list, struct err *err)
+{
+	if (list && list->kind != VALUE_LIST)
+		return err_set(err, ERR_CONFIG, "memory_errors: expected a list");
+	for (const struct value *range = list ? list->first : NULL; range; range = range->next)
+		if (memory_error(unit, range, err))
 			return -1;
 	return 0;
 }
@@ -301,42 +293,9 @@ int unit_reg_read(struct vector_unit *unit, const char *name, uint64_t *value)
 	return 0;
 }
 
-static int one_command(struct vector_unit *unit, const struct value *words,
-		       struct inval_report *report, struct err *err)
-{
-	struct native_command command = { 0 };
-	struct inval_report removed;
-	size_t n = 0;
-
-	for (const struct value *word = words->first; word; word = word->next)
-		if (n == sizeof command.words / sizeof command.words[0] ||
-		    !text_number(word->text, &command.words[n++]))
-			return err_set(err, ERR_CONFIG, "cmd: expected up to 4 words");
-	if (unit->model->execute(unit->iommu, ++unit->event, &command, &removed, err))
-		return -1;
-	report->removed += removed.removed;
-	report->agreed += removed.agreed;
-	report->pointers += removed.pointers;
-	report->stale += removed.stale;
-	report->configs += removed.configs;
-	return 0;
-}
-
-int unit_command(struct vector_unit *unit, const struct value *cmd, struct inval_report *report,
-		 struct err *err)
-{
-	*report = (struct inval_report){ 0 };
-	if (!cmd->first || cmd->first->kind != VALUE_LIST)
-		return one_command(unit, cmd, report, err);
-	for (const struct value *command = cmd->first; command; command = command->next)
-		if (one_command(unit, command, report, err))
-			return -1;
-	return 0;
-}
-
 /* ---- requests --------------------------------------------------------------------------- */
 
-static int device_of(struct vector_unit *unit, uint32_t sid, uint32_t *handle, struct err *err)
+int unit_device(struct vector_unit *unit, uint32_t sid, uint32_t *handle, struct err *err)
 {
 	struct unit_device *devices;
 
@@ -380,9 +339,12 @@ static int request_of(struct vector_unit *unit, const struct value *map,
 	};
 	if (value_number(map, "exec", 0))
 		request->access |= ACCESS_EXECUTE;
-	if (value_number(map, "no_write", 0))
-		return err_set(err, ERR_INPUT, "requests of models have no no_write yet");
-	return device_of(unit, (uint32_t)value_number(map, "sid", 0), &request->device, err);
+	if (request->type == DMA_TRANSLATION_REQUEST && value_member(map, "no_write"))
+		request->access =
+			ACCESS_READ | (value_number(map, "no_write", 0) ? 0 : ACCESS_WRITE);
+	else if (value_number(map, "no_write", 0))
+		return err_set(err, ERR_INPUT, "no_write: of translation requests only");
+	return unit_device(unit, (uint32_t)value_number(map, "sid", 0), &request->device, err);
 }
 
 static void translate(struct vector_unit *unit, struct unit_answer *answer)
@@ -397,6 +359,9 @@ static void translate(struct vector_unit *unit, struct unit_answer *answer)
 	if (answer->logged && vectors->fault_record)
 		answer->record_words = vectors->fault_record(unit->iommu, answer->record);
 	unit->answer = NULL;
+	if (answer->request.type == DMA_TRANSLATION_REQUEST &&
+	    answer->result.outcome == OUTCOME_OK && answer->result.perm)
+		unit_note_atc(unit, answer->request.iova);
 }
 
 int unit_request(struct vector_unit *unit, const struct value *request, bool watch,
@@ -412,7 +377,7 @@ int unit_request(struct vector_unit *unit, const struct value *request, bool wat
 	translate(unit, answer);
 	failed = watch && image_take(unit->memory, &after, err);
 	if (!failed)
-		image_compare(&before, &after, answer->changes, ANSWER_CHANGES_MAX,
+		image_compare(&before, &after, unit->iommu, answer->changes, ANSWER_CHANGES_MAX,
 			      &answer->n_changes);
 	image_free(&before);
 	image_free(&after);

@@ -85,24 +85,28 @@ static int free_table(struct vector_unit *unit, const struct value *what)
 	return 0;
 }
 
-/* What detectors must have reported by now: of its details only the kind is compared. */
-static void compare_report(struct vector_unit *unit, const struct value *report,
-			   struct comparison *comparison)
-{
-	const struct value *kind = value_member(report, "kind");
-
-	vector_compared(comparison, "report", kind, kind ? kind->text : "a kind", "no such report",
-			kind && (unit->reports & unit_report_of(kind->text)));
-}
-
-static int command(struct vector_unit *unit, const struct value *action,
+static int command(struct vector_unit *unit, const struct value *step, const struct value *action,
 		   struct comparison *comparison, struct inval_report *removed, struct err *err)
 {
+	const struct value *tail = value_member(step, "tail");
+
 	comparison->command = "done";
-	if (!unit_command(unit, action, removed, err))
+	if (tail)
+		return unit_queue_commands(unit, action, value_number(step, "tail", 0), err);
+	if (!unit_command(unit, action, value_text(step, "stag"), removed, err))
 		return 0;
 	comparison->command = "refused";
+	comparison->refused = true;
 	return err->code == ERR_INPUT ? 0 : -1;
+}
+
+static int model_act(struct vector_unit *unit, const struct value *action,
+		     struct comparison *comparison, struct err *err)
+{
+	if (unit_act(unit, action, err))
+		return -1;
+	comparison->command = unit->acted;
+	return 0;
 }
 
 int vector_act(struct vector_unit *unit, const struct value *step, struct comparison *comparison,
@@ -113,6 +117,7 @@ int vector_act(struct vector_unit *unit, const struct value *step, struct compar
 	comparison->unit = unit;
 	comparison->answer = NULL;
 	comparison->command = NULL;
+	comparison->refused = comparison->encoded = false;
 	if (!action)
 		return 0;
 	if (!strcmp(action->key, "request")) {
@@ -126,14 +131,20 @@ int vector_act(struct vector_unit *unit, const struct value *step, struct compar
 	if (!strcmp(action->key, "reg"))
 		return unit_reg_write(unit, action, err);
 	if (!strcmp(action->key, "cmd"))
-		return command(unit, action, comparison, removed, err);
+		return command(unit, step, action, comparison, removed, err);
+	if (!strcmp(action->key, "cmd_fix"))
+		return unit_fix_command(unit, action, err);
 	if (!strcmp(action->key, "free_table"))
 		return free_table(unit, action);
+	if (!strcmp(action->key, "encode")) {
+		comparison->encoded = true;
+		return unit_encode(unit, action->text, err);
+	}
 	if (!strcmp(action->key, "report")) {
-		compare_report(unit, action, comparison);
+		vector_compare_report(comparison, action);
 		return 0;
 	}
-	return err_set(err, ERR_CONFIG, "the model takes no '%s'", action->key);
+	return model_act(unit, action, comparison, err);
 }
 
 /* ---- a vector --------------------------------------------------------------------------- */
@@ -198,7 +209,7 @@ static int run_steps(struct execution *execution, struct vector_unit *unit,
 		failed = vector_act(unit, step, comparison, &execution->answer, &execution->removed,
 				    err);
 		/* A vector that expects a refusal says so. */
-		if (comparison->command && !strcmp(comparison->command, "refused"))
+		if (comparison->refused)
 			failed |= !value_member(expect, "answer");
 		/* What follows rests on this step. */
 		if (failed)
@@ -206,6 +217,23 @@ static int run_steps(struct execution *execution, struct vector_unit *unit,
 		if (expect)
 			vector_compare(comparison, expect);
 	}
+	return 0;
+}
+
+/* What caches now hold must answer the same. */
+static int ask_again(struct execution *execution, struct vector_unit *unit,
+		     struct comparison *comparison, struct err *err)
+{
+	const struct value *request = value_member(execution->vector, "request");
+	const struct dma_result *first = &execution->answer.result;
+	struct unit_answer again;
+
+	if (unit_request(unit, request, false, &again, err))
+		return not_done(comparison, "request", request, err);
+	vector_compared(comparison, "asked again", NULL, "the same", "something else",
+			again.result.outcome == first->outcome && again.result.pa == first->pa &&
+				again.result.fault == first->fault &&
+				again.result.sees == first->sees);
 	return 0;
 }
 
@@ -220,7 +248,7 @@ static int run_single(struct execution *execution, struct vector_unit *unit,
 	comparison->answer = &execution->answer;
 	if (value_member(vector, "expect"))
 		vector_compare(comparison, value_member(vector, "expect"));
-	return 0;
+	return ask_again(execution, unit, comparison, err);
 }
 
 static int run_in(struct execution *execution, struct comparison *comparison, struct err *err)
@@ -230,15 +258,12 @@ static int run_in(struct execution *execution, struct comparison *comparison, st
 	struct vector_unit *unit;
 	int answer;
 
-	if (failures) {
-		vector_compared(comparison, "memory_errors", failures, "done",
-				"memory has no failing ranges but those above ram_limit", false);
-		return 0;
-	}
 	if (unit_create(execution->run->model, config, value_member(vector, "opts"), &unit, err))
 		return not_done(comparison, "config", config, err);
 	if (unit_store(unit, value_member(vector, "memory"), err))
 		answer = not_done(comparison, "memory", value_member(vector, "memory"), err);
+	else if (unit_memory_errors(unit, failures, err))
+		answer = not_done(comparison, "memory_errors", failures, err);
 	else if (unit_start(unit, config, err))
 		answer = not_done(comparison, "config", config, err);
 	else if (value_member(vector, "steps"))

@@ -60,7 +60,9 @@ int vectors_run(struct vector_run *run, struct err *err);
 struct comparison {
 	struct vector_unit *unit;
 	const struct unit_answer *answer; /* NULL: the step is no request */
-	const char *command;		  /* "done" or "refused", NULL: the step is no command */
+	const char *command;		  /* what came of it: "done", "refused"; NULL: no command */
+	bool refused;			  /* by the hardware's rules */
+	bool encoded;			  /* unit->encoded is what came of it */
 	struct vector_counts *count;
 	void *ctx;
 	/* `at` is the expected value, NULL where none is written down. */
@@ -72,12 +74,16 @@ void vector_compare(struct comparison *comparison, const struct value *expect);
 /* Notes that a field was compared, and reports it where it differs. */
 void vector_compared(struct comparison *comparison, const char *field, const struct value *at,
 		     const char *expected, const char *found, bool same);
+/* Every detail of {kind, iova, ...} with what was reported; vector_report.c. */
+void vector_compare_report(struct comparison *comparison, const struct value *report);
+/* enum dma_outcome, or that there is no outcome yet. */
+int vector_result(const struct dma_result *result);
 /* Words for values: "ok", "rw", "ur". */
 const char *vector_word(const char *field, int value);
 
 /*
- * What one step does (memory, reg, cmd, request, free_table, report); comparing what it expects
- * comes after. -1: it could not be done, *err says why. A command that hardware refuses is done:
+ * What one step does (memory, reg, cmd, request, ..., report); comparing what it expects comes
+ * after. -1: it could not be done, *err says why. A command that hardware refuses is done:
  * comparison->command says so, and *err why. *answer is set by a request, *removed by a command.
  */
 int vector_act(struct vector_unit *unit, const struct value *step, struct comparison *comparison,

@@ -1,9 +1,11 @@
 /* Expected fields against what a unit answered; the contract is in vectors.h. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "analysis/vector_schema.h"
+#include "analysis/vector_values.h"
 #include "analysis/vectors.h"
 
 enum { FOUND_MAX = 160 };
@@ -44,7 +46,7 @@ static void compare_number(struct comparison *comparison, const char *field, con
 	snprintf(text, sizeof text, "0x%" PRIx64, found);
 	/* "none" agrees with there being none. */
 	vector_compared(comparison, field, at, at->text, any ? text : "none",
-			number ? any && expected == found : !any);
+			number ? any && expected == found : !any && !strcmp(at->text, "none"));
 }
 
 static void compare_word(struct comparison *comparison, const char *field, const struct value *at,
@@ -61,9 +63,9 @@ static void compare_word(struct comparison *comparison, const char *field, const
 
 /* ---- what came of a request ------------------------------------------------------------- */
 
-static bool stopped(const struct dma_result *result)
+int vector_result(const struct dma_result *result)
 {
-	return result->outcome == OUTCOME_FAULT || result->outcome == OUTCOME_BLOCKED;
+	return result->sees == SEES_NOTHING ? RESULT_STALLED : result->outcome;
 }
 
 static const char *fault_name(const struct comparison *comparison)
@@ -74,6 +76,18 @@ static const char *fault_name(const struct comparison *comparison)
 	if (result->outcome == OUTCOME_FAULT)
 		name = comparison->unit->model->fault_name(result->fault);
 	return name ? name : "none";
+}
+
+/* The name of what software is told; "none", "lost" and "pending": what became of the record. */
+static const char *event_name(const struct comparison *comparison)
+{
+	const struct unit_answer *answer = comparison->answer;
+
+	if (answer->lost)
+		return "lost";
+	if (answer->told)
+		return fault_name(comparison);
+	return answer->result.sees == SEES_NOTHING ? "pending" : "none";
 }
 
 /* One of several answers that are all right: an address, "bypass", or the name of a fault. */
@@ -103,9 +117,8 @@ static bool result_fits(const struct comparison *comparison, const struct value 
 		return result->outcome == OUTCOME_OK &&
 		       result->pa == comparison->answer->request.iova;
 	case RESULT_TERMINATED:
-		return stopped(result);
-	case RESULT_STALLED:
-		return false; /* no outcome of a model yet */
+		return vector_result(result) == OUTCOME_FAULT ||
+		       vector_result(result) == OUTCOME_BLOCKED;
 	case RESULT_ANY_OF:
 		for (const struct value *option = options ? options->first : NULL; option;
 		     option = option->next)
@@ -113,7 +126,7 @@ static bool result_fits(const struct comparison *comparison, const struct value 
 				return true;
 		return false;
 	default:
-		return result->outcome == expected;
+		return vector_result(result) == expected;
 	}
 }
 
@@ -127,7 +140,7 @@ static void compare_result(struct comparison *comparison, const struct value *ex
 	    expected == WORD_ANY)
 		return;
 	vector_compared(comparison, "result", at, at->text,
-			vector_word("result", answer->result.outcome),
+			vector_word("result", vector_result(&answer->result)),
 			result_fits(comparison, expect, expected));
 	/* Not forcing snoops goes without saying. */
 	if (expected == OUTCOME_OK && !value_member(expect, "snoop"))
@@ -219,6 +232,39 @@ static void compare_memory(struct comparison *comparison, const char *field,
 	}
 }
 
+/* One value that only the model can tell. */
+static void compare_told_value(struct comparison *comparison, const char *field,
+			       const struct value *at, const struct told *told)
+{
+	const struct field_row *row = field_find(expect_fields, field);
+	bool yes = !strcmp(at->text, "true"), no = !strcmp(at->text, "false");
+
+	if (told->text && !told->none)
+		vector_compared(comparison, field, at, at->text, told->text,
+				!strcmp(at->text, told->text));
+	else if (!told->none && row && row->kind == HOLDS_WORD)
+		compare_word(comparison, field, at, told->value != 0);
+	else if (!told->none && (yes || no))
+		vector_compared(comparison, field, at, at->text, told->value ? "true" : "false",
+				yes == (told->value != 0));
+	else
+		compare_number(comparison, field, at, !told->none, told->value);
+}
+
+/* "CMDQ_CONS.RD": part of a register, which the model tells. */
+static bool compare_register_field(struct comparison *comparison, const struct value *reg)
+{
+	const struct iommu_vectors *vectors = comparison->unit->model->vectors;
+	struct told told = { 0 };
+	char path[FOUND_MAX];
+
+	snprintf(path, sizeof path, "registers.%.100s", reg->key);
+	if (!vectors->field || !vectors->field(comparison->unit->iommu, path, NULL, 0, &told))
+		return false;
+	compare_told_value(comparison, "registers", reg, &told);
+	return true;
+}
+
 static void compare_registers(struct comparison *comparison, const struct value *expect,
 			      const struct value *map)
 {
@@ -229,6 +275,9 @@ static void compare_registers(struct comparison *comparison, const struct value 
 		bool told = !unit_reg_read(comparison->unit, reg->key, &found);
 		char text[FOUND_MAX];
 
+		if (!told && compare_register_field(comparison, reg))
+			continue;
+
 		snprintf(text, sizeof text, told ? "%.60s 0x%" PRIx64 : "%.60s: no such register",
 			 reg->key, found);
 		vector_compared(comparison, "registers", reg, reg->text, text,
@@ -237,28 +286,110 @@ static void compare_registers(struct comparison *comparison, const struct value 
 	}
 }
 
-/* Whatever only the model can tell: each value under its dotted name. */
-static void compare_told(struct comparison *comparison, const char *field, const char *path,
-			 const struct value *at)
+/* What follows from the answer, whatever the model: rights of a translation completion. */
+static bool tell_ats(const struct comparison *comparison, const char *path, struct told *told)
+{
+	static const struct {
+		const char *name;
+		unsigned perm;
+	} rights[] = { { "ats.r", TLB_READ }, { "ats.w", TLB_WRITE }, { "ats.x", TLB_EXECUTE } };
+
+	for (size_t i = 0; comparison->answer && i < sizeof rights / sizeof rights[0]; i++)
+		if (!strcmp(path, rights[i].name)) {
+			told->value = (comparison->answer->result.perm & rights[i].perm) != 0;
+			return true;
+		}
+	return false;
+}
+
+/* A stall tag has no value that a file could know: the expectation names it, or says "none". */
+static void compare_stag(struct comparison *comparison, const struct value *at,
+			 const struct told *told)
+{
+	bool none = !strcmp(at->text, "none");
+	char text[32] = "none";
+
+	if (!told->none)
+		snprintf(text, sizeof text, "0x%" PRIx64, told->value);
+	vector_compared(comparison, "stag", at, at->text, text, none == told->none);
+	if (!told->none && !none)
+		unit_note_stag(comparison->unit, at->text, told->value);
+}
+
+/* An entry that is gone has to have been there. */
+static bool gone_without_having_been(const struct comparison *comparison, const char *path,
+				     const struct value *at)
+{
+	uint64_t iova;
+
+	return !strncmp(path, "atc.absent.", 11) &&
+	       !(text_number(at->text, &iova) && unit_atc_noted(comparison->unit, iova));
+}
+
+static void compare_told_leaf(struct comparison *comparison, const char *field,
+			      const struct value *at, const struct named_value *leaf,
+			      const struct flat_values *beside)
 {
 	const struct iommu_vectors *vectors = comparison->unit->model->vectors;
-	char name[FOUND_MAX];
-	uint64_t found;
-	unsigned index = 0;
+	struct told told = { 0 };
+	char path[VALUE_NAME_MAX + 32];
 
+	snprintf(path, sizeof path, "%s%s%s", field, *leaf->name ? "." : "", leaf->name);
+	if (gone_without_having_been(comparison, path, at) ||
+	    (!tell_ats(comparison, path, &told) &&
+	     !(vectors->field &&
+	       vectors->field(comparison->unit->iommu, path, beside->values, beside->n, &told))))
+		vector_compared(comparison, field, at, at->text, not_told, false);
+	else if (!strcmp(field, "stag"))
+		compare_stag(comparison, at, &told);
+	else
+		compare_told_value(comparison, field, at, &told);
+}
+
+/* Leaves in the order in which values_flatten() has them. */
+static void compare_told_leaves(struct comparison *comparison, const char *field,
+				const struct value *at, const struct flat_values *flat, size_t *i)
+{
 	if (at->kind == VALUE_TEXT) {
-		if (vectors->field && vectors->field(comparison->unit->iommu, path, &found))
-			compare_number(comparison, field, at, true, found);
-		else
-			vector_compared(comparison, field, at, at->text, not_told, false);
+		compare_told_leaf(comparison, field, at, &flat->values[(*i)++], flat);
 		return;
 	}
-	for (const struct value *member = at->first; member; member = member->next, index++) {
-		if (member->key)
-			snprintf(name, sizeof name, "%.100s.%.50s", path, member->key);
-		else
-			snprintf(name, sizeof name, "%.100s.%u", path, index);
-		compare_told(comparison, field, name, member);
+	for (const struct value *member = at->first; member; member = member->next)
+		compare_told_leaves(comparison, field, member, flat, i);
+}
+
+/* Whatever only the model can tell: each value under its dotted name. */
+static void compare_told(struct comparison *comparison, const char *field, const struct value *at)
+{
+	struct flat_values *flat = malloc(sizeof *flat);
+	struct named_value alone = { .name = "" };
+	size_t i = 0;
+	struct err err;
+
+	if (!flat || (at->kind != VALUE_TEXT && values_flatten(at, field, flat, &err))) {
+		vector_compared(comparison, field, at, "fewer values", "too many", false);
+	} else if (at->kind == VALUE_TEXT) {
+		flat->n = 0;
+		compare_told_leaf(comparison, field, at, &alone, flat);
+	} else {
+		compare_told_leaves(comparison, field, at, flat, &i);
+	}
+	free(flat);
+}
+
+/* The words of a command that was named in words. */
+static void compare_encoded(struct comparison *comparison, const struct value *at)
+{
+	const struct value *word = at->first;
+
+	for (unsigned i = 0; i < sizeof(struct native_command) / 8; i++) {
+		uint64_t found = comparison->unit->encoded.words[i];
+
+		if (word)
+			compare_number(comparison, "cmd", word, true, found);
+		else if (found)
+			vector_compared(comparison, "cmd", at, "no further word", "one", false);
+		word = word ? word->next : NULL;
 	}
 }
 
@@ -287,8 +418,8 @@ static bool compare_answer(struct comparison *comparison, const struct value *ex
 		compare_number(comparison, field, at, result->outcome == OUTCOME_FAULT,
 			       result->fault);
 	else if (!strcmp(field, "fault_name"))
-		vector_compared(comparison, field, at, at->text, fault_name(comparison),
-				!strcmp(at->text, fault_name(comparison)));
+		vector_compared(comparison, field, at, at->text, event_name(comparison),
+				!strcmp(at->text, event_name(comparison)));
 	else if (!strcmp(field, "logged"))
 		compare_word(comparison, field, at, answer->logged);
 	else if (!strcmp(field, "record"))
@@ -322,8 +453,10 @@ static void compare_field(struct comparison *comparison, const struct value *exp
 	else if (comparison->command && !strcmp(field, "answer"))
 		vector_compared(comparison, field, at, at->text, comparison->command,
 				!strcmp(at->text, comparison->command));
+	else if (comparison->encoded && !strcmp(field, "cmd"))
+		compare_encoded(comparison, at);
 	else if (!comparison->answer || !compare_answer(comparison, expect, at))
-		compare_told(comparison, field, field, at);
+		compare_told(comparison, field, at);
 }
 
 void vector_compare(struct comparison *comparison, const struct value *expect)

@@ -57,7 +57,8 @@ static int mutate_number(const struct mutation *mutation, const char *field, str
 	return try_text(mutation, field, at, text);
 }
 
-/* To each word that means something else; "terminated" leaves open what "fault" says. */
+/* To each word that means something else; "terminated" leaves open what "fault" says, and "ok" what
+ * "bypass" does. */
 static int mutate_word(const struct mutation *mutation, const struct field_row *row,
 		       struct value *at)
 {
@@ -68,7 +69,10 @@ static int mutate_word(const struct mutation *mutation, const struct field_row *
 	for (const struct field_word *word = row->words; word->word; word++) {
 		other = word->value;
 		if (other == now || other == WORD_ANY || other == RESULT_TERMINATED ||
-		    (other == RESULT_BYPASS && now == OUTCOME_OK) || other == RESULT_ANY_OF ||
+		    (other == RESULT_BYPASS && now == OUTCOME_OK) ||
+		    (now == RESULT_BYPASS && other == OUTCOME_OK) || other == RESULT_ANY_OF ||
+		    (now == RESULT_ANY_OF && /* the options say which of these */
+		     (other == OUTCOME_OK || other == OUTCOME_FAULT || other == RESULT_BYPASS)) ||
 		    (now == RESULT_TERMINATED &&
 		     (other == OUTCOME_FAULT || other == OUTCOME_BLOCKED)))
 			continue;
@@ -93,6 +97,9 @@ static int mutate_leaf(const struct mutation *mutation, const struct field_row *
 
 	if (row->kind == HOLDS_WORD)
 		return mutate_word(mutation, row, at);
+	/* A name for the tag says that there is one. */
+	if (!strcmp(row->name, "stag"))
+		return try_text(mutation, row->name, at, strcmp(at->text, "none") ? "none" : "T");
 	/* A limit is an inequality: nothing but one that is too small can be noticed. */
 	if (!strcmp(row->name, "page_size_max"))
 		return try_text(mutation, row->name, at, "0x1");
@@ -153,6 +160,22 @@ static int mutate_expect(const struct mutation *mutation, struct value *expect)
 	return 0;
 }
 
+static int mutate_report(const struct mutation *mutation, struct value *report)
+{
+	uint64_t number;
+
+	for (struct value *at = report->first; at; at = at->next) {
+		int answer = at->kind != VALUE_TEXT ? 0
+			     : text_number(at->text, &number)
+				     ? mutate_number(mutation, "report", at, number, UINT64_MAX)
+				     : mutate_text(mutation, "report", at);
+
+		if (answer)
+			return -1;
+	}
+	return 0;
+}
+
 int vector_mutate(struct vector_run *run, struct value *vector, struct err *err)
 {
 	struct mutation mutation = { .run = run, .vector = vector, .err = err };
@@ -162,10 +185,9 @@ int vector_mutate(struct vector_run *run, struct value *vector, struct err *err)
 		return mutate_expect(&mutation, value_member(vector, "expect"));
 	for (struct value *step = steps->first; step; step = step->next) {
 		struct value *report = value_member(step, "report");
-		struct value *kind = report ? value_member(report, "kind") : NULL;
 
 		mutation.step++;
-		if (kind && mutate_text(&mutation, "report", kind))
+		if (report && mutate_report(&mutation, report))
 			return -1;
 		if (mutate_expect(&mutation, value_member(step, "expect")))
 			return -1;

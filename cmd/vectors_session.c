@@ -87,7 +87,7 @@ static void answer_request(struct session *session, const struct unit_answer *an
 	const char *name;
 
 	json_object(json, "result");
-	json_text(json, "result", vector_word("result", result->outcome));
+	json_text(json, "result", vector_word("result", vector_result(result)));
 	if (result->outcome == OUTCOME_OK) {
 		json_hex(json, "pa", result->pa);
 		json_hex(json, "page_size", 1ull << result->page_lg2);
@@ -111,6 +111,17 @@ static void answer_request(struct session *session, const struct unit_answer *an
 	json_bool(json, "cached", result->cached);
 	json_bool(json, "stale", answer->stale || answer->stale_config);
 	json_end(json);
+}
+
+static void answer_encoded(struct session *session)
+{
+	const struct native_command *command = &session->unit->encoded;
+
+	json_array(&session->json, "result");
+	for (size_t i = 0; i < sizeof command->words / sizeof command->words[0]; i++)
+		if (i < 2 || command->words[i])
+			json_hex(&session->json, NULL, command->words[i]);
+	json_end(&session->json);
 }
 
 static void answer_removed(struct session *session, const struct comparison *comparison,
@@ -214,6 +225,10 @@ static int step(struct session *session, const struct value *message, struct err
 	begin_answer(session, message);
 	if (comparison.answer)
 		answer_request(session, &answer);
+	else if (comparison.encoded)
+		answer_encoded(session);
+	else if (comparison.command && strcmp(step_action(message)->key, "cmd") != 0)
+		json_text(&session->json, "result", comparison.command);
 	else if (comparison.command)
 		answer_removed(session, &comparison, &removed);
 	else

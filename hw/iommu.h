@@ -218,17 +218,35 @@ struct named_value {
 	bool number; /* text is a number, and value holds it */
 };
 
-enum { FAULT_RECORD_WORDS = 8 };
+enum { FAULT_RECORD_WORDS = 8, VECTOR_ANSWER_MAX = 64 };
+
+/* What a model tells of itself: a number, a text, or that there is none ("none" in a file). */
+struct told {
+	const char *text; /* NULL: value says it; lives until the next call */
+	uint64_t value;
+	bool none;
+};
+
+/* A command queue in memory, as its registers say now. */
+struct command_queue {
+	pa_t base;
+	uint64_t entries; /* a power of two; wrap bits of `tail` above the index are ignored */
+	unsigned entry_bytes;
+	uint64_t tail_offset; /* of the register that software writes to submit */
+	unsigned tail_size;
+};
 
 /*
  * What test vectors (docs/vectors.md) need of a model beyond struct iommu_model. Only
- * configure_from and start_from must be there.
+ * configure_from and start_from must be there; what is NULL no vector can ask for.
  */
 struct iommu_vectors {
 	/* Sets in *config, which holds the defaults, what these registers and limits stand for;
 	 * -1: an unknown name, or a unit that the model cannot be. */
 	int (*configure_from)(void *config, const struct named_value *values, size_t n,
 			      struct err *err);
+	/* The same for one of `opts` that is no setting ("BBML"). */
+	int (*option)(void *config, const struct named_value *option, struct err *err);
 	/* After create(): the register writes that bring the unit to this state, translation on. */
 	int (*start_from)(struct iommu *iommu, const struct named_value *values, size_t n,
 			  struct err *err);
@@ -237,8 +255,27 @@ struct iommu_vectors {
 			      unsigned *size);
 	/* The newest fault or event record as it stands; answers its words, 0: none. */
 	unsigned (*fault_record)(const struct iommu *iommu, uint64_t words[FAULT_RECORD_WORDS]);
-	/* Further fields of what a request met ("asid", "queue.prod"); false: not told. */
-	bool (*field)(const struct iommu *iommu, const char *name, uint64_t *value);
+	/* The word is part of a queue that hardware writes: no table word that it changed. */
+	bool (*in_queue)(const struct iommu *iommu, pa_t pa);
+	void (*command_queue)(const struct iommu *iommu, struct command_queue *queue);
+	/* Puts the tag of a stalled transaction into a command. */
+	void (*put_stag)(struct native_command *command, uint64_t stag);
+	/* The words of a command named in words: "CFGI_STE sid=0x10 leaf=1". */
+	int (*encode)(const struct iommu *iommu, const char *text, struct native_command *command,
+		      struct err *err);
+	/*
+	 * What devices and drivers do beside: "page_request", "atc_fill", "map". `values` are all
+	 * that the step says; answer: what came of it, in words. -1: no such action, or not so.
+	 */
+	int (*act)(struct iommu *iommu, const char *action, const struct named_value *values,
+		   size_t n, char answer[VECTOR_ANSWER_MAX], struct err *err);
+	/*
+	 * Further fields of what a request met or of the unit's state: "asid", "queue.prod".
+	 * `beside` are all values expected in the same map ("name" is EVENTQ, "prod" 4): some say
+	 * what is meant. False: not told.
+	 */
+	bool (*field)(const struct iommu *iommu, const char *name, const struct named_value *beside,
+		      size_t n, struct told *told);
 };
 
 enum domain_tag { DOMAIN_TAG_DID, DOMAIN_TAG_ASID, DOMAIN_TAG_VMID };
@@ -347,6 +384,23 @@ struct iommu {
 	bool interrupt; /* raised since the clock last looked; it clears this */
 	bool refused;	/* a result was not OUTCOME_OK since the replay last cleared this */
 };
+
+/* For a model without registers, fault queue, caches or counters (yet). */
+bool iommu_no_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
+			unsigned size);
+bool iommu_no_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t *value);
+void iommu_no_fault_queue(struct iommu *iommu, uint64_t event);
+void iommu_no_marks(struct iommu *iommu, uint64_t event, const struct table_change *changes,
+		    uint32_t n);
+void iommu_no_encode(const struct iommu *iommu, const struct invalidation *what,
+		     struct native_command *command);
+bool iommu_no_decode(const struct iommu *iommu, const struct native_command *command,
+		     struct invalidation *what);
+int iommu_no_execute(struct iommu *iommu, uint64_t event, const struct native_command *command,
+		     struct inval_report *report, struct err *err);
+const char *iommu_no_counter(const struct iommu *iommu, unsigned index, uint64_t *value);
+void iommu_no_copies(const struct iommu *iommu,
+		     void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx);
 
 /* NULL-terminated. Adding a model: one line in models.c, one folder under hw/. */
 extern const struct iommu_model *const iommu_models[];

@@ -149,6 +149,7 @@ static unsigned view_frames(const struct entry_view *view)
 static int link_entry(struct tables *tables, struct frame *parent, unsigned entry, unsigned depth)
 {
 	struct entry_view view = view_entry(parent, entry);
+	bool configuration = parent->node.role->configuration;
 
 	if (view.kind != ENTRY_TABLE || depth > MAX_DEPTH)
 		return 0;
@@ -163,12 +164,13 @@ static int link_entry(struct tables *tables, struct frame *parent, unsigned entr
 		child = memory_make(tables->memory, pa);
 		if (!child)
 			return -1;
-		leave_role(tables, child, view.role, view.level);
+		if (child != parent) /* one that points to itself stays what it is */
+			leave_role(tables, child, view.role, view.level);
 		tables->shape++;
 		if (add_link(&child->node, link))
 			return -1;
 		/* What a device entry points to is the root of an address space. */
-		if (parent->node.role->configuration && !view.role->configuration)
+		if (configuration && !view.role->configuration)
 			pin(tables, child);
 		if (take_role(tables, child, view.role, view.level,
 			      i & (unsigned)low_mask(view.role->frames_lg2), depth))
@@ -508,10 +510,17 @@ struct frame *tables_root_part(struct tables *tables, pa_t pa, const struct tabl
 			       unsigned level, unsigned part, uint32_t space)
 {
 	struct frame *frame = memory_make(tables->memory, pa);
+	bool was_pinned;
+	int failed;
 
-	if (frame)
-		leave_role(tables, frame, role, level);
-	if (!frame || take_role(tables, frame, role, level, part, 0))
+	if (!frame)
+		return NULL;
+	leave_role(tables, frame, role, level);
+	was_pinned = frame->node.pinned;
+	frame->node.pinned = true; /* tables below that point back to it leave it its role */
+	failed = take_role(tables, frame, role, level, part, 0);
+	frame->node.pinned = was_pinned;
+	if (failed)
 		return NULL;
 	if (!frame->node.space)
 		frame->node.space = space;

@@ -348,34 +348,31 @@ const struct iommu_model smmuv3_model = {
 	.name = "smmuv3",
 	.spec = "Arm System Memory Management Unit Architecture Specification version 3, IHI 0070, "
 		"Non-secure programming interface",
-	.omits =
-		"Secure and Realm states, MPAM, DPT, ECMDQ, VMS, permission indirection: not "
-		"modelled\n"
-		"AArch32 tables and big-endian structures: illegal (IDR0.TTF, TTENDIAN)\n"
-		"LPA2 (CD.DS, STE.S2DS): 52 bits exist with the 64 KiB granule alone\n"
-		"memory attributes: only Device or Normal at stage 2, for S2PTW; whether tables "
-		"are "
-		"snooped is IDR0.COHACC's alone to say; queues always are\n"
-		"TBU micro TLBs and the IPA cache: one main TLB, walk caches by stage and level\n"
-		"walk-cache pointers of a nested stage 1 hold IPAs: every use goes through stage "
-		"2\n"
-		"STE.CONT, speculative fills, prefetch commands: allowed, never done here\n"
-		"split-stage ATS (EATS 2): requests are refused as with EATS 0\n"
-		"ATS in a replay: requests of a device with ats=yes are untranslated unless "
-		"marked\n"
-		"a replay's domains are of one stage; nested translation is reached by register "
-		"and "
-		"table writes alone\n"
-		"an invalidation without IDR3.RIL is one command: more than a page is the whole "
-		"ASID\n"
-		"what becomes of a stalled transaction is counted, not reported with its DMA\n"
-		"broadcast TLB maintenance (BTM): none arrives\n"
-		"a page that holds both page tables and configuration: the configuration is "
-		"compared "
-		"on every use, tables below it are not followed\n"
-		"dirty state that hardware sets under one configuration marks no copies made under "
-		"another one that shares the tables and does not update\n"
-		"walk latency: a walk happens at one instant\n",
+	.omits = "Secure and Realm states, MPAM, DPT, ECMDQ, VMS, permission indirection: not "
+		 "modelled\n"
+		 "AArch32 tables and big-endian structures: illegal (IDR0.TTF, TTENDIAN)\n"
+		 "LPA2 (CD.DS, STE.S2DS): 52 bits exist with the 64 KiB granule alone\n"
+		 "memory attributes: only Device or Normal at stage 2, for S2PTW; whether tables "
+		 "are "
+		 "snooped is IDR0.COHACC's alone to say; queues always are\n"
+		 "TBU micro TLBs and the IPA cache: one main TLB, walk caches by stage and level\n"
+		 "walk-cache pointers of a nested stage 1 hold IPAs: every use goes through stage "
+		 "2\n"
+		 "STE.CONT, speculative fills, prefetch commands: allowed, never done here\n"
+		 "split-stage ATS (EATS 2): requests are refused as with EATS 0\n"
+		 "ATS in a replay: requests of a device with ats=yes are untranslated unless "
+		 "marked\n"
+		 "a replay's domains are of one stage; nested translation is reached by register "
+		 "and "
+		 "table writes alone\n"
+		 "an invalidation without IDR3.RIL is one command: more than a page is the whole "
+		 "ASID\n"
+		 "what becomes of a stalled transaction is counted, not reported with its DMA\n"
+		 "broadcast TLB maintenance (BTM): none arrives\n"
+		 "a page that holds both page tables and configuration: the configuration is "
+		 "compared "
+		 "on every use, tables below it are not followed\n"
+		 "walk latency: a walk happens at one instant\n",
 	.config_size = sizeof(struct smmuv3_config),
 	.settings = smmuv3_settings,
 	.create = smmu_create,
@@ -407,4 +404,5 @@ const struct iommu_model smmuv3_model = {
 	.structure_name = smmu_structure_name,
 	.counter = smmu_counter,
 	.each_copy = smmu_each_copy,
+	.vectors = &smmuv3_vectors,
 };

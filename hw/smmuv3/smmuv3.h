@@ -17,11 +17,12 @@
 
 extern const struct iommu_model smmuv3_model;
 extern const struct setting smmuv3_settings[];
+extern const struct iommu_vectors smmuv3_vectors;
 
 /* Every field is a setting; the rows in smmuv3_settings.c are their documentation. */
 struct smmuv3_config {
 	uint64_t version, oas, s1p, s2p, hyp, gran4k, gran16k, gran64k, stt, vax;
-	uint64_t asid16, vmid16, sidsize, ssidsize, cohacc, cd2l, st_level;
+	uint64_t asid16, vmid16, sidsize, ssidsize, cohacc, cd2l, st_level, attr_perms_ovr;
 	uint64_t httu, xnx, had, e0pd, ats, ns1ats, pri, pps, ril, bbml;
 	uint64_t stall_model, term_model, stall_max, cmdqs, eventqs, priqs;
 	uint64_t e2h, recinvsid, rec_cfg_ats, atschk, vmw, gbpa_abort;
@@ -29,7 +30,7 @@ struct smmuv3_config {
 	uint64_t walk_entries, walk_ways, walk_replacement, config_entries, atc_entries;
 	uint64_t multi_hit, contiguous, cache_illegal, over_invalidation, merge;
 	uint64_t full_queue, event_class, retry_bytes;
-	uint64_t stage, granule, eventq_log2;
+	uint64_t stage, granule, eventq_log2, priq_log2;
 };
 
 enum { SMMUV3_CONFLICT, SMMUV3_OLDEST, SMMUV3_NEWEST, SMMUV3_LARGEST };

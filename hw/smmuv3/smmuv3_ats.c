@@ -102,9 +102,14 @@ void smmu_atc_invalidate(struct smmu *smmu, const struct native_command *command
 				   .last = size >= ATC_ALL ? low_mask(KEY_BITS)
 							   : smmu_key(last, bit(last, 55)) };
 
-	for (uint32_t i = 0; i < smmu->n_devices; i++)
-		if (smmu->devices[i].sid == low >> 32 && smmu->devices[i].atc)
+	for (uint32_t i = 0; i < smmu->n_devices; i++) {
+		if (smmu->devices[i].sid != low >> 32)
+			continue;
+		if (smmu->devices[i].gone)
+			smmu->atc_timed_out = true; /* nothing is known of its cache */
+		else if (smmu->devices[i].atc)
 			tlb_visit(smmu->devices[i].atc, &scope, remove_any, report);
+	}
 }
 
 static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)

@@ -113,14 +113,14 @@ void smmu_config_mark(struct smmu *smmu, const struct table_change *change)
 		struct smmu_stream *stream = &smmu->streams[i];
 		struct smmu_context *context = &smmu->contexts[i];
 
-		if (stream->valid && touches(stream->watched, change)) {
+		if (stream->valid && touches(stream->watched, change) && MARK(MARK_SMMU_STE)) {
 			stream->check = true;
 			stream->changed = smmu->iommu.event;
 			for (uint64_t j = 0; j < smmu->config.config_entries; j++)
 				if (smmu->contexts[j].valid && smmu->contexts[j].sid == stream->sid)
 					doubt(smmu, &smmu->contexts[j]);
 		}
-		if (context->valid && touches(context->watched, change))
+		if (context->valid && touches(context->watched, change) && MARK(MARK_SMMU_CD))
 			doubt(smmu, context);
 	}
 }
@@ -128,7 +128,7 @@ void smmu_config_mark(struct smmu *smmu, const struct table_change *change)
 /* Registers that every configuration depends on were written: STRTAB_BASE, CR2. */
 void smmu_config_mark_all(struct smmu *smmu)
 {
-	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
+	for (uint64_t i = 0; i < smmu->config.config_entries && MARK(MARK_SMMU_REGISTERS); i++) {
 		smmu->streams[i].check |= smmu->streams[i].valid;
 		if (smmu->contexts[i].valid)
 			doubt(smmu, &smmu->contexts[i]);
@@ -232,6 +232,24 @@ static struct smmu_context *cached_context(struct smmu *smmu, const struct dma_r
 	return NULL;
 }
 
+/* 4 KiB granule, single stage, at least three levels: the loop walks by itself. */
+static void set_quick(struct smmu_context *context)
+{
+	const struct smmu_half *half = context->stage2 ? &context->ste.s2 : &context->half[0];
+	struct smmu_quick *quick = &context->quick;
+
+	*quick = (struct smmu_quick){ 0 };
+	if (!context->plain_when_clear || half->granule_lg2 != 12 || half->top < 2)
+		return;
+	quick->usual = true;
+	quick->beyond = ~low_mask(half->output_bits);
+	quick->leaf_care = context->stage1 ? 1ull << ARM_NG : 0; /* global ones are another tag's */
+	quick->leaf_want = quick->leaf_care;
+	quick->leaf = UINT64_MAX;				   /* like no leaf */
+	quick->mark = context->stage1 ? COPY_STAGE1 : COPY_STAGE2; /* level 0 */
+	quick->space = half->space;
+}
+
 static void keep(struct smmu *smmu, struct smmu_context *slot, const struct smmu_context *read,
 		 const struct smmu_stream *stream)
 {
@@ -251,7 +269,8 @@ static void keep(struct smmu *smmu, struct smmu_context *slot, const struct smmu
 	if (slot->unwatched)
 		slot->plain = 0;
 	smmu_use_context(smmu, slot);
-	if (stream->check) { /* R3 */
+	set_quick(slot);
+	if (stream->check && MARK(MARK_SMMU_INHERIT_STE)) { /* R3 */
 		doubt(smmu, slot);
 		slot->changed = stream->changed;
 	}
@@ -302,7 +321,7 @@ struct smmu_context *smmu_context_find(struct smmu *smmu, const struct dma_reque
 	if (request->pasid == NO_PASID)
 		device->context = slot;
 	/* A CD fetched through stage 2 has no doubt of its own only if the walk had none. */
-	if (walker.blamed)
+	if (walker.blamed && MARK(MARK_SMMU_INHERIT_CD))
 		doubt(smmu, slot);
 	if (memory_view_met(smmu->memory->view))
 		settle_behind(smmu, request, slot);

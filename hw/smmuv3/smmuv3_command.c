@@ -3,7 +3,14 @@
 
 #include "hw/smmuv3/smmuv3_private.h"
 
-enum { CERROR_ILL = 1, CERROR_ABT = 2, GERROR_CMDQ = 0, COMMAND_LG2 = 4, NUM_MAX = 31 };
+enum {
+	CERROR_ILL = 1,
+	CERROR_ABT = 2,
+	CERROR_ATC_INV_SYNC = 3,
+	GERROR_CMDQ = 0,
+	COMMAND_LG2 = 4,
+	NUM_MAX = 31
+};
 enum { TG_4K = 1, ATC_ALL = 52 };
 
 /* The whole tag of a domain: VMID of stage 2, or ASID. */
@@ -256,6 +263,10 @@ int smmu_execute(struct iommu *iommu, uint64_t event, const struct native_comman
 		return err_set(err, ERR_INPUT, "command 0x%llx 0x%llx: %s (CERROR_ILL)",
 			       (unsigned long long)command->words[0],
 			       (unsigned long long)command->words[1], wrong);
+	if (bits(command->words[0], 7, 0) == CMD_SYNC && smmu->atc_timed_out)
+		return err_set(
+			err, ERR_INPUT,
+			"CMD_SYNC: an ATC_INV before it was not answered (CERROR_ATC_INV_SYNC)");
 	smmu->count.commands++;
 	run(smmu, command, report);
 	return 0;
@@ -282,7 +293,11 @@ void smmu_run_commands(struct smmu *smmu)
 			return;
 		}
 		if (smmu_execute(&smmu->iommu, smmu->iommu.event, &command, &report, NULL)) {
-			command_error(smmu, CERROR_ILL);
+			command_error(smmu, smmu->atc_timed_out &&
+							    bits(command.words[0], 7, 0) == CMD_SYNC
+						    ? CERROR_ATC_INV_SYNC
+						    : CERROR_ILL);
+			smmu->atc_timed_out = false; /* told once */
 			return;
 		}
 		smmu->cmdq.cons = smmu_queue_next(&smmu->cmdq, smmu->cmdq.cons);

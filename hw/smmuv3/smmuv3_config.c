@@ -172,6 +172,7 @@ static void set_plain(struct smmu_context *context)
 	context->plain = low_mask(half->input_bits) + 1;
 	if (context->ste.privcfg == 3 || context->ste.world == WORLD_EL2)
 		context->shift = PRIVILEGED_SHIFT;
+	context->clean_shift = CLEAN_SHIFT - 1 + (context->shift != 0);
 }
 
 void smmu_context_read(struct smmu *smmu, uint32_t sid, uint32_t ssid, const struct smmu_ste *ste,

@@ -135,11 +135,12 @@ static void mark_user(struct smmu *smmu, const struct smmu_user *user,
 	scope.first = user->whole ? 0 : user->base + change->first;
 	scope.last = user->whole ? low_mask(KEY_BITS)
 				 : user->base + (change->last < most ? change->last : most);
-	tlb_visit(smmu->tlb, &scope, mark_copy, &marking);
+	if (MARK(MARK_SMMU_TRANSLATION))
+		tlb_visit(smmu->tlb, &scope, mark_copy, &marking);
 	for (unsigned level = 0; level < below && level < ARM_LEVELS; level++)
-		if (smmu->walk[user->stage2][level])
+		if (smmu->walk[user->stage2][level] && MARK(MARK_SMMU_POINTER))
 			tlb_visit(smmu->walk[user->stage2][level], &scope, mark_copy, &marking);
-	if (user->stage2)
+	if (user->stage2 && MARK(MARK_SMMU_STAGE2_GENERATION))
 		smmu->vmid_generation[smmu->tags[user->tag].vmid]++;
 	if (user->global_tag && smmu->any_global) {
 		scope.tag = user->global_tag;
@@ -171,12 +172,14 @@ static void mark_nested(struct smmu *smmu, const struct smmu_space *space)
 	struct nested_marking marking = { smmu, space };
 	struct tlb_scope all = { .any_tag = true, .last = UINT64_MAX };
 
-	if (space->several)
+	if (!MARK(MARK_SMMU_NESTED_GENERATION))
+		;
+	else if (space->several)
 		smmu->nested_generation++;
 	else
 		smmu->vmid_generation[space->vmid]++;
 	for (unsigned level = 0; level < ARM_LEVELS; level++)
-		if (smmu->walk[0][level])
+		if (smmu->walk[0][level] && MARK(MARK_SMMU_NESTED_POINTER))
 			tlb_visit(smmu->walk[0][level], &all, mark_nested_pointer, &marking);
 }
 
@@ -209,7 +212,8 @@ void smmu_mark_tag(struct smmu *smmu, uint32_t tag)
 {
 	struct marking marking = { smmu, CHECK_TAG, NO_EVENT };
 
-	visit_tag(smmu, tag, mark_copy, &marking);
+	if (MARK(MARK_SMMU_TAG_COPIES))
+		visit_tag(smmu, tag, mark_copy, &marking);
 }
 
 static bool count_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
@@ -246,8 +250,10 @@ static bool note_other(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	if (search->other)
 		*search->other = *at;
 	if (search->mark) {
-		smmu_copy_doubt(search->smmu, tlb, at, CHECK_OVERLAP, NO_EVENT);
-		smmu_copy_doubt(search->smmu, tlb, search->self, CHECK_OVERLAP, NO_EVENT);
+		if (MARK(MARK_SMMU_OVERLAP_VALID))
+			smmu_copy_doubt(search->smmu, tlb, at, CHECK_OVERLAP, NO_EVENT);
+		if (MARK(MARK_SMMU_OVERLAP_FILL))
+			smmu_copy_doubt(search->smmu, tlb, search->self, CHECK_OVERLAP, NO_EVENT);
 	}
 	return false;
 }

@@ -1,12 +1,13 @@
 /*
  * The driver's side: where it puts its structures, and the words that attach a device.
  *
- * As Linux: a two-level stream table with 256 STEs a leaf, one CD for each stream, an event queue.
+ * As Linux: a two-level stream table with 256 STEs a leaf, one CD for each stream, an event queue, and
+ * with IDR0.PRI a PRI queue.
  * What lies where follows from the StreamID, so that nothing is allocated here.
  */
 #include "hw/smmuv3/smmuv3_private.h"
 
-enum { SPLIT = 8, STE_LG2 = 6, L1_LG2 = 3, QUEUE_ENTRY_LG2 = 5 };
+enum { SPLIT = 8, STE_LG2 = 6, L1_LG2 = 3, EVENT_LG2 = 5, PAGE_REQUEST_LG2 = 4 };
 enum { STE_ABORT = 1, STE_BYPASS = 4 << 1 | 1, STE_S1 = 5 << 1 | 1, STE_S2 = 6 << 1 | 1 };
 
 /* Sizes of the parts, each aligned to itself when laid out from the largest down. */
@@ -24,19 +25,30 @@ static uint64_t stream_bytes(const struct smmu *smmu)
 	return 1ull << (sidsize + STE_LG2);
 }
 
-static uint64_t queue_bytes(const struct smmu *smmu)
+static uint64_t queue_bytes(uint64_t log2, unsigned entry_lg2)
 {
-	uint64_t bytes = 1ull << (smmu->config.eventq_log2 + QUEUE_ENTRY_LG2);
+	uint64_t bytes = 1ull << (log2 + entry_lg2);
 
 	return bytes < 4096 ? 4096 : bytes;
 }
 
-/* With room to align the L1 table, the leaves, the CDs and the queue. */
+static uint64_t event_bytes(const struct smmu *smmu)
+{
+	return queue_bytes(smmu->config.eventq_log2, EVENT_LG2);
+}
+
+static uint64_t page_request_bytes(const struct smmu *smmu)
+{
+	return smmu->config.pri ? queue_bytes(smmu->config.priq_log2, PAGE_REQUEST_LG2) : 0;
+}
+
+/* With room to align the L1 table, the leaves, the CDs and the queues. */
 uint64_t smmu_config_bytes(const struct iommu *iommu)
 {
 	const struct smmu *smmu = (const struct smmu *)iommu;
 
-	return 4 * stream_bytes(smmu) + 2 * l1_bytes(smmu) + 2 * queue_bytes(smmu);
+	return 4 * stream_bytes(smmu) + 2 * l1_bytes(smmu) + 2 * event_bytes(smmu) +
+	       2 * page_request_bytes(smmu);
 }
 
 static pa_t aligned(pa_t pa, uint64_t bytes)
@@ -56,7 +68,7 @@ int smmu_start(struct iommu *iommu, pa_t root)
 	pa_t queue;
 
 	smmu->layout = aligned(root, l1_bytes(smmu));
-	queue = aligned(leaves_at(smmu) + 2 * stream_bytes(smmu), queue_bytes(smmu));
+	queue = aligned(leaves_at(smmu) + 2 * stream_bytes(smmu), event_bytes(smmu));
 	if (config->st_level)
 		smmu_reg_write(iommu, 0, SMMU_STRTAB_BASE, smmu->layout, 8);
 	else
@@ -64,8 +76,14 @@ int smmu_start(struct iommu *iommu, pa_t root)
 	smmu_reg_write(iommu, 0, SMMU_STRTAB_BASE_CFG,
 		       config->sidsize | SPLIT << 6 | config->st_level << 16, 4);
 	smmu_reg_write(iommu, 0, SMMU_EVENTQ_BASE, queue | config->eventq_log2, 8);
+	if (config->pri)
+		smmu_reg_write(iommu, 0, SMMU_PRIQ_BASE,
+			       aligned(queue + event_bytes(smmu), page_request_bytes(smmu)) |
+				       config->priq_log2,
+			       8);
 	smmu_reg_write(iommu, 0, SMMU_IRQ_CTRL, 7, 4);
-	smmu_reg_write(iommu, 0, SMMU_CR0, 0xd, 4); /* SMMUEN, EVENTQEN, CMDQEN */
+	/* SMMUEN, EVENTQEN, CMDQEN, and PRIQEN; ATSCHK as the settings say */
+	smmu_reg_write(iommu, 0, SMMU_CR0, 0xd | config->pri << 1 | config->atschk << 4, 4);
 	return 0;
 }
 

@@ -24,7 +24,11 @@ static struct tlb_at put(struct smmu *smmu, struct tlb *tlb, const struct smmu_f
 static void settle(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, bool suspect,
 		   uint64_t changed, const struct smmu_answer *truth)
 {
-	if (suspect && !smmu_copy_true(smmu, tlb, at, truth)) {
+	bool pointer = tlb != smmu->tlb;
+
+	if (suspect && (pointer || MARK(MARK_SMMU_INHERIT_TRANSLATION)) &&
+	    (!pointer || MARK(MARK_SMMU_INHERIT_POINTER)) &&
+	    !smmu_copy_true(smmu, tlb, at, truth)) {
 		smmu_copy_doubt(smmu, tlb, at, CHECK_SOURCE, changed);
 		return;
 	}
@@ -98,9 +102,9 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 	if (walker->uncacheable)
 		return;
 	smmu->any_global |= walker->global;
-	if (smmu->tags[fill.tag].conflicted)
+	if (smmu->tags[fill.tag].conflicted && MARK(MARK_SMMU_TAG_FILL))
 		fill.copy.reasons |= CHECK_TAG;
-	if (walker->run_bad && lg2 > walker->page_lg2) {
+	if (walker->run_bad && lg2 > walker->page_lg2 && MARK(MARK_SMMU_RUN)) {
 		fill.copy.reasons |= CHECK_RUN;
 		smmu->count.run_inconsistent++;
 	}
@@ -121,7 +125,7 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 	settle(smmu, smmu->tlb, &at, suspect, changed, truth);
 	if (fill.copy.reasons & CHECK_RUN)
 		note_run(smmu, walker, &at);
-	if (may_overlap(smmu, lg2))
+	if (walker->found || may_overlap(smmu, lg2))
 		note_overlap(smmu, walker->request, &at);
 }
 
@@ -135,7 +139,7 @@ void smmu_fill_walk(struct smmu *smmu, struct smmu_walker *walker,
 
 		if (tlb_at(fill->tlb, fill->tag, fill->key, fill->copy.page_lg2, &at))
 			continue; /* several stage-2 walks of one request meet the same table */
-		if (smmu->tags[fill->tag].conflicted)
+		if (smmu->tags[fill->tag].conflicted && MARK(MARK_SMMU_TAG_FILL))
 			fill->copy.reasons |= CHECK_TAG;
 		at = put(smmu, fill->tlb, fill, NO_EVENT);
 		settle(smmu, fill->tlb, &at, suspect, changed, truth);

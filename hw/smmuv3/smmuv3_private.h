@@ -2,6 +2,7 @@
 #ifndef IOMMUSIM_HW_SMMUV3_SMMUV3_PRIVATE_H
 #define IOMMUSIM_HW_SMMUV3_SMMUV3_PRIVATE_H
 
+#include "hw/marks.h"
 #include "hw/pt/arm_lpae.h"
 #include "hw/smmuv3/smmuv3.h"
 
@@ -19,6 +20,29 @@ enum { PRIVILEGED_SHIFT = 6, CLEAN_SHIFT = 9, LEVEL1_SHIFT = 52, LEVEL2_SHIFT = 
 #define COPY_STAGE1 (1ull << 56)
 #define COPY_STAGE2 (1ull << 57)
 #define COPY_ATTRIBUTES (TLB_PERM | (uint64_t)TLB_PERM << PRIVILEGED_SHIFT | COPY_CLEAN)
+
+/* Calls of this model that set check bits (hw/marks.h). */
+enum smmu_mark_site {
+	SMMU_MARKS = 200, /* numbers of the sites that follow count from here */
+	MARK_SMMU_TRANSLATION,
+	MARK_SMMU_POINTER,
+	MARK_SMMU_STAGE2_GENERATION,
+	MARK_SMMU_NESTED_GENERATION,
+	MARK_SMMU_NESTED_POINTER,
+	MARK_SMMU_STE,
+	MARK_SMMU_CD,
+	MARK_SMMU_REGISTERS,
+	MARK_SMMU_INHERIT_STE,
+	MARK_SMMU_INHERIT_CD,
+	MARK_SMMU_OVERLAP_VALID,
+	MARK_SMMU_OVERLAP_FILL,
+	MARK_SMMU_TAG_COPIES,
+	MARK_SMMU_TAG_FILL,
+	MARK_SMMU_RUN,
+	MARK_SMMU_INHERIT_TRANSLATION,
+	MARK_SMMU_INHERIT_POINTER,
+	MARK_SMMU_DIRTY,
+};
 
 enum world { WORLD_EL1, WORLD_EL1_IPA, WORLD_EL2, WORLD_EL2_E2H };
 
@@ -86,19 +110,31 @@ struct smmu_watched {
 	uint32_t space, index; /* index: in units of 16 bytes */
 };
 
+/* What a miss in the loop needs of a plain context (smmuv3_quick.h). */
+struct smmu_quick {
+	bool usual; /* false: walks of this context are not made in the loop */
+	uint32_t space;
+	uint64_t beyond;	       /* output bits that are an address size fault */
+	uint64_t leaf_care, leaf_want; /* further bits of a leaf that have to be so */
+	uint64_t leaf, above, perm;    /* attributes of the last leaf that was different */
+	uint64_t mark;		       /* COPY_STAGE1 or COPY_STAGE2 */
+};
+
 /* A stream's or substream's whole configuration; what requests are served with. */
 struct smmu_context {
-	iova_t plain; /* inputs below this take the fast loop; 0: none */
-	iova_t plain_when_clear;
-	uint32_t tag; /* of its translations */
-	uint32_t global_tag;
-	uint8_t shift; /* fast loop: 0, or PRIVILEGED_SHIFT when always privileged */
-	bool valid, check, nested;
+	iova_t plain;	     /* inputs below this take the fast loop; 0: none */
+	uint32_t tag;	     /* of its translations */
+	uint8_t shift;	     /* fast loop: 0, or PRIVILEGED_SHIFT when always privileged */
+	uint8_t clean_shift; /* brings the CLEAN bit of that privilege to where TLB_WRITE is */
+	bool stage1, stage2; /* that translate: S1DSS may bypass stage 1 */
 	uint64_t used;
+	struct smmu_quick quick;
+	iova_t plain_when_clear;
+	uint32_t global_tag;
+	bool valid, check, nested;
 	uint32_t sid, ssid, device;
 	uint32_t tag2; /* of stage-2 walks */
 	struct smmu_fault fault;
-	bool stage1, stage2; /* that translate: S1DSS may bypass stage 1 */
 	bool s1_bypass;
 	bool affd, ha, hd, wxn, pan, abort_on_fault, record, stall;
 	uint16_t asid;
@@ -124,8 +160,15 @@ struct smmu_stream {
 struct smmu_device {
 	struct smmu_context *context; /* of requests without PASID, or the stand-in */
 	uint32_t sid;
-	bool ats;
+	bool ats, gone;	 /* gone: it answers no invalidation */
 	struct tlb *atc; /* made when it first holds something */
+};
+
+/* The table of 4 KiB pages that a region of 2 MiB had last (smmuv3_quick.h). */
+enum { SMMU_AHEAD = 1024 };
+struct smmu_ahead {
+	struct frame *frame;
+	uint64_t *words;
 };
 
 struct smmu_queue {
@@ -165,6 +208,9 @@ struct smmu {
 	uint32_t *vmid_generation;
 	uint32_t nested_generation; /* of all VMIDs */
 	bool any_global;
+	bool dirty
+		[2]
+		[2]; /* [stage - 1][HD]: such a configuration was used: with both, they may share */
 
 	uint64_t clock, serial;
 	bool attention, enabled;
@@ -172,7 +218,8 @@ struct smmu {
 	uint64_t strtab_base, strtab_cfg;
 	struct smmu_queue cmdq, evtq, priq;
 	uint8_t cmdq_error;
-	pa_t layout; /* where start() laid out the stream table */
+	bool atc_timed_out; /* an ATC_INV since the last CMD_SYNC was not answered */
+	pa_t layout;	    /* where start() laid out the stream table */
 	uint64_t last_record[4];
 
 	struct smmuv3_stall *stalls;
@@ -182,7 +229,11 @@ struct smmu {
 	struct smmuv3_stall resumed; /* and stalled again */
 
 	struct smmuv3_detail detail;
+	struct dma_request last; /* detail_due: served by the loop, which notes no detail */
+	bool detail_due;
 	struct smmu_counters count;
+	bool walks_often; /* most requests of the last batch */
+	struct smmu_ahead ahead[SMMU_AHEAD];
 };
 
 static inline struct smmu *smmu_of(const struct iommu *iommu)
@@ -270,6 +321,7 @@ struct smmu_walker {
 	const struct dma_request *request;
 	bool cached;   /* walk caches are used and filled; else this is truth */
 	bool hardware; /* access flag and dirty state are written */
+	bool found;    /* by the lookup before it: a copy that could not answer */
 	bool instruction, privileged;
 	uint8_t need; /* TLB_PERM bits */
 
@@ -350,7 +402,8 @@ bool smmu_table_next(struct smmu_walker *walker, struct smmu_table *at, pa_t chi
 bool smmu_table_stops(struct smmu_walker *walker, const struct smmu_table *at);
 unsigned smmu_table_run(struct smmu_walker *walker, const struct smmu_table *at, pa_t word,
 			uint64_t raw, bool *bad);
-void smmu_descriptor_store(struct smmu_walker *walker, pa_t word, uint64_t raw);
+void smmu_descriptor_store(struct smmu_walker *walker, unsigned stage, pa_t word, uint64_t old,
+			   uint64_t now);
 
 /* smmuv3_translate.c */
 size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,

@@ -175,7 +175,7 @@ static uint64_t id_register(const struct smmuv3_config *c, uint64_t offset)
 		       c->stall_model << 24 | c->term_model << 26 | c->st_level << 27;
 	case IDR1:
 		return c->sidsize | c->ssidsize << 6 | c->priqs << 11 | c->eventqs << 16 |
-		       c->cmdqs << 21 | 1u << 26;
+		       c->cmdqs << 21 | c->attr_perms_ovr << 26;
 	case IDR3:
 		return c->had << 2 | c->xnx << 4 | c->pps << 5 | c->stt << 9 | c->ril << 10 |
 		       c->bbml << 11 | c->e0pd << 13;

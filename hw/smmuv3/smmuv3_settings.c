@@ -26,6 +26,7 @@ const struct setting smmuv3_settings[] = {
 	{ "smmuv3.ssidsize", SETTING_COUNT, AT(ssidsize), 0, 20, 8, NULL, "IDR1.SSIDSIZE: bits of a SubstreamID", "project default, no source" },
 	{ "smmuv3.cd2l", SETTING_BOOL, AT(cd2l), 0, 1, YES, NULL, "IDR0.CD2L: two-level CD tables", "MMU-600, MMU-700" },
 	{ "smmuv3.st_level", SETTING_BOOL, AT(st_level), 0, 1, YES, NULL, "IDR0.ST_LEVEL: two-level stream tables; the driver then uses one", "MMU-600, MMU-700" },
+	{ "smmuv3.attr_perms_ovr", SETTING_BOOL, AT(attr_perms_ovr), 0, 1, YES, NULL, "IDR1.ATTR_PERMS_OVR: STE.PRIVCFG and INSTCFG count", "MMU-600, MMU-700" },
 	{ "smmuv3.httu", SETTING_COUNT, AT(httu), 0, 2, 2, NULL, "IDR0.HTTU: 1 access flag, 2 and dirty state by hardware", "MMU-600, MMU-700" },
 	{ "smmuv3.xnx", SETTING_BOOL, AT(xnx), 0, 1, YES, NULL, "IDR3.XNX: stage-2 execute-never by privilege", "v3.1 and later" },
 	{ "smmuv3.had", SETTING_BOOL, AT(had), 0, 1, YES, NULL, "IDR3.HAD: hierarchical attributes can be disabled", "v3.1 and later" },
@@ -76,6 +77,8 @@ const struct setting smmuv3_settings[] = {
 	{ "smmuv3.stage", SETTING_COUNT, AT(stage), 1, 2, 1, NULL, "stage of the tables that the driver writes: 1 as Linux, 2 as Xen", "Linux: stage 1 for DMA domains" },
 	{ "smmuv3.granule", SETTING_CHOICE, AT(granule), 0, 2, 0, "4k|16k|64k", "granule of those tables: the guest's page size", "Linux: its PAGE_SIZE" },
 	{ "smmuv3.eventq_log2", SETTING_COUNT, AT(eventq_log2), 0, 19, 17, NULL, "event queue entries that the driver asks for, log2",
+	  "Linux: 4 MiB allocation with 4 KiB pages" },
+	{ "smmuv3.priq_log2", SETTING_COUNT, AT(priq_log2), 0, 19, 18, NULL, "PRI queue entries that the driver asks for, log2",
 	  "Linux: 4 MiB allocation with 4 KiB pages" },
 	{ 0 },
 };

@@ -1,5 +1,5 @@
 /* Stage 1: VA to PA, or to the IPA that stage 2 takes on. */
-#include "hw/smmuv3/smmuv3_private.h"
+#include "hw/smmuv3/smmuv3_perm.h"
 
 enum { P = PRIVILEGED_SHIFT };
 
@@ -12,63 +12,6 @@ static bool fails(struct smmu_walker *walker, uint16_t event, unsigned level)
 		.fetch = event == F_WALK_EABT ? walker->report.word : 0,
 	};
 	return false;
-}
-
-/* What a table descriptor leaves of the permissions below it (hierarchical attributes). */
-static uint64_t table_perm(const struct smmu_context *context, const struct smmu_half *half,
-			   uint64_t raw)
-{
-	uint64_t gone = 0;
-
-	if (half->had)
-		return UINT64_MAX;
-	if (bit(raw, ARM_TABLE_NO_WRITE))
-		gone |= TLB_WRITE | TLB_WRITE << P;
-	if (context->ste.world == WORLD_EL2) /* one privilege level: no APTable[0], one XN */
-		return ~(bit(raw, ARM_TABLE_UXN) ? gone | TLB_EXECUTE | TLB_EXECUTE << P : gone);
-	if (bit(raw, ARM_TABLE_NO_UNPRIV))
-		gone |= TLB_READ | TLB_WRITE;
-	if (bit(raw, ARM_TABLE_UXN))
-		gone |= TLB_EXECUTE;
-	if (bit(raw, ARM_TABLE_PXN))
-		gone |= TLB_EXECUTE << P;
-	return ~gone;
-}
-
-/* Who may execute: never the privileged where the unprivileged may write; WXN. */
-static uint64_t executable(const struct smmu_context *context, uint64_t raw, bool el2,
-			   uint64_t writes)
-{
-	uint64_t perm = 0;
-
-	if (!bit(raw, ARM_UXN))
-		perm |= el2 ? TLB_EXECUTE | TLB_EXECUTE << P : TLB_EXECUTE;
-	if (!el2 && !bit(raw, ARM_PXN) && !(writes & TLB_WRITE))
-		perm |= TLB_EXECUTE << P;
-	if (context->wxn && (writes & TLB_WRITE))
-		perm &= ~(uint64_t)TLB_EXECUTE;
-	if (context->wxn && (writes & TLB_WRITE << P))
-		perm &= ~((uint64_t)TLB_EXECUTE << P);
-	return perm;
-}
-
-/* Attributes of a copy of this leaf; above: what the tables on the way leave (1.6). */
-static uint64_t leaf_perm(const struct smmu_context *context, uint64_t raw, uint64_t above)
-{
-	bool el2 = context->ste.world == WORLD_EL2;
-	bool open = el2 || (bit(raw, ARM_AP1) && (above & TLB_READ));
-	bool clean = bit(raw, ARM_AP2) && context->hd && bit(raw, ARM_DBM);
-	bool write = (!bit(raw, ARM_AP2) || clean) && (above & TLB_WRITE << P);
-	uint64_t reads = TLB_READ << P | (open ? TLB_READ : 0);
-	uint64_t writes = write ? TLB_WRITE << P | (open ? TLB_WRITE : 0) : 0;
-	uint64_t perm = executable(context, raw, el2, writes) & above;
-
-	if (context->pan && open && !el2) /* no privileged data access to unprivileged pages */
-		reads &= ~((uint64_t)TLB_READ << P), writes &= ~((uint64_t)TLB_WRITE << P);
-	if (clean)
-		writes = (writes & TLB_WRITE ? 1ull << CLEAN_SHIFT : 0) |
-			 (writes & TLB_WRITE << P ? 2ull << CLEAN_SHIFT : 0);
-	return perm | reads | writes;
 }
 
 /* A word of a stage-1 table: its PA, through stage 2 where there is one. */
@@ -92,7 +35,7 @@ static bool leaf(struct smmu_walker *walker, const struct smmu_table *at, pa_t w
 		 uint64_t raw)
 {
 	const struct smmu_context *context = walker->context;
-	uint64_t now = raw, perm = leaf_perm(context, raw, at->perm);
+	uint64_t now = raw, perm = smmu_leaf_perm(context, raw, at->perm);
 	unsigned allowed = smmu_allowed(perm, walker->privileged);
 
 	if (!bit(raw, ARM_AF) && context->ha)
@@ -114,7 +57,7 @@ static bool leaf(struct smmu_walker *walker, const struct smmu_table *at, pa_t w
 		return true;
 	if (!word_pa(walker, word, TLB_WRITE, &pa)) /* the update is a write to stage 2 */
 		return false;
-	smmu_descriptor_store(walker, pa, now);
+	smmu_descriptor_store(walker, 1, pa, raw, now);
 	return true;
 }
 
@@ -186,7 +129,7 @@ void smmu_stage1(struct smmu_walker *walker)
 		}
 		if (entry.kind == PT_LEAF)
 			break;
-		if (!smmu_table_next(walker, &at, entry.addr, table_perm(context, half, raw)))
+		if (!smmu_table_next(walker, &at, entry.addr, smmu_table_perm(context, half, raw)))
 			return;
 	}
 	if (!leaf(walker, &at, word, pa, raw))

@@ -1,5 +1,5 @@
 /* Stage 2: IPA to PA, for the input itself or for what a stage-1 walk or a CD fetch reads. */
-#include "hw/smmuv3/smmuv3_private.h"
+#include "hw/smmuv3/smmuv3_perm.h"
 
 enum { MEMATTR_NORMAL = 0xc };
 
@@ -18,30 +18,6 @@ static bool fails(struct smmu_walker *walker, uint16_t event, uint64_t ipa, enum
 	return false;
 }
 
-/* Who may execute, as bits of a data word (1.6). */
-static uint64_t executable(const struct smmu *smmu, uint64_t raw)
-{
-	const uint64_t unprivileged = TLB_EXECUTE, privileged = TLB_EXECUTE << PRIVILEGED_SHIFT;
-	unsigned xn = (unsigned)bits(raw, 54, 53);
-
-	if (!smmu->config.xnx)
-		return xn & 2 ? 0 : unprivileged | privileged;
-	return (xn == 0 || xn == 1 ? unprivileged : 0) | (xn == 0 || xn == 3 ? privileged : 0);
-}
-
-static uint64_t stage2_perm(const struct smmu *smmu, const struct smmu_ste *ste, uint64_t raw)
-{
-	uint64_t perm = executable(smmu, raw);
-
-	if (bit(raw, ARM_AP1))
-		perm |= TLB_READ | TLB_READ << PRIVILEGED_SHIFT;
-	if (bit(raw, ARM_AP2))
-		perm |= TLB_WRITE | TLB_WRITE << PRIVILEGED_SHIFT;
-	else if (ste->s2hd && bit(raw, ARM_DBM))
-		perm |= COPY_CLEAN;
-	return perm;
-}
-
 /* Access flag, memory type, permission, and what hardware writes back (steps 19 to 21). */
 static bool leaf(struct smmu_walker *walker, const struct smmu_table *at, pa_t word, uint64_t raw,
 		 unsigned need, enum fault_class class, struct smmu_stage2 *out)
@@ -56,7 +32,7 @@ static bool leaf(struct smmu_walker *walker, const struct smmu_table *at, pa_t w
 		return fails(walker, F_ACCESS, ipa, class, at->level, need);
 	if (class != CLASS_IN && ste->s2ptw && !(bits(raw, 5, 2) & MEMATTR_NORMAL))
 		return fails(walker, F_PERMISSION, ipa, class, at->level, need);
-	out->perm = stage2_perm(walker->smmu, ste, raw);
+	out->perm = smmu_stage2_perm(walker->smmu, ste, raw);
 	allowed = smmu_allowed(out->perm, walker->privileged);
 	if ((need & ~allowed) || !allowed)
 		return fails(walker, F_PERMISSION, ipa, class, at->level, need);
@@ -65,7 +41,7 @@ static bool leaf(struct smmu_walker *walker, const struct smmu_table *at, pa_t w
 		out->perm = (out->perm & ~COPY_CLEAN) | TLB_WRITE | TLB_WRITE << PRIVILEGED_SHIFT;
 	}
 	if (now != raw)
-		smmu_descriptor_store(walker, word, now);
+		smmu_descriptor_store(walker, 2, word, raw, now);
 	return true;
 }
 

@@ -152,8 +152,10 @@ void smmu_ste_decode(const struct smmu *smmu, struct smmu_ste *ste)
 	ste->mev = bit(w1, 19);
 	ste->stalld = bit(w1, 27);
 	ste->eats = (uint8_t)bits(w1, 29, 28);
-	ste->privcfg = (uint8_t)bits(w1, 49, 48);
-	ste->instcfg = (uint8_t)bits(w1, 51, 50);
+	if (smmu->config.attr_perms_ovr) {
+		ste->privcfg = (uint8_t)bits(w1, 49, 48);
+		ste->instcfg = (uint8_t)bits(w1, 51, 50);
+	}
 	ste->vmid = smmu->config.s2p ? (uint16_t)bits(w2, 15, 0) : 0;
 	ste->s2affd = bit(w2, 53);
 	ste->s2ptw = bit(w2, 54);

@@ -270,8 +270,6 @@ static void use_tag(struct smmu *smmu, const struct smmu_context *context, uint3
 		tag->conflicted = true;
 		smmu_mark_tag(smmu, number);
 	}
-	if (differs && tag->world == WORLD_EL1_IPA)
-		smmu->vmid_generation[tag->vmid]++;
 	tag->form = form;
 	tag->space = space;
 }
@@ -280,14 +278,23 @@ void smmu_use_context(struct smmu *smmu, struct smmu_context *context)
 {
 	bool watched = true;
 
-	if (context->fault.event || !(context->stage1 || context->stage2))
+	/* an illegal CD that is kept as such was read through stage 2 */
+	if (context->ste.fault.event || !(context->stage1 || context->stage2))
 		return;
+	if (context->stage1)
+		smmu->dirty[0][context->hd] = true;
+	if (context->stage2)
+		smmu->dirty[1][context->ste.s2hd] = true;
 	if (context->stage2) {
 		watched = watch_half(smmu, &context->ste.s2);
 		use_space(smmu, &context->ste.s2,
 			  (struct smmu_user){ .tag = context->tag2, .stage2 = true });
-		use_tag(smmu, context, context->tag2, context->ste.s2.space, watched);
+		context->unwatched |= context->fault.event && !watched;
+		if (!context->fault.event)
+			use_tag(smmu, context, context->tag2, context->ste.s2.space, watched);
 	}
+	if (context->fault.event)
+		return;
 	for (unsigned n = 0; n < 2 && context->stage1; n++) {
 		struct smmu_half *half = &context->half[n];
 		struct smmu_user user = { .tag = context->tag, .global_tag = context->global_tag };

@@ -2,9 +2,10 @@
  * The path that every request takes.
  *
  * smmu_translate() serves plain requests in its loop: hits on copies with a clear check bit in
- * single-stage contexts. Everything else goes through smmu_serve_page().
+ * single-stage contexts, and misses whose walk meets nothing special (smmuv3_quick.h). Everything else
+ * goes through smmu_serve_page().
  */
-#include "hw/smmuv3/smmuv3_private.h"
+#include "hw/smmuv3/smmuv3_quick.h"
 
 static void note_detail(struct smmu *smmu, const struct smmu_walker *walker,
 			const struct smmu_context *context, const struct smmu_fault *fault)
@@ -139,6 +140,7 @@ static void hit_or_miss(struct smmu *smmu, struct smmu_walker *walker, struct sm
 	uint64_t data = lookup(smmu, context, walker->key, &hit);
 
 	if (!data || needs_walk(walker, data)) {
+		walker->found = data != 0;
 		miss(smmu, walker, context, cached, result);
 		return;
 	}
@@ -258,52 +260,105 @@ void smmu_disabled_result(const struct smmu *smmu, const struct dma_request *req
 					       .page_lg2 = 12 };
 }
 
+/* Untranslated, without a SubstreamID, an unprivileged data access, within a page. */
+static inline bool is_plain(const struct dma_request *request, const struct smmu_context *context)
+{
+	iova_t iova = request->iova;
+	uint32_t beyond = request->len - 1u; /* a flushing read of 0 bytes is not plain */
+
+	return iova < context->plain &&
+	       !(request->type | request->privileged | (request->access & ACCESS_EXECUTE)) &&
+	       request->pasid == NO_PASID && ((iova + beyond) ^ iova) < 4096;
+}
+
+/* 4 KiB pages alone in a TLB of the usual kind. */
+static bool finds_plainly(const struct smmu *smmu)
+{
+	return smmu->tlb->plain && (!smmu->tlb->count || smmu->tlb->only_lg2 == 12);
+}
+
+struct loop {
+	bool only_4k, walks; /* finds_plainly(), smmu_quick_walks() */
+	uint64_t hits, misses;
+};
+
+/* A plain request; false: it needs a second look, and nothing was done but for the order of sets. */
+static inline __attribute__((always_inline)) bool
+serve_plain(struct smmu *smmu, const struct dma_request *request, struct smmu_context *context,
+	    struct loop *loop, struct dma_result *result)
+{
+	struct tlb_place place = smmu_quick_place(smmu->tlb, context, request->iova, 12);
+	struct tlb_hit hit = { .page_lg2 = 12 };
+	uint64_t data = 0;
+	unsigned perm;
+
+	if (likely(loop->only_4k))
+		data = tlb_use(smmu->tlb, &place, true, &hit.at) ? smmu->tlb->entries[hit.at].data
+								 : 0;
+	else
+		data = tlb_lookup_rare(smmu->tlb, context->tag, request->iova, &hit);
+	perm = (unsigned)(data >> context->shift) & TLB_PERM;
+	if (!data) {
+		if (!loop->walks || !smmu_quick_miss(smmu, request, context, result))
+			return false;
+		loop->misses++;
+		loop->only_4k &= result->page_lg2 == 12;
+		return true;
+	}
+	if (unlikely(!perm || (data & TLB_CHECK) || (request->access & ~perm)))
+		return false;
+	loop->hits++;
+	*result = (struct dma_result){
+		.pa = bits_at(data, 51, 12) | (request->iova & page_mask(hit.page_lg2)),
+		.perm = (uint8_t)(perm | (data >> context->clean_shift & TLB_WRITE)),
+		.page_lg2 = (uint8_t)hit.page_lg2,
+		.cached = 1,
+	};
+	return true;
+}
+
+/* What the loop served ends up in the counters once a batch. */
+static void note_counts(struct smmu *smmu, const struct dma_request *requests, size_t n,
+			bool by_loop, const struct loop *loop)
+{
+	smmu->walks_often = loop->misses > n / 2;
+	smmu->detail_due = n && by_loop;
+	if (smmu->detail_due)
+		smmu->last = requests[n - 1];
+	smmu->count.requests += n;
+	smmu->count.hits += loop->hits;
+	smmu->count.misses += loop->misses;
+	smmu->count.config_hits += loop->hits + loop->misses;
+}
+
 size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		      struct dma_result *results, size_t n)
 {
 	struct smmu *smmu = smmu_of(iommu);
-	const struct tlb *tlb = smmu->tlb;
-	uint64_t hits = 0;
-	size_t i;
+	struct loop loop = { finds_plainly(smmu), smmu_quick_walks(smmu), 0, 0 };
+	size_t i, slow = 0; /* slow: behind the last that the loop did not serve */
+	size_t fetched = smmu->walks_often ? 0 : n;
 
 	smmu->attention = false;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && !smmu->attention; i++) {
 		const struct dma_request *request = &requests[i];
 		struct smmu_context *context = smmu->devices[request->device].context;
-		iova_t iova = request->iova;
-		struct tlb_hit hit;
 
-		if (likely(iova < context->plain && smmu->enabled &&
-			   request->type == DMA_UNTRANSLATED && request->pasid == NO_PASID &&
-			   !request->privileged && !(request->access & ACCESS_EXECUTE) &&
-			   request->len - 1u < 4096u - (uint32_t)(iova & 0xfff))) {
-			uint64_t data = tlb_lookup(tlb, 12, context->tag, iova, &hit);
-
-			if (likely(data && !(data & TLB_CHECK) && request->access &&
-				   !(request->access & ~(data >> context->shift)))) {
-				context->used = ++smmu->clock;
-				hits++;
-				results[i] = (struct dma_result){
-					.pa = bits_at(data, 51, 12) |
-					      (iova & page_mask(hit.page_lg2)),
-					.perm = (uint8_t)(data >> context->shift) & TLB_PERM,
-					.page_lg2 = (uint8_t)hit.page_lg2,
-					.cached = 1,
-				};
-				continue;
-			}
-		}
+		if (i == fetched)
+			fetched += smmu_fetch_ahead(smmu, request, n - i);
 		smmu->iommu.event = first_event + i;
+		if (likely(is_plain(request, context) && smmu->enabled) &&
+		    serve_plain(smmu, request, context, &loop, &results[i])) {
+			context->used = ++smmu->clock;
+			continue;
+		}
 		serve(smmu, request, &results[i]);
 		smmu->iommu.refused |= results[i].outcome != OUTCOME_OK;
-		if (unlikely(smmu->attention)) {
-			i++;
-			break;
-		}
+		slow = i + 1;
+		loop.only_4k = finds_plainly(smmu);
+		loop.walks = smmu_quick_walks(smmu);
 	}
-	smmu->count.requests += i;
-	smmu->count.hits += hits;
-	smmu->count.config_hits += hits;
+	note_counts(smmu, requests, i, slow != i, &loop);
 	return i;
 }
 
@@ -323,5 +378,14 @@ void smmu_truth_result(struct iommu *iommu, const struct dma_request *request,
 
 const struct smmuv3_detail *smmuv3_detail(const struct iommu *iommu)
 {
-	return &((const struct smmu *)iommu)->detail;
+	struct smmu *smmu = (struct smmu *)iommu;
+
+	if (smmu->detail_due) { /* what the loop serves equals truth */
+		struct smmu_answer answer;
+
+		smmu_truth(smmu, &smmu->last, &answer);
+		note_detail(smmu, &answer.walker, &answer.context, &answer.walker.fault);
+		smmu->detail_due = false;
+	}
+	return &smmu->detail;
 }

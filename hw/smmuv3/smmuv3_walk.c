@@ -209,18 +209,22 @@ bool smmu_table_next(struct smmu_walker *walker, struct smmu_table *at, pa_t chi
 	return true;
 }
 
-/* Members of a contiguous set, against the one that was walked. */
-static void check_members(struct smmu_walker *walker, pa_t first, unsigned members, unsigned span,
+/* Whether the members of a contiguous set continue the one that was walked, and its output is
+ * aligned to the set; if not, walker->run says so. */
+static bool members_agree(struct smmu_walker *walker, pa_t first, unsigned members, unsigned span,
 			  pa_t word, uint64_t raw)
 {
 	uint64_t ignored = bits_at(UINT64_MAX, 58, 55), base = raw - ((word - first) / 8 << span);
+	bool aligned = !(base >> span & (members - 1));
 	struct run_report *run = &walker->run;
+	uint32_t before = run->disagree;
 
 	for (unsigned i = 0; i < members; i++) {
 		uint64_t member = 0;
 
 		if (smmu_fetch(walker->smmu, walker->cached, first + i * 8ull, &member) &&
-		    !((member ^ (base + ((uint64_t)i << span))) & ~ignored))
+		    !((member ^ (base + ((uint64_t)i << span))) & ~ignored) &&
+		    (aligned || first + i * 8ull == word))
 			continue;
 		if (!run->disagree++) {
 			run->walked = word;
@@ -230,6 +234,7 @@ static void check_members(struct smmu_walker *walker, pa_t first, unsigned membe
 		}
 	}
 	run->members = members;
+	return run->disagree == before;
 }
 
 /*
@@ -241,27 +246,42 @@ unsigned smmu_table_run(struct smmu_walker *walker, const struct smmu_table *at,
 {
 	unsigned span = arm_span_lg2(at->half->granule_lg2, at->level);
 	unsigned lg2 = arm_contiguous_lg2(at->half->granule_lg2, at->level);
-	uint32_t before = walker->run.disagree;
+	pa_t first = word & ~low_mask(lg2 + 3), output;
 
 	if (!walker->smmu->config.contiguous || !bit(raw, ARM_CONTIGUOUS) || !lg2 ||
 	    span + lg2 > at->half->input_bits)
 		return 0;
-	check_members(walker, word & ~low_mask(lg2 + 3), 1u << lg2, span, word, raw);
-	*bad |= walker->run.disagree != before;
+	/* of a set whose output would leave the output size each member is checked by itself */
+	output = arm_address(raw, span, at->half->granule_lg2, walker->smmu->config.oas == 52);
+	if ((output | low_mask(span + lg2)) & ~low_mask(at->half->output_bits))
+		return 0;
+	*bad |= !members_agree(walker, first, 1u << lg2, span, word, raw);
 	return span + lg2;
 }
 
-/* Hardware's own update of a descriptor; never an update in the sense of rules R2. */
-void smmu_descriptor_store(struct smmu_walker *walker, pa_t word, uint64_t raw)
+/*
+ * Hardware's own update of a descriptor; never an update in the sense of rules R2. But copies made
+ * under a configuration without HD refuse the write that now is allowed: they are compared.
+ */
+void smmu_descriptor_store(struct smmu_walker *walker, unsigned stage, pa_t word, uint64_t old,
+			   uint64_t now)
 {
+	struct smmu *smmu = walker->smmu;
+	const bool *dirty = smmu->dirty[stage - 1];
+
 	if (!walker->hardware)
 		return;
-	walker->smmu->count.flag_updates++;
+	smmu->count.flag_updates++;
+	walker->report.raw = now;
 	/* Where memory is behind, hardware's write reaches it and not what software wrote. */
-	if (walker->smmu->config.cohacc || !walker->smmu->memory->view ||
-	    !memory_view_store(walker->smmu->memory->view, word, raw))
-		tables_store(walker->smmu->tables, word, 1, raw, 0, NULL);
-	walker->report.raw = raw;
+	if (!smmu->config.cohacc && smmu->memory->view &&
+	    memory_view_store(smmu->memory->view, word, now))
+		return;
+	tables_store(smmu->tables, word, 1, now, 0, NULL);
+	if (!bit(old ^ now, ARM_AP2) || !dirty[false] || !dirty[true] || !MARK(MARK_SMMU_DIRTY))
+		return;
+	for (uint32_t i = 0; i < smmu->tables->n_changes; i++)
+		smmu_mark(smmu, &smmu->tables->changes[i]);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */

@@ -2,6 +2,7 @@
 #ifndef IOMMUSIM_HW_VTD_VTD_PRIVATE_H
 #define IOMMUSIM_HW_VTD_VTD_PRIVATE_H
 
+#include "hw/marks.h"
 #include "hw/pt/pt_nested.h"
 #include "hw/pt/vtd_fs.h"
 #include "hw/pt/vtd_ss.h"
@@ -189,10 +190,7 @@ static inline struct vtd *vtd_of(const struct iommu *iommu)
 	return (struct vtd *)iommu;
 }
 
-/*
- * A call that sets check bits. `make test-marks` builds with MARK_OMIT and leaves out one at a
- * time: --verify must then fail.
- */
+/* Calls of this model that set check bits (hw/marks.h). */
 enum vtd_mark_site {
 	MARK_TRANSLATION = 1,
 	MARK_POINTER,
@@ -210,12 +208,6 @@ enum vtd_mark_site {
 	MARK_BEHIND,
 	MARK_SITES
 };
-#ifdef MARK_OMIT
-extern int mark_omit;
-#define MARK(site) ((site) != mark_omit)
-#else
-#define MARK(site) 1
-#endif
 
 static inline enum vtd_table_mode vtd_table_mode(const struct vtd *vtd)
 {

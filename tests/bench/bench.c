@@ -1,9 +1,10 @@
 /*
  * make bench: decoding, the bare lookup loop, simulation of decoded batches and the whole replay,
- * in one run and in CPU time. The machine is pinned: IOTLB 128 x 8, context cache 32, walk caches
- * of 16 entries a level, 8 devices in 2 domains, every detector on.
+ * in one run and in CPU time, for each model that is listed below on the same streams. The machine
+ * is pinned: TLB 128 x 8, 32 cached configurations, walk caches of 16 entries a level, 8 devices in 2
+ * domains, every detector on.
  *
- * usage: bench [EVENTS [zipf|ring|strict]]
+ * usage: bench [EVENTS [zipf|ring|hits|strict [MODEL]]]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include "traces/generate.h"
 #include "traces/open.h"
 
-enum { SETS = 128, WAYS = 8, HELD_MAX = 4 << 20, ROUNDS = 3 };
+enum { SETS = 128, WAYS = 8, HELD_MAX = 4 << 20, ROUNDS = 3, HIT_PAGES = 256 };
 
 static double cpu_seconds(void)
 {
@@ -32,14 +33,31 @@ static _Noreturn void die(const struct err *err)
 	exit(3);
 }
 
-static struct machine *pinned(void)
+enum { SETTINGS = 6 };
+static const struct pinned_model {
+	const char *name, *sets[SETTINGS], *hits, *misses;
+} models[] = {
+	{ "vtd",
+	  { "iommu=vtd", "vtd.iotlb.sets=128", "vtd.iotlb.ways=8", "vtd.context.entries=32",
+	    "vtd.walk.entries=16" },
+	  "iotlb.hits",
+	  "iotlb.misses" },
+	{ "smmuv3",
+	  { "iommu=smmuv3", "smmuv3.tlb.sets=128", "smmuv3.tlb.ways=8", "smmuv3.config.entries=32",
+	    "smmuv3.walk.entries=16", "smmuv3.walk.ways=0" },
+	  "tlb.hits",
+	  "tlb.misses" },
+};
+
+static struct machine *pinned(const struct pinned_model *model)
 {
-	static const char *const sets[] = { "vtd.iotlb.sets=128", "vtd.iotlb.ways=8",
-					    "vtd.context.entries=32", "vtd.walk.entries=16" };
 	struct machine *machine;
 	struct err err;
+	size_t n = 0;
 
-	if (machine_load(NULL, sets, sizeof sets / sizeof sets[0], &machine, &err))
+	while (n < SETTINGS && model->sets[n])
+		n++;
+	if (machine_load(NULL, model->sets, n, &machine, &err))
 		die(&err);
 	return machine;
 }
@@ -52,7 +70,10 @@ static uint64_t generate(const char *pattern, uint64_t events, const char *path)
 	struct err err;
 	uint64_t n;
 
-	generate_defaults(pattern, &options);
+	/* hits: so few pages that the TLB holds them all */
+	generate_defaults(!strcmp(pattern, "hits") ? "zipf" : pattern, &options);
+	if (!strcmp(pattern, "hits"))
+		options.pages = HIT_PAGES;
 	options.events = events;
 	if (generate_open(&options, &source, &err) || recording_create(path, NULL, &sink, &err) ||
 	    recording_copy(source, sink, &n, &err))
@@ -185,11 +206,12 @@ static int drop_finding(struct result_sink *sink, const struct finding *finding,
 }
 
 /* Simulation of decoded batches; the file's set-up goes in first, outside of the clock. */
-static double simulation(const char *path, double *bare, double *bare_misses, double *misses)
+static double simulation(const struct pinned_model *model, const char *path, double *bare,
+			 double *bare_misses, double *misses)
 {
 	static struct result_sink nowhere = { .finding = drop_finding };
 	static const struct event_source_ops ops = { no_next, NULL, no_close };
-	struct machine *machine = pinned();
+	struct machine *machine = pinned(model);
 	struct held held = { .head = { .ops = &ops },
 			     .events = malloc(HELD_MAX * sizeof(struct event)) };
 	struct event_source *source;
@@ -237,9 +259,9 @@ static double simulation(const char *path, double *bare, double *bare_misses, do
 		const char *name;
 
 		for (unsigned i = 0; (name = iommu->model->counter(iommu, i, &value)); i++) {
-			if (!strcmp(name, "iotlb.hits"))
+			if (!strcmp(name, model->hits))
 				hits = value;
-			if (!strcmp(name, "iotlb.misses"))
+			if (!strcmp(name, model->misses))
 				missed = value;
 		}
 	}
@@ -254,9 +276,9 @@ static double simulation(const char *path, double *bare, double *bare_misses, do
 }
 
 /* From the native file through everything, counted in `units` (DMAs or rounds). */
-static double whole(const char *path, uint64_t units)
+static double whole(const struct pinned_model *model, const char *path, uint64_t units)
 {
-	struct machine *machine = pinned();
+	struct machine *machine = pinned(model);
 	struct run_options options = { .recording = path, .version = "bench" };
 	struct run_summary summary;
 	struct err err;
@@ -275,36 +297,46 @@ static double whole(const char *path, uint64_t units)
 	return (double)units / best / 1e6;
 }
 
-static void one_stream(const char *pattern, uint64_t events, const char *path)
+static void one_model(const struct pinned_model *model, const char *pattern, uint64_t events,
+		      const char *path, double decode)
+{
+	double bare, bare_misses, misses, simulated, replayed = whole(model, path, events);
+
+	printf("%-8s %-8s %10.1f", pattern, model->name, decode);
+	if (!strcmp(pattern, "strict")) {
+		bare = bare_loop_of(path);
+		printf(" %10.1f %10s %8.4f %10.2f   rounds of map, DMA, unmap, invalidate, %.0f ns "
+		       "each; ratio: replay to bare loop\n",
+		       bare, "", replayed / bare, replayed, 1e3 / replayed);
+		return;
+	}
+	simulated = simulation(model, path, &bare, &bare_misses, &misses);
+	printf(" %10.1f %10.1f %8.3f %10.1f   misses %.4f, bare loop %.4f\n", bare, simulated,
+	       simulated / bare, replayed, misses, bare_misses);
+}
+
+static void one_stream(const char *pattern, uint64_t events, const char *path, const char *only)
 {
 	uint64_t records;
-	double decode, best = 0, bare, bare_misses, misses, simulated, replayed;
+	double best = 0;
 
 	generate(pattern, events, path);
 	for (int round = 0; round < ROUNDS; round++) {
-		decode = decoding(path, &records);
+		double decode = decoding(path, &records);
+
 		best = decode > best ? decode : best;
 	}
-	replayed = whole(path, events);
-	if (!strcmp(pattern, "strict")) {
-		bare = bare_loop_of(path);
-		printf("%-8s %10.1f %10.1f %10s %8.4f %10.2f   rounds of map, DMA, unmap, "
-		       "invalidate, %.0f ns each; ratio: replay to bare loop\n",
-		       pattern, best, bare, "", replayed / bare, replayed, 1e3 / replayed);
-	} else {
-		simulated = simulation(path, &bare, &bare_misses, &misses);
-		printf("%-8s %10.1f %10.1f %10.1f %8.3f %10.1f   misses %.4f, bare loop %.4f\n",
-		       pattern, best, bare, simulated, simulated / bare, replayed, misses,
-		       bare_misses);
-	}
+	for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
+		if (!only || !strcmp(only, models[i].name))
+			one_model(&models[i], pattern, events, path, best);
 	remove(path);
 }
 
 int main(int argc, char **argv)
 {
-	static const char *const streams[] = { "zipf", "ring", "strict" };
+	static const char *const streams[] = { "zipf", "ring", "hits", "strict" };
 	uint64_t events = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000;
-	const char *only = argc > 2 ? argv[2] : NULL;
+	const char *only = argc > 2 ? argv[2] : NULL, *model = argc > 3 ? argv[3] : NULL;
 	const char *folder = getenv("TMPDIR");
 	struct rusage usage;
 	char path[512];
@@ -312,17 +344,17 @@ int main(int argc, char **argv)
 	/* One of its own, so that two benches at once do not write the same file. */
 	snprintf(path, sizeof path, "%s/iommusim-bench-%ld.imt", folder ? folder : "/tmp",
 		 (long)getpid());
-	printf("machine: IOTLB 128 x 8 LRU, walk caches 16 entries a level, context cache 32, "
+	printf("machine: TLB 128 x 8 LRU, walk caches 16 entries a level, 32 configurations, "
 	       "4K+2M+1G, 8 devices in "
 	       "2 domains, all detectors on\ncompiler: %s; CPU time, best of %d; million a "
 	       "second\n\n",
 	       __VERSION__, ROUNDS);
-	printf("%-8s %10s %10s %10s %8s %10s\n", "stream", "decode", "bare loop", "simulate",
-	       "ratio", "replay");
+	printf("%-8s %-8s %10s %10s %10s %8s %10s\n", "stream", "model", "decode", "bare loop",
+	       "simulate", "ratio", "replay");
 	for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++)
 		if (!only || !strcmp(only, streams[i]))
 			one_stream(streams[i], strcmp(streams[i], "strict") ? events : events / 5,
-				   path);
+				   path, model);
 	getrusage(RUSAGE_SELF, &usage);
 	printf("\npeak resident memory %ld MiB, the bench's own %d MiB of held events included\n",
 	       usage.ru_maxrss / 1024, (int)(HELD_MAX * sizeof(struct event) >> 20));

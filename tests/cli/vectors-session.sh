@@ -46,3 +46,21 @@ printf '\n{"load": 0}\n' >>long.jsonl
 expect_status 2 iommusim vectors --iommu vtd - <long.jsonl
 echo '{"request": {"sid": 1, "iova": 0}, "expect": {"result": "fault"}}' |
 	expect_status 1 iommusim vectors --iommu vtd -
+# SMMUv3: a stall, its record and the command that ends it; the queue in memory; a device that is gone.
+cat >smmu.jsonl <<'END'
+{"config": {"STRTAB_BASE": "0x80000000", "LOG2SIZE": 8, "idr": {"OAS": 40}, "CR2": {"RECINVSID": 1}}, "opts": {"walk_cache": "off"}}
+{"memory": {"0x80000400": "0x8010000b", "0x80000408": "0x1000000000d4", "0x80100000": "0x00017202c0003519", "0x80100008": "0x80200000"}}
+{"request": {"sid": "0x10", "iova": "0x3000"}, "expect": {"result": "stalled", "device": "none", "fault_name": "F_TRANSLATION", "stag": "T", "fault_level": 1}}
+{"map": {"iova": "0x3000", "pa": "0x900003000", "asid": 1}}
+{"cmd": ["0x0000001000001044", "0x0"], "stag": "T"}
+{"expect": {"completed": {"sid": "0x10", "iova": "0x3000", "pa": "0x900003000", "device": "ok"}, "queue": {"name": "EVENTQ", "records": 1, "last_record": {"name": "F_TRANSLATION", "stall": 1, "rnw": 1}}}}
+{"request": {"sid": "0x1000", "iova": "0x3000"}, "expect": {"fault_name": "C_BAD_STREAMID", "logged": true}}
+{"ats_timeout": {"sid": "0x10"}}
+{"cmd": [["0x0000001000000040", "0x34"], ["0x46", 0]], "tail": 2}
+{"expect": {"registers": {"CMDQ_CONS": "0x3000001", "CMDQ_CONS.ERR": 3, "GERROR.CMDQ_ERR": "active", "GERROR.EVENTQ_ABT_ERR": "inactive"}}}
+{"reg": {"name": "GERRORN", "value": 1}}
+{"expect": {"registers": {"CMDQ_CONS.RD": 2, "CR0": 15, "IDR5": "0x2000072"}}}
+{"encode": "CMD_TLBI_S2_IPA vmid=9 ipa=0x50005000 leaf=1 (one page)", "expect": {"cmd": ["0x90000002a", "0x50005001"]}}
+{"page_request": {"sid": "0x10", "iova": "0x5000", "pasid": 3, "prgi": 7, "last": 1, "rw": "RW"}, "expect": {"answer": "queued", "queue": {"name": "PRIQ", "last_record": {"sid": "0x10", "pasid": 3, "prgi": 7, "read": 1, "write": 1, "exec": 0, "iova": "0x5000"}}}}
+END
+expect_status 0 iommusim vectors --iommu smmuv3 - <smmu.jsonl

@@ -1,7 +1,9 @@
-# Test vectors on the VT-d model, both modes: all agree, and every changed expectation is noticed.
+# Test vectors on the models that there are: all agree, and every changed expectation is noticed.
 cd "$TOP" || exit
 expect_status 0 iommusim vectors --mutate --count tests/vectors/vtd.yaml
 expect_status 0 iommusim vectors --mutate tests/vectors/vtd-sequences.yaml
+expect_status 0 iommusim vectors --mutate --count --iommu smmuv3 tests/vectors/smmuv3.yaml
+expect_status 0 iommusim vectors --mutate tests/vectors/smmuv3-sequences.yaml
 # What each file holds, by the table of docs/vectors.md.
 row=$(mktemp)
 for file in tests/vectors/*.yaml; do

@@ -6,6 +6,7 @@
 # Chaos streams exercise most of them, small caches making evictions and refills common; the
 # recordings beside this script do what chance hardly does. What drivers' tables never do (context
 # entries that change in scalable mode, nested translation) is in the unit tests of random tables.
+# SMMUv3's are in a unit test of random tables, nested streams and configurations among them.
 # Ends with "N passed, M failed".
 set -uo pipefail
 iommusim=${1:?usage: tests/marks/run.sh IOMMUSIM UNIT-TESTS}
@@ -47,21 +48,53 @@ differs() {
 	return 1
 }
 
-if differs 0; then
-	echo "FAILED: --verify finds a difference with every call in place"
-	failed=$((failed + 1))
-else
-	passed=$((passed + 1))
-fi
+# The same for SMMUv3.
+differs_smmuv3() {
+	local seed shape events tlb walk configs stage
+	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" IOMMUSIM_MARK_OMIT=$1 \
+		"$unit_tests" --filter 'smmuv3/*' >/dev/null 2>&1 || return 0
+	for events in "$here"/*.events; do
+		IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set iommu=smmuv3 \
+			--set smmuv3.walk.entries=0 "$events" >/dev/null 2>&1 || return 0
+	done
+	for seed in 1 2 3 4; do
+		for shape in 2:4:2:complete:1 16:8:32:recorded:1 2:4:2:complete:2 16:8:32:recorded:2; do
+			IFS=: read -r tlb walk configs config stage <<<"$shape"
+			IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set iommu=smmuv3 \
+				--set smmuv3.tlb.sets="$tlb" --set smmuv3.tlb.ways=2 \
+				--set smmuv3.walk.entries="$walk" --set smmuv3.config.entries="$configs" \
+				--set smmuv3.stage="$stage" --set config_inval="$config" "$tmp/$seed.imt" \
+				>/dev/null 2>&1 || return 0
+		done
+	done
+	return 1
+}
+
+# Without call number $3, as $4 is called, the comparisons $1 differ; with 0 they must not.
+try_without() {
+	local expected=$2
+
+	"$1" "$3"
+	if [ $? -eq "$expected" ]; then
+		passed=$((passed + 1))
+	else
+		echo "FAILED: $4"
+		failed=$((failed + 1))
+	fi
+}
+
+try_without differs 1 0 "--verify finds a difference with every call in place"
 number=0
 for site in $sites; do
 	number=$((number + 1))
-	if differs "$number"; then
-		passed=$((passed + 1))
-	else
-		echo "FAILED: nothing differs without $site"
-		failed=$((failed + 1))
-	fi
+	try_without differs 0 "$number" "nothing differs without $site"
+done
+try_without differs_smmuv3 1 0 "smmuv3: a difference is found with every call in place"
+number=$(sed -n 's/.*SMMU_MARKS = \([0-9]*\).*/\1/p' "$here/../../hw/smmuv3/smmuv3_private.h")
+for site in $(sed -n '/^enum smmu_mark_site/,/^};/p' "$here/../../hw/smmuv3/smmuv3_private.h" |
+	grep -oE 'MARK_SMMU_[A-Z0-9_]+'); do
+	number=$((number + 1))
+	try_without differs_smmuv3 0 "$number" "nothing differs without $site"
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
