@@ -21,12 +21,14 @@ struct verifier {
 
 struct search {
 	uint32_t requester;
+	uint32_t device; /* handle, as copies in its TLB are tagged */
 	uint32_t pasid; /* of the request */
 	bool tagged;
 	uint64_t tag;
 	uint32_t tag_pasid;
 	iova_t iova;
 	uint32_t matches;
+	uint32_t in_atc; /* of its device TLB */
 };
 
 static void find_tag(void *ctx, const struct cached_copy *copy)
@@ -47,6 +49,10 @@ static void count_match(void *ctx, const struct cached_copy *copy)
 {
 	struct search *search = ctx;
 
+	if (copy->structure == STRUCTURE_ATC && copy->tag == search->device &&
+	    copy->pasid == search->pasid && copy->first <= search->iova &&
+	    copy->last >= search->iova)
+		search->in_atc++;
 	if (copy->structure == STRUCTURE_TLB && copy->tag == search->tag &&
 	    copy->pasid == search->tag_pasid && copy->first <= search->iova &&
 	    copy->last >= search->iova)
@@ -59,16 +65,21 @@ static void before_dma(void *self, uint64_t event, const struct dma_request *pag
 	struct iommu *iommu = replay_unit(verifier->replay, unit)->iommu;
 	struct search search = {
 		.requester = replay_device(verifier->replay, unit, page->device)->requester_id,
+		.device = page->device,
 		.pasid = page->pasid,
 		.iova = page->iova
 	};
 
 	(void)event;
 	iommu->model->each_copy(iommu, find_tag, &search);
-	if (search.tagged)
-		iommu->model->each_copy(iommu, count_match, &search);
+	iommu->model->each_copy(iommu, count_match, &search);
 	iommu->model->truth(iommu, page, &verifier->truth);
-	verifier->matches = search.matches;
+	verifier->matches = search.tagged ? search.matches : 0;
+	/* What a device's TLB answers does not reach the IOTLB, or the copy had too few rights. */
+	if (search.in_atc)
+		verifier->matches = page->type == DMA_UNTRANSLATED && search.in_atc > 1
+					    ? search.in_atc
+					    : 0;
 	verifier->reported = false;
 }
 

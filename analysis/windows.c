@@ -355,15 +355,16 @@ static void software_closed(struct detector *detector, uint32_t at)
 static uint64_t holders_of(const struct detector *detector, const struct domain *domain,
 			   const struct inval_op *op)
 {
+	uint64_t bits = 0;
 	uint32_t device;
 
 	if (op->scope.what != INVAL_DEVICE_ATC)
 		return 1ull << op->unit;
 	device = replay_device(detector->replay, op->unit, op->scope.device)->number;
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
-		if (domain->atc_devices[i] == device)
-			return 1ull << (WORLD_UNITS + i);
-	return 0;
+		if (domain_atc_is(domain, i, device, &op->scope))
+			bits |= 1ull << (WORLD_UNITS + i);
+	return bits;
 }
 
 /* What an invalidation, a restoring map or the end does to the parts in a range. */
@@ -458,7 +459,7 @@ static bool concerns(const struct detector *detector, const struct inval_op *op,
 	case INVAL_RANGE:
 		break;
 	}
-	return op->scope.tag == domain->tag;
+	return domain_in_scope(domain, &op->scope);
 }
 
 struct trying {
@@ -634,7 +635,7 @@ static void hold_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, ui
 
 	(void)last;
 	(void)data;
-	if (copy->structure == STRUCTURE_TLB &&
+	if (copy->structure != STRUCTURE_WALK_CACHE &&
 	    (copy->pa + (at - copy->first) != part->pa + (at - part->first) ||
 	     !(copy->perm & part->lost)))
 		return;

@@ -24,7 +24,7 @@
 #include "hw/tlb.h"
 
 enum dma_access { ACCESS_READ = TLB_READ, ACCESS_WRITE = TLB_WRITE, ACCESS_EXECUTE = TLB_EXECUTE };
-enum { NO_EVENT_YET = 0, NO_PASID = UINT32_MAX };
+enum { NO_EVENT_YET = 0, NO_PASID = UINT32_MAX, ALL_PASIDS = UINT32_MAX - 1 };
 #define NO_EVENT UINT64_MAX
 #define NO_PA UINT64_MAX
 
@@ -178,6 +178,20 @@ struct table_word {
 	uint64_t value;
 };
 
+enum { ATTACH_WORDS = 16 };
+
+/* What a driver attaches a requester to. */
+struct attachment {
+	uint32_t requester_id;
+	uint32_t pasid; /* NO_PASID: requests without one */
+	pa_t root;	/* 0: nothing, it is detached */
+	unsigned levels;
+	uint64_t tag;
+	bool ats, pri; /* the driver switches them on */
+	pa_t spare;    /* empty pages from here on, for tables */
+	unsigned used; /* how many of these were taken */
+};
+
 struct iommu;
 
 /* A name of a vector's config with its value: "rtaddr", "CB.0.TCR". */
@@ -265,9 +279,10 @@ struct iommu_model {
 	int (*start)(struct iommu *iommu, pa_t root);
 	/* Bytes from the root table on that attach_words() uses for tables of configuration. */
 	uint64_t (*config_bytes)(const struct iommu *iommu);
-	/* Words that attach (or detach: root 0) a device, in the order written. */
-	size_t (*attach_words)(const struct iommu *iommu, uint32_t requester_id, pa_t root,
-			       unsigned levels, uint64_t tag, struct table_word words[8]);
+	/* Words that attach or detach a device, in the order written. 0: this driver's tables have
+	 * no place for it (a PASID). */
+	size_t (*attach_words)(const struct iommu *iommu, struct attachment *attachment,
+			       struct table_word words[ATTACH_WORDS]);
 	const struct pt_format *(*format)(const struct iommu *iommu);
 	unsigned (*levels)(const struct iommu *iommu); /* default for a domain */
 	unsigned (*address_bits)(const struct iommu *iommu, unsigned levels);

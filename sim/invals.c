@@ -101,6 +101,24 @@ int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 	return 0;
 }
 
+/* What is not said of PASIDs is about those that the domain is attached under. */
+static void encode(const struct replay *replay, uint32_t unit, const struct domain *domain,
+		   const struct invalidation *scope, const struct native_command *native,
+		   struct inval_op *op)
+{
+	struct iommu *iommu = replay->units[unit].iommu;
+	struct invalidation what;
+
+	if (native) {
+		op->command = *native;
+		return;
+	}
+	what = *scope;
+	if (what.what == INVAL_RANGE && what.pasid == NO_PASID && domain)
+		what.pasid = domain->pasid;
+	iommu->model->encode(iommu, &what, &op->command);
+}
+
 /* One native command on one unit. latency UINT64_MAX: a recorded `done` will complete it. */
 static int issue_one(struct replay *replay, uint32_t unit, const struct domain *domain,
 		     const struct invalidation *scope, const struct native_command *native,
@@ -118,10 +136,7 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	pending->op.unit = unit;
 	pending->op.domain = domain ? domain->number : NAME_NONE;
 	pending->op.policy = policy;
-	if (native)
-		pending->op.command = *native;
-	else
-		iommu->model->encode(iommu, scope, &pending->op.command);
+	encode(replay, unit, domain, scope, native, &pending->op);
 	if (!iommu->model->decode(iommu, &pending->op.command, &pending->op.scope))
 		pending->op.scope =
 			scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
@@ -157,9 +172,11 @@ static int issue_atcs(struct replay *replay, const struct inval_op *after, uint3
 	for (uint32_t i = 0; i < domain->n_atcs; i++) {
 		const struct device *device = replay->devices[domain->atc_devices[i]];
 
-		if (device->unit != after->unit || device->domain != domain->number)
+		if (device->unit != after->unit ||
+		    device_domain(device, domain->atc_pasids[i]) != domain->number)
 			continue;
 		scope.device = device->handle;
+		scope.pasid = domain->atc_pasids[i];
 		if (issue_one(replay, after->unit, domain, &scope, NULL, true,
 			      replay->machine->run.inval_latency, last, err))
 			return -1;
@@ -194,10 +211,13 @@ static int scope_of(struct replay *replay, const struct event *event, const stru
 		    struct invalidation *scope, struct err *err)
 {
 	struct agent agent = names_agent_of(replay->names, event->agent);
+	uint32_t number;
 
 	*scope = (struct invalidation){ .what = INVAL_ALL, .pasid = NO_PASID, .last = UINT64_MAX };
 	scope->leaf = event_has(event, INVAL_LEAF);
 	scope->drain = !event_has(event, INVAL_DRAIN);
+	if (event->agent != EVENT_NO_AGENT && agent.pasid != PASID_NONE)
+		scope->pasid = agent.pasid;
 	*domain = NULL;
 	if (event_has(event, INVAL_ATC) || event_has(event, INVAL_CONFIG)) {
 		const struct device *device =
@@ -208,8 +228,14 @@ static int scope_of(struct replay *replay, const struct event *event, const stru
 					    "this device was never declared");
 		scope->what = event_has(event, INVAL_ATC) ? INVAL_DEVICE_ATC : INVAL_DEVICE_CONFIG;
 		scope->device = device->handle;
-		if (device->domain != NAME_NONE)
-			scope->tag = replay->domains[device->domain]->tag;
+		number = device_domain(device, scope->pasid);
+		if (number != NAME_NONE)
+			scope->tag = replay->domains[number]->tag;
+		if (event_has(event, INVAL_SIZE)) {
+			scope->first = event->addr;
+			scope->last = event->addr +
+				      (event_value(replay->batch, event, INVAL_SIZE) - 1);
+		}
 		return 0;
 	}
 	if (event->agent == EVENT_NO_AGENT || agent.domain == NAME_NONE)
@@ -261,6 +287,20 @@ static int issue_recorded(struct replay *replay, uint32_t unit, const struct dom
 	return 0;
 }
 
+/* A device's whole TLB, of which no PASID is named, is also that of its PASIDs: a command of its own. */
+static int all_pasids(struct replay *replay, const struct event *event,
+		      const struct invalidation *scope, bool has_id, uint64_t id, struct err *err)
+{
+	struct agent agent = names_agent_of(replay->names, event->agent);
+	const struct device *device = replay->devices[agent.device];
+	struct invalidation pasids = *scope;
+
+	pasids.pasid = ALL_PASIDS;
+	return device->n_pasids ? issue_recorded(replay, device->unit, NULL, &pasids, NULL, has_id,
+						 id, err)
+				: 0;
+}
+
 int inval_event(struct replay *replay, const struct event *event, struct err *err)
 {
 	bool has_id = event_has(event, INVAL_ID);
@@ -278,6 +318,9 @@ int inval_event(struct replay *replay, const struct event *event, struct err *er
 	if (scope.what != INVAL_DEVICE_CONFIG && dropped(replay))
 		return 0;
 	units = units_of(replay, event, domain, &scope);
+	if (scope.what == INVAL_DEVICE_ATC && scope.pasid == NO_PASID &&
+	    all_pasids(replay, event, &scope, has_id, id, err))
+		return -1;
 	for (uint32_t unit = 0; unit < replay->n_units; unit++)
 		if (units >> unit & 1 &&
 		    issue_recorded(replay, unit, domain, &scope, NULL, has_id, id, err))

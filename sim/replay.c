@@ -85,8 +85,10 @@ void replay_destroy(struct replay *replay)
 		destroy_domain(replay->domains[i]);
 	}
 	for (uint32_t i = 0; i < replay->n_devices; i++) {
-		if (replay->devices[i])
+		if (replay->devices[i]) {
 			imap_destroy(replay->devices[i]->answered);
+			free(replay->devices[i]->pasids);
+		}
 		free(replay->devices[i]);
 	}
 	for (uint32_t i = 0; i < replay->n_handle_lists; i++)

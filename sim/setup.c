@@ -216,6 +216,7 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	device->domain = NAME_NONE;
 	device->requester_id = requester_of(replay, event, number);
 	device->ats = event_has(event, DEVICE_ATS);
+	device->pri = event_has(event, DEVICE_PRI);
 	device->owner = event_has(event, DEVICE_OWNER)
 				? (uint32_t)event_value(replay->batch, event, DEVICE_OWNER)
 				: NAME_NONE;
@@ -282,16 +283,30 @@ int setup_agent(struct replay *replay, uint32_t agent, struct err *err)
 	return 0;
 }
 
-/* Writes the words that attach or detach, in the driver's order. */
-static int write_context(struct replay *replay, const struct device *device,
+/* Writes the words that attach or detach, in the driver's order. domain: NULL detaches. */
+static int write_context(struct replay *replay, const struct device *device, uint32_t pasid,
 			 const struct domain *domain, struct err *err)
 {
 	struct iommu *iommu = replay->units[device->unit].iommu;
-	struct table_word words[8];
-	size_t n = iommu->model->attach_words(
-		iommu, device->requester_id, domain ? domain->root : 0, domain ? domain->levels : 0,
-		domain ? domain->tag : 0, words);
+	struct attachment attachment = { .requester_id = device->requester_id,
+					 .pasid = pasid,
+					 .root = domain ? domain->root : 0,
+					 .levels = domain ? domain->levels : 0,
+					 .tag = domain ? domain->tag : 0,
+					 .ats = device->ats,
+					 .pri = device->pri,
+					 .spare = replay->next_table };
+	struct table_word words[ATTACH_WORDS];
+	size_t n = iommu->model->attach_words(iommu, &attachment, words);
 
+	if (!n)
+		return replay_error(replay, ERR_INPUT, err,
+				    "pasid=%u: the tables of this machine's driver have no place for "
+				    "this PASID; for VT-d choose vtd.driver_tables=first-stage or "
+				    "second-stage",
+				    pasid);
+	replay->next_table += attachment.used * 4096ull;
+	replay->count.tables_made += attachment.used;
 	for (size_t i = 0; i < n; i++)
 		if (words_store(replay, words[i].pa, 1, words[i].value, 0, err))
 			return -1;
@@ -299,12 +314,12 @@ static int write_context(struct replay *replay, const struct device *device,
 }
 
 /* Attach and detach drop the device's cached configuration, unless recordings say when. */
-static int drop_config(struct replay *replay, const struct device *device, uint64_t tag,
-		       struct err *err)
+static int drop_config(struct replay *replay, const struct device *device, uint32_t pasid,
+		       uint64_t tag, struct err *err)
 {
 	struct iommu *iommu = replay->units[device->unit].iommu;
 	struct invalidation scope = {
-		.what = INVAL_DEVICE_CONFIG, .tag = tag, .device = device->handle, .pasid = NO_PASID
+		.what = INVAL_DEVICE_CONFIG, .tag = tag, .device = device->handle, .pasid = pasid
 	};
 	struct native_command command;
 	struct inval_report report;
@@ -329,41 +344,68 @@ static struct device *device_of(struct replay *replay, const struct event *event
 
 /* The device's IOMMU and, with ATS, its device TLB may hold the domain's translations from now on. */
 static int add_holders(struct replay *replay, struct domain *domain, const struct device *device,
-		       struct err *err)
+		       uint32_t pasid, struct err *err)
 {
+	domain->pasid = !domain->holders || domain->pasid == pasid ? pasid : ALL_PASIDS;
 	domain->holders |= 1ull << device->unit;
 	if (!device->ats)
 		return 0;
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
-		if (domain->atc_devices[i] == device->number)
+		if (domain->atc_devices[i] == device->number && domain->atc_pasids[i] == pasid)
 			return 0;
 	if (domain->n_atcs == WORLD_ATCS)
 		return replay_error(replay, ERR_LIMIT, err,
 				    "more than %d devices with ATS in one domain", WORLD_ATCS);
 	domain->holders |= 1ull << (WORLD_UNITS + domain->n_atcs);
+	domain->atc_pasids[domain->n_atcs] = pasid;
 	domain->atc_devices[domain->n_atcs++] = device->number;
 	return 0;
+}
+
+/* Where the device's attachment for the PASID is kept, made if it is not there; NULL: no memory. */
+static uint32_t *domain_slot(struct device *device, uint32_t pasid)
+{
+	struct pasid_attachment *pasids;
+
+	if (pasid == NO_PASID)
+		return &device->domain;
+	for (uint32_t i = 0; i < device->n_pasids; i++)
+		if (device->pasids[i].pasid == pasid)
+			return &device->pasids[i].domain;
+	pasids = realloc(device->pasids, (device->n_pasids + 1) * sizeof *pasids);
+	if (!pasids)
+		return NULL;
+	device->pasids = pasids;
+	pasids[device->n_pasids] = (struct pasid_attachment){ pasid, NAME_NONE };
+	return &pasids[device->n_pasids++].domain;
+}
+
+static uint32_t pasid_of(const struct replay *replay, const struct event *event)
+{
+	uint32_t pasid = names_agent_of(replay->names, event->agent).pasid;
+
+	return pasid == PASID_NONE ? NO_PASID : pasid;
 }
 
 int setup_attach(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct device *device = device_of(replay, event, err);
 	struct domain *domain = device ? setup_domain(replay, event, err) : NULL;
+	uint32_t pasid = pasid_of(replay, event), *slot;
 
 	if (!domain)
 		return -1;
-	if (names_agent_of(replay->names, event->agent).pasid != PASID_NONE)
-		return replay_error(
-			replay, ERR_INPUT, err,
-			"attach with pasid=: this model has no PASID tables (legacy mode)");
-	if (device->domain != NAME_NONE)
-		replay->domains[device->domain]->devices--;
-	device->domain = domain->number;
+	slot = domain_slot(device, pasid);
+	if (!slot)
+		return err_no_memory(err, "a device's PASIDs");
+	if (*slot != NAME_NONE)
+		replay->domains[*slot]->devices--;
+	*slot = domain->number;
 	domain->devices++;
-	if (add_holders(replay, domain, device, err))
+	if (add_holders(replay, domain, device, pasid, err))
 		return -1;
-	return write_context(replay, device, domain, err) ||
-			       drop_config(replay, device, domain->tag, err)
+	return write_context(replay, device, pasid, domain, err) ||
+			       drop_config(replay, device, pasid, domain->tag, err)
 		       ? -1
 		       : 0;
 }
@@ -371,16 +413,19 @@ int setup_attach(struct replay *replay, const struct event *event, struct err *e
 int setup_detach(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct device *device = device_of(replay, event, err);
+	uint32_t pasid = pasid_of(replay, event), *slot;
 	uint64_t tag;
 
 	if (!device)
 		return -1;
-	if (device->domain == NAME_NONE)
+	if (device_domain(device, pasid) == NAME_NONE)
 		return 0;
-	tag = replay->domains[device->domain]->tag;
-	replay->domains[device->domain]->devices--;
-	device->domain = NAME_NONE;
-	return write_context(replay, device, NULL, err) || drop_config(replay, device, tag, err)
+	slot = domain_slot(device, pasid);
+	tag = replay->domains[*slot]->tag;
+	replay->domains[*slot]->devices--;
+	*slot = NAME_NONE;
+	return write_context(replay, device, pasid, NULL, err) ||
+			       drop_config(replay, device, pasid, tag, err)
 		       ? -1
 		       : 0;
 }

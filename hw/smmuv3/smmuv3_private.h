@@ -500,7 +500,7 @@ bool smmu_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t
 unsigned smmu_input_bits(const struct smmu *smmu, unsigned levels);
 int smmu_start(struct iommu *iommu, pa_t root);
 uint64_t smmu_config_bytes(const struct iommu *iommu);
-size_t smmu_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t root,
-			 unsigned levels, uint64_t tag, struct table_word words[8]);
+size_t smmu_attach_words(const struct iommu *iommu, struct attachment *attachment,
+			 struct table_word words[ATTACH_WORDS]);
 
 #endif

@@ -11,6 +11,7 @@ static void vtd_destroy(struct iommu *iommu)
 	if (!vtd)
 		return;
 	tlb_destroy(vtd->iotlb);
+	atc_set_free(&vtd->atcs);
 	for (unsigned level = 0; level < VTD_LEVELS_MAX; level++) {
 		tlb_destroy(vtd->walk[level]);
 		tlb_destroy(vtd->first_walk[level]);
@@ -46,6 +47,19 @@ static int check_config(const struct vtd_config *config, struct err *err)
 			       "vtd: vtd.driver_tables asks for first-stage tables; set "
 			       "vtd.first_stage too");
 	return 0;
+}
+
+static void init_atcs(struct vtd *vtd, uint64_t seed)
+{
+	const struct tlb_geometry geometry = { .sets = vtd->config.atc_sets,
+					       .ways = vtd->config.atc_ways,
+					       .replacement = vtd->config.atc_replacement,
+					       .page_lg2 = { 12, 21, 30 },
+					       .address_bits = 57,
+					       .seed = seed };
+
+	atc_set_init(&vtd->atcs, &geometry, &vtd->iommu, vtd->observer);
+	vtd->atcs.multi_hit = (enum atc_multi_hit)vtd->config.multi_hit; /* the same words */
 }
 
 static int create_caches(struct vtd *vtd, uint64_t seed, struct err *err)
@@ -93,6 +107,7 @@ static int vtd_create(const void *config, uint64_t seed, struct tables *tables,
 	vtd->tables = tables;
 	vtd->memory = tables->memory;
 	vtd->rng = seed * 2 + 1;
+	init_atcs(vtd, seed);
 	vtd_ss_reserved((unsigned)vtd->config.haw, vtd->config.snoop_control, vtd->config.pages_2m,
 			vtd->config.pages_1g, vtd->reserved);
 	for (unsigned nxe = 0; nxe < 2; nxe++)
@@ -119,7 +134,6 @@ static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, 
 {
 	struct vtd *vtd = vtd_of(iommu);
 
-	(void)ats; /* device TLBs are not modelled; see omits */
 	if (requester_id > 0xffff)
 		return err_set(err, ERR_INPUT,
 			       "requester id 0x%x does not fit bus:device.function (16 bits)",
@@ -135,6 +149,9 @@ static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, 
 	}
 	vtd->devices[vtd->n_devices] =
 		(struct vtd_device){ .context = &vtd->nobody, .sid = (uint16_t)requester_id };
+	if (ats && vtd->config.device_tlbs && vtd->config.atc_sets &&
+	    atc_add(&vtd->atcs, vtd->n_devices, err))
+		return -1;
 	*handle = vtd->n_devices++;
 	return 0;
 }
@@ -177,6 +194,7 @@ static const char *vtd_structure_name(enum structure structure, unsigned level)
 static const char *vtd_counter(const struct iommu *iommu, unsigned index, uint64_t *value)
 {
 	const struct vtd_counters *count = &((const struct vtd *)iommu)->count;
+	const struct atc_counters *atcs = &((const struct vtd *)iommu)->atcs.count;
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -195,6 +213,12 @@ static const char *vtd_counter(const struct iommu *iommu, unsigned index, uint64
 		{ "pasid.misses", count->pasid_misses },
 		{ "state.writes", count->state_writes },
 		{ "evictions", count->evictions },
+		{ "atc.hits", atcs->hits },
+		{ "atc.requests", atcs->requests },
+		{ "atc.fills", atcs->fills },
+		{ "atc.evictions", atcs->evictions },
+		{ "atc.invalidated", atcs->invalidated },
+		{ "atc.refused", count->ats_refused },
 		{ "compared", count->compared },
 		{ "faults", count->faults },
 		{ "faults.recorded", count->recorded },
@@ -250,6 +274,7 @@ static void vtd_each_copy(const struct iommu *iommu,
 
 	/* only visits: nothing is removed or changed */
 	vtd_visit_all((struct vtd *)vtd, &all, visit_one, &each);
+	atc_each(&vtd->atcs, visit, ctx);
 	visit_entries(vtd, &vtd->contexts, visit, ctx);
 	visit_entries(vtd, &vtd->pasids, visit, ctx);
 }
@@ -258,8 +283,8 @@ const struct iommu_model vtd_model = {
 	.name = "vtd",
 	.spec = "Intel Virtualization Technology for Directed I/O, Architecture Specification, rev "
 		"4.x, legacy and scalable mode",
-	.omits = "device TLBs: ATS requests are answered, no copies are kept in devices; "
-		 "device-TLB invalidations are accepted and remove nothing\n"
+	.omits = "device TLBs: privileged requests and zero-length reads go untranslated; global "
+		 "completions and more than one translation in a completion are not made\n"
 		 "page requests: no page request queue; page group responses are accepted and do "
 		 "nothing\n"
 		 "interrupt remapping: writes to FEExxxxxh are taken as messages and end there\n"

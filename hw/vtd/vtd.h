@@ -33,6 +33,7 @@ struct vtd_config {
 	uint64_t second_stage_ad, page_walk_snoop, execute_requests, supervisor_requests;
 	uint64_t extended_accessed, rid_pasid, device_tlbs;
 	uint64_t pasid_entries, driver_tables;
+	uint64_t atc_sets, atc_ways, atc_replacement, atc_dma;
 };
 
 enum { IH0_RANGE, IH0_DOMAIN };

@@ -10,8 +10,8 @@ static bool same_answer(const struct dma_result *a, const struct dma_result *b)
 	return a->pa == b->pa;
 }
 
-static enum verdict judge(const struct dma_result *served, const struct dma_result *truth,
-			  unsigned reasons)
+enum verdict vtd_judge(const struct dma_result *served, const struct dma_result *truth,
+		       unsigned reasons)
 {
 	if (served->outcome == OUTCOME_OK && !same_answer(served, truth))
 		return VERDICT_STALE_USE;
@@ -54,8 +54,7 @@ static bool entry_equals(const struct vtd_context *entry, const struct vtd_conte
 	       !memcmp(truth->words, entry->words, sizeof truth->words);
 }
 
-static void prove_route(struct vtd *vtd, const struct vtd_route *route,
-			const struct vtd_route *truth)
+void vtd_prove_route(struct vtd *vtd, const struct vtd_route *route, const struct vtd_route *truth)
 {
 	if (route->outer_cached && route->outer->check && entry_equals(route->outer, truth->outer))
 		vtd_config_proven(vtd, route->outer);
@@ -102,7 +101,7 @@ static void prove(struct vtd *vtd, const struct vtd_path *path, const struct vtd
 	bool is_tlb = path->tlb == vtd->iotlb, equal;
 	const struct tlb_at *at = &path->at;
 
-	prove_route(vtd, path->route, &truth->route);
+	vtd_prove_route(vtd, path->route, &truth->route);
 	/* Truth that is walked another way, as a changed PASID table entry says, proves nothing. */
 	if (path->route->context->variant != truth->route.context->variant)
 		return;
@@ -121,17 +120,19 @@ static void prove(struct vtd *vtd, const struct vtd_path *path, const struct vtd
 	at->copy->reasons = 0;
 }
 
+void vtd_route_copy(const struct vtd *vtd, const struct vtd_route *route, struct cached_copy *copy)
+{
+	vtd_config_copy(vtd, route->outer && route->outer->check ? route->outer : route->context,
+			copy);
+}
+
 /* The first copy on the way that has its bit set is the one to blame. */
 static unsigned blame(const struct vtd *vtd, const struct vtd_path *path, struct cached_copy *copy)
 {
-	const struct vtd_route *route = path->route;
-
 	if (path->any && (*path->at.data & TLB_CHECK))
 		vtd_copy_of(vtd, path->tlb, &path->at, copy);
 	else
-		vtd_config_copy(vtd,
-				route->outer && route->outer->check ? route->outer : route->context,
-				copy);
+		vtd_route_copy(vtd, path->route, copy);
 	return copy->reasons;
 }
 
@@ -173,7 +174,7 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 	vtd->count.compared++;
 	use.truth = truth->result;
 	use.walk = truth->walked ? &truth->walk : NULL;
-	use.verdict = judge(served, &truth->result, reasons);
+	use.verdict = vtd_judge(served, &truth->result, reasons);
 	if (path->any && path->tlb == vtd->iotlb)
 		use.matches += others(vtd, &path->at, input,
 				      input + (request->len ? request->len - 1 : 0), &use.other);
@@ -182,6 +183,12 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 		use.table_word = walk->word;
 		use.table_freed = freed - 1;
 	}
-	vtd->observer->used(vtd->observer->self, &use);
+	if (vtd->asking.on) { /* told of the request that the device asks for */
+		vtd->asking.checked = true;
+		vtd->asking.copy = copy;
+		vtd->asking.use = use;
+	} else {
+		vtd->observer->used(vtd->observer->self, &use);
+	}
 	prove(vtd, path, truth);
 }

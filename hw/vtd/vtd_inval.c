@@ -225,6 +225,10 @@ static void carry_out(struct vtd *vtd, const struct native_command *command,
 	case QI_PASID_CACHE:
 		invalidate_pasid_cache(vtd, low, report);
 		break;
+	case QI_DEVICE_TLB:
+	case QI_PASID_DEVICE_TLB:
+		vtd_ats_invalidate(vtd, command, report);
+		break;
 	case QI_WAIT:
 		write_status(vtd, low, command->words[1]);
 		break;

@@ -2,6 +2,8 @@
 #ifndef IOMMUSIM_HW_VTD_VTD_PRIVATE_H
 #define IOMMUSIM_HW_VTD_VTD_PRIVATE_H
 
+#include "hw/atc.h"
+#include "hw/marks.h"
 #include "hw/pt/pt_nested.h"
 #include "hw/pt/vtd_fs.h"
 #include "hw/pt/vtd_ss.h"
@@ -122,11 +124,19 @@ struct vtd_nested_space {
 	uint32_t space;
 };
 
+/* A device TLB's own translation request: what its answer's comparison with truth found is told of
+ * the request that it was made for. */
+struct vtd_asking {
+	bool on, checked;
+	struct cached_copy copy;
+	struct checked_use use;
+};
+
 struct vtd_counters {
 	uint64_t requests, iotlb_hits, iotlb_misses, walk_hits[VTD_LEVELS_MAX], walk_reads,
 		context_hits, context_misses, pasid_hits, pasid_misses, state_writes, evictions,
 		compared, faults, recorded, collapsed, disabled, lost, interrupts, invalidations,
-		undersized;
+		undersized, ats_refused;
 };
 
 struct vtd {
@@ -143,6 +153,8 @@ struct vtd {
 	struct tlb *walk[VTD_LEVELS_MAX];
 	struct tlb *first_walk[VTD_LEVELS_MAX];
 	struct vtd_config_cache contexts, pasids;
+	struct atc_set atcs;
+	struct vtd_asking asking;
 	struct vtd_context nobody; /* stand-in for a device without a slot */
 	struct vtd_device *devices;
 	uint32_t n_devices, max_devices;
@@ -176,10 +188,7 @@ static inline struct vtd *vtd_of(const struct iommu *iommu)
 	return (struct vtd *)iommu;
 }
 
-/*
- * A call that sets check bits. `make test-marks` builds with MARK_OMIT and leaves out one at a
- * time: --verify must then fail.
- */
+/* Calls of this model that set check bits (hw/marks.h). */
 enum vtd_mark_site {
 	MARK_TRANSLATION = 1,
 	MARK_POINTER,
@@ -196,12 +205,6 @@ enum vtd_mark_site {
 	MARK_GENERATION,
 	MARK_SITES
 };
-#ifdef MARK_OMIT
-extern int mark_omit;
-#define MARK(site) ((site) != mark_omit)
-#else
-#define MARK(site) 1
-#endif
 
 static inline enum vtd_table_mode vtd_table_mode(const struct vtd *vtd)
 {
@@ -348,6 +351,9 @@ enum vtd_ats_answer vtd_fault_ats(uint16_t code);
 /* vtd_translate.c */
 size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		     struct dma_result *results, size_t n);
+/* One page from caches and tables; a fault is in *result, nothing is recorded of it. */
+void vtd_answer(struct vtd *vtd, const struct dma_request *request, struct vtd_route *route,
+		struct dma_result *result);
 void vtd_truth_result(struct iommu *iommu, const struct dma_request *request,
 		      struct dma_result *result);
 
@@ -358,10 +364,23 @@ struct vtd_path { /* the copies that an answer came from */
 	struct tlb_at at;
 	bool any; /* tlb and at are set */
 };
+enum verdict vtd_judge(const struct dma_result *served, const struct dma_result *truth,
+		       unsigned reasons);
+void vtd_prove_route(struct vtd *vtd, const struct vtd_route *route, const struct vtd_route *truth);
+/* The route's first entry whose check bit is set. */
+void vtd_route_copy(const struct vtd *vtd, const struct vtd_route *route, struct cached_copy *copy);
 /* truth: from before the request was served, which may have set accessed and dirty bits. */
 void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struct vtd_path *path,
 		 const struct dma_result *served, const struct pt_walk *walk,
 		 const struct vtd_answer *truth);
+
+/* vtd_ats.c */
+/* What a device's TLB has a part in; false: nothing, the request goes to the unit as it is. */
+bool vtd_ats(struct vtd *vtd, const struct dma_request *request, struct dma_result *result);
+bool vtd_ats_truth(struct vtd *vtd, const struct dma_request *request, struct dma_result *result);
+void vtd_ats_invalidate(struct vtd *vtd, const struct native_command *command,
+			struct inval_report *report);
+void vtd_ats_mark_config(struct vtd *vtd, uint64_t first, uint64_t last);
 
 /* vtd_fault.c */
 void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd,
@@ -407,8 +426,8 @@ const char *vtd_descriptor_error(const struct vtd *vtd, const struct native_comm
 /* vtd_driver.c */
 int vtd_start(struct iommu *iommu, pa_t root);
 uint64_t vtd_config_bytes(const struct iommu *iommu);
-size_t vtd_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t root,
-			unsigned levels, uint64_t tag, struct table_word words[8]);
+size_t vtd_attach_words(const struct iommu *iommu, struct attachment *attachment,
+			struct table_word words[ATTACH_WORDS]);
 const struct pt_format *vtd_format(const struct iommu *iommu);
 unsigned vtd_levels(const struct iommu *iommu);
 unsigned vtd_address_bits(const struct iommu *iommu, unsigned levels);

@@ -34,10 +34,12 @@ static void set_root(struct vtd *vtd)
 	vtd->config_space = root ? root->node.space : 0;
 	vtd->gsts |= GSTS_RTPS;
 	/* A new root invalidates nothing by itself, so cached contexts may differ from now on. */
-	if (vtd->config.esrtps)
+	if (vtd->config.esrtps) {
 		vtd_flush_all(vtd);
-	else
+		vtd_ats_mark_config(vtd, 0, UINT64_MAX);
+	} else {
 		vtd_config_mark(vtd, 0, UINT64_MAX, VTD_LEVEL_ROOT);
+	}
 }
 
 static void write_gcmd(struct vtd *vtd, uint32_t value)

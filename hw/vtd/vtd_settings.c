@@ -97,6 +97,15 @@ const struct setting vtd_settings[] = {
 	{ "vtd.driver_tables", SETTING_CHOICE, AT(driver_tables), 0, 2, DRIVER_LEGACY, "legacy|second-stage|first-stage",
 	  "tables that the simulated driver builds: legacy mode, or scalable mode with either stage",
 	  "project default: what every part supports" },
+	{ "vtd.atc.sets", SETTING_COUNT, AT(atc_sets), 0, 4194304, 8, NULL,
+	  "sets of the device TLB of each device with ats=yes; 0: devices have none", "64 to 1024 entries: device specific" },
+	{ "vtd.atc.ways", SETTING_COUNT, AT(atc_ways), 1, 4096, 8, NULL, "ways of each device TLB",
+	  "project default, no source" },
+	{ "vtd.atc.replacement", SETTING_CHOICE, AT(atc_replacement), 0, 3, TLB_LRU, "lru|fifo|random|reset",
+	  "replacement in device TLBs", "project default, no source" },
+	{ "vtd.atc.dma", SETTING_BOOL, AT(atc_dma), 0, 1, YES, NULL,
+	  "a DMA without ats= of a device with a device TLB goes through it; no: untranslated, as an emulator's devices send it",
+	  "PCIe ATS: what a function with ATS enabled does" },
 	{ 0 },
 };
 /* clang-format on */
