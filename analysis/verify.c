@@ -9,7 +9,7 @@ struct verifier {
 	struct replay_observer replay_observer;
 	struct iommu_observer iommu_observer;
 	/* of the request at hand */
-	uint32_t matches;
+	uint32_t matches, in_atc; /* in_atc: of its device TLB */
 	struct dma_result truth; /* from before it was served */
 	bool reported;
 	struct checked_use use;
@@ -76,10 +76,9 @@ static void before_dma(void *self, uint64_t event, const struct dma_request *pag
 	iommu->model->truth(iommu, page, &verifier->truth);
 	verifier->matches = search.tagged ? search.matches : 0;
 	/* What a device's TLB answers does not reach the IOTLB, or the copy had too few rights. */
-	if (search.in_atc)
-		verifier->matches = page->type == DMA_UNTRANSLATED && search.in_atc > 1
-					    ? search.in_atc
-					    : 0;
+	verifier->in_atc = page->type != DMA_TRANSLATION_REQUEST && page->len ? search.in_atc : 0;
+	if (page->type == DMA_TRANSLATED || verifier->in_atc)
+		verifier->matches = 0;
 	verifier->reported = false;
 }
 
@@ -119,6 +118,8 @@ static void dma_verified(void *self, uint64_t event, const struct dma_request *p
 		differs(verifier, event, page, served, &truth,
 			expected == VERDICT_FRESH ? "reported as stale, but it equals truth"
 						  : "stale, and no check bit said so");
+	if (verifier->in_atc > 1 && served->outcome == OUTCOME_OK && served->cached)
+		verifier->matches = verifier->in_atc;
 	if (verifier->matches > 1 && (!verifier->reported || verifier->use.matches < 2))
 		differs(verifier, event, page, served, &truth,
 			"several entries match, and none said so");

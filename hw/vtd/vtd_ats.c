@@ -155,12 +155,21 @@ static void end_request(struct vtd *vtd, const struct dma_request *request,
 	vtd->observer->fault(vtd->observer->self, &report);
 }
 
-static void ask(struct vtd *vtd, const struct dma_request *request, struct dma_result *result)
+/* A copy that lacks a right that the request needs; where it overlaps others, several match. */
+static void note_poor(struct vtd *vtd, const struct dma_request *request,
+		      const struct atc_hit *poor, struct checked_use *use, struct cached_copy *copy)
+{
+	*use = (struct checked_use){ .event = vtd->iommu.event, .matches = 1 };
+	use->matches += atc_others(&vtd->atcs, request->device, poor, request->len, &use->other);
+	atc_copy_of(&vtd->atcs, request->device, poor, copy);
+}
+
+/* The unit's answer; what its comparison with truth finds is in vtd->asking. */
+static void send_request(struct vtd *vtd, const struct dma_request *request,
+			 struct vtd_route *route, struct dma_result *answer,
+			 struct dma_result *result)
 {
 	struct dma_request asked = *request;
-	struct dma_result answer;
-	struct vtd_answer truth;
-	struct vtd_route route;
 
 	asked.type = DMA_TRANSLATION_REQUEST;
 	if (!asked.access) /* of unknown direction: without the no-write flag */
@@ -168,18 +177,37 @@ static void ask(struct vtd *vtd, const struct dma_request *request, struct dma_r
 	vtd->asking.checked = false;
 	vtd->asking.on = true;
 	vtd->atcs.count.requests++;
-	vtd_truth(vtd, request, &truth); /* from before accessed and dirty bits are set */
-	vtd_answer(vtd, &asked, &route, &answer);
+	vtd_answer(vtd, &asked, route, answer);
 	vtd->asking.on = false;
-	if (answer.outcome != OUTCOME_OK) {
-		*result = answer;
-		vtd_fault(vtd, &asked, route.context->sid, route.context->fpd, answer.fault);
-	} else if (answer.pa == NO_PA || (request->access & ~answer.perm)) {
-		end_request(vtd, request, &route, &answer, result);
-	} else {
-		*result = answer;
+	*result = *answer;
+	if (answer->outcome != OUTCOME_OK)
+		vtd_fault(vtd, &asked, route->context->sid, route->context->fpd, answer->fault);
+	else if (answer->pa == NO_PA || (request->access & ~answer->perm))
+		end_request(vtd, request, route, answer, result);
+}
+
+/* poor: a copy with too few rights, or NULL. */
+static void ask(struct vtd *vtd, const struct dma_request *request, const struct atc_hit *poor,
+		struct dma_result *result)
+{
+	struct checked_use doubled = { .matches = 1 };
+	struct cached_copy copy;
+	struct dma_result answer;
+	struct vtd_answer truth;
+	struct vtd_route route;
+
+	if (poor)
+		note_poor(vtd, request, poor, &doubled, &copy);
+	vtd_truth(vtd, request, &truth); /* from before accessed and dirty bits are set */
+	send_request(vtd, request, &route, &answer, result);
+	if (doubled.matches > 1 && !vtd->asking.checked) {
+		vtd->asking.copy = copy;
+		vtd->asking.use = doubled;
+	} else if (doubled.matches > 1 && vtd->asking.use.matches < 2) {
+		vtd->asking.use.matches = doubled.matches;
+		vtd->asking.use.other = doubled.other;
 	}
-	if (vtd->asking.checked)
+	if (vtd->asking.checked || doubled.matches > 1)
 		tell_asked(vtd, request, result, &truth);
 	if (grants(&answer))
 		keep(vtd, request, &route, &answer);
@@ -194,14 +222,15 @@ static bool through_atc(struct vtd *vtd, const struct dma_request *request,
 	struct dma_request sent = *request;
 	struct vtd_route route;
 	struct atc_hit hit;
+	bool found;
 
 	sent.type = DMA_TRANSLATED;
 	vtd_route_find(vtd, &sent, &route);
 	if (!ats_is_on(&route))
 		return false;
-	if (!atc_find(&vtd->atcs, request->device, request->pasid, request->iova, &hit) ||
-	    (request->access & ~*hit.at.data)) {
-		ask(vtd, request, result);
+	found = atc_find(&vtd->atcs, request->device, request->pasid, request->iova, &hit);
+	if (!found || (request->access & ~*hit.at.data)) {
+		ask(vtd, request, found ? &hit : NULL, result);
 		return true;
 	}
 	vtd->atcs.count.hits++;
@@ -297,11 +326,16 @@ static void recorded_translated(struct vtd *vtd, const struct dma_request *reque
 	vtd->observer->used(vtd->observer->self, &use);
 }
 
+static bool has_a_part(const struct vtd *vtd, const struct dma_request *request)
+{
+	return atc_has(&vtd->atcs, request->device) && request->len && !request->privileged;
+}
+
 bool vtd_ats(struct vtd *vtd, const struct dma_request *request, struct dma_result *result)
 {
 	struct dma_request plain = *request;
 
-	if (!atc_has(&vtd->atcs, request->device) || request->len == 0 || request->privileged)
+	if (!has_a_part(vtd, request))
 		return false;
 	plain.type = DMA_UNTRANSLATED;
 	switch (request->type) {
@@ -328,7 +362,7 @@ bool vtd_ats_truth(struct vtd *vtd, const struct dma_request *request, struct dm
 	struct vtd_answer truth;
 	struct sent sent;
 
-	if (request->type != DMA_TRANSLATED || !atc_has(&vtd->atcs, request->device))
+	if (request->type != DMA_TRANSLATED || !has_a_part(vtd, request))
 		return false;
 	vtd_truth(vtd, request, &truth);
 	if (truth.result.outcome != OUTCOME_OK)

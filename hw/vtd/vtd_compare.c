@@ -183,12 +183,10 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 		use.table_word = walk->word;
 		use.table_freed = freed - 1;
 	}
-	if (vtd->asking.on) { /* told of the request that the device asks for */
-		vtd->asking.checked = true;
-		vtd->asking.copy = copy;
-		vtd->asking.use = use;
-	} else {
+	vtd->asking.checked = true; /* a device TLB that is filled with this inherits (R3) */
+	vtd->asking.copy = copy;
+	vtd->asking.use = use;
+	if (!vtd->asking.on) /* else it is told of the request that the device asks for */
 		vtd->observer->used(vtd->observer->self, &use);
-	}
 	prove(vtd, path, truth);
 }
