@@ -30,6 +30,8 @@ enum finding_kind {
 	FINDING_MASKED,
 	FINDING_OVER_UNMAP,
 	FINDING_TAG_REUSE,
+	FINDING_STARVED,
+	FINDING_STALL_TIMEOUT,
 	FINDING_DISAGREEMENT, /* no finding of the machine: of the model against its recorder */
 	FINDING_KINDS
 };
@@ -55,6 +57,8 @@ enum missing_why {
 enum exposure_end { EXPOSURE_CLOSED, EXPOSURE_RESTORED, EXPOSURE_OPEN };
 enum masked_why { MASKED_COLLAPSED, MASKED_FPD };
 enum differs_how { DIFFERS_ADDRESS, DIFFERS_REFUSED, DIFFERS_ALLOWED, DIFFERS_REASON };
+enum starved_how { STARVED_LOST, STARVED_REFUSED, STARVED_DELAYED };
+enum stall_why { STALL_LATE, STALL_NEVER, STALL_HELD_BACK };
 enum multi_hit_at { MULTI_HIT_REQUEST, MULTI_HIT_FILL };
 
 /* "The value is not known or does not apply." */

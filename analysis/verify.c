@@ -180,6 +180,20 @@ static void on_acknowledged(void *self, bool overflow)
 	caches->faults_acknowledged(caches->self, overflow);
 }
 
+static void on_page_requested(void *self, const struct page_report *report)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->page_requested(caches->self, report);
+}
+
+static void on_pages_acknowledged(void *self)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->pages_acknowledged(caches->self);
+}
+
 int verifier_create(const struct replay_observer *observer, const struct iommu_observer *caches,
 		    struct verifier **out, struct err *err)
 {
@@ -192,9 +206,18 @@ int verifier_create(const struct replay_observer *observer, const struct iommu_o
 	verifier->replay_observer.verify_self = verifier;
 	verifier->replay_observer.before_dma = before_dma;
 	verifier->replay_observer.dma_verified = dma_verified;
-	verifier->iommu_observer =
-		(struct iommu_observer){ verifier,   on_used,  on_opens,      on_closes,
-					 on_overlap, on_fault, on_tag_reused, on_acknowledged };
+	verifier->iommu_observer = (struct iommu_observer){
+		.self = verifier,
+		.used = on_used,
+		.copy_opens = on_opens,
+		.copy_closes = on_closes,
+		.overlap = on_overlap,
+		.fault = on_fault,
+		.tag_reused = on_tag_reused,
+		.faults_acknowledged = on_acknowledged,
+		.page_requested = on_page_requested,
+		.pages_acknowledged = on_pages_acknowledged,
+	};
 	*out = verifier;
 	return 0;
 }

@@ -24,12 +24,16 @@
 #include "hw/tlb.h"
 
 enum dma_access { ACCESS_READ = TLB_READ, ACCESS_WRITE = TLB_WRITE, ACCESS_EXECUTE = TLB_EXECUTE };
-enum { NO_EVENT_YET = 0, NO_PASID = UINT32_MAX, ALL_PASIDS = UINT32_MAX - 1 };
+enum { NO_EVENT_YET = 0, NO_PASID = UINT32_MAX, ALL_PASIDS = UINT32_MAX - 1, NO_DEVICE = UINT32_MAX };
 #define NO_EVENT UINT64_MAX
 #define NO_PA UINT64_MAX
 
+struct iommu;
+struct native_command;
+
 /* The PCIe AT field. */
-enum dma_type { DMA_UNTRANSLATED, DMA_TRANSLATION_REQUEST, DMA_TRANSLATED };
+/* And, for fault records only, what is no memory request. */
+enum dma_type { DMA_UNTRANSLATED, DMA_TRANSLATION_REQUEST, DMA_TRANSLATED, DMA_PAGE_REQUEST };
 
 struct dma_request {
 	uint64_t time_ns;
@@ -57,6 +61,7 @@ enum device_sees {
 	SEES_ABORT,
 	SEES_ZERO,    /* reads return 0, writes are dropped, both with success */
 	SEES_NOTHING, /* stalled: no answer yet */
+	SEES_NO_RIGHT, /* a translation completion without the right: it may ask for the page */
 };
 
 struct dma_result {
@@ -122,6 +127,63 @@ struct fault_report {
 	uint16_t code;
 	enum fault_fate fate;
 	bool interrupt; /* this record raised the fault interrupt */
+	uint32_t holder; /* lost: another device whose record is pending, or NO_DEVICE */
+};
+
+/* ---- page requests (PCIe 10.4) --------------------------------------------------------------- */
+
+struct page_request {
+	uint64_t time_ns;
+	iova_t iova;
+	uint32_t device; /* handle */
+	uint32_t pasid;	 /* NO_PASID: none */
+	uint16_t group;	 /* PRG index, 9 bits */
+	bool last;	 /* of its group */
+	bool read, write, execute, privileged; /* last, pasid, neither read nor write: a stop marker */
+	bool private_data;
+	uint64_t data[2];
+};
+
+/* What became of a page request at the unit; automatic answers come back at once. */
+enum page_fate {
+	PAGE_QUEUED,
+	PAGE_LOST,	   /* no answer: the queue overflows, and it was not the last of its group */
+	PAGE_AUTO_SUCCESS, /* lost too, but the last: the device may ask again */
+	PAGE_AUTO_INVALID,
+	PAGE_AUTO_FAILURE,
+};
+
+enum page_code { PAGE_SUCCESS, PAGE_INVALID, PAGE_FAILURE };
+struct page_response {
+	uint32_t device, pasid;
+	uint16_t group;
+	enum page_code code;
+};
+
+struct page_report {
+	uint64_t event;
+	const struct page_request *request;
+	enum page_fate fate;
+	bool lost;	 /* the queue overflows */
+	uint32_t holder; /* another device with requests in the queue, or NO_DEVICE */
+};
+
+/* What a model with a page request queue offers. */
+struct page_queue_ops {
+	/* A request message arrives. */
+	enum page_fate (*request)(struct iommu *iommu, uint64_t event,
+				  const struct page_request *request);
+	/* What software finds in the queue, oldest first; it has seen the interrupt's cause. */
+	size_t (*read)(struct iommu *iommu, uint64_t event, struct page_request *requests,
+		       size_t max);
+	/* Software is through with the first n: their places are free. Once none is left it
+	 * clears an overflow; true: it has cleared one. */
+	bool (*done)(struct iommu *iommu, uint64_t event, size_t n);
+	/* The command by which software answers a group, and back. */
+	void (*encode)(const struct iommu *iommu, const struct page_response *response,
+		       struct native_command *command);
+	bool (*decode)(const struct iommu *iommu, const struct native_command *command,
+		       struct page_response *response);
 };
 
 /* An invalidation that was executed (X). */
@@ -150,6 +212,9 @@ struct iommu_observer {
 			   uint32_t old_space, uint32_t space, uint64_t copies);
 	/* Software cleared an overflow or pending condition; recording works again. */
 	void (*faults_acknowledged)(void *self, bool overflow);
+	/* A page request met the unit; software cleared an overflow of their queue. */
+	void (*page_requested)(void *self, const struct page_report *report);
+	void (*pages_acknowledged)(void *self);
 };
 
 /* Every call is there and does nothing: copy it and set those that are listened to. */
@@ -191,8 +256,6 @@ struct attachment {
 	pa_t spare;    /* empty pages from here on, for tables */
 	unsigned used; /* how many of these were taken */
 };
-
-struct iommu;
 
 /* A name of a vector's config with its value: "rtaddr", "CB.0.TCR". */
 struct named_value {
@@ -302,6 +365,13 @@ struct iommu_model {
 	void (*each_copy)(const struct iommu *iommu,
 			  void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx);
 
+	const struct page_queue_ops *pages; /* NULL: it has no page request queue */
+	/* What the recording's beginning uses, for what settings leave to the driver; before
+	 * start(). NULL: nothing is left to it. */
+	void (*expect)(struct iommu *iommu, bool pasids, bool page_requests);
+	/* The device did not answer the invalidation of its TLB in time. NULL: not modelled. */
+	void (*atc_timed_out)(struct iommu *iommu, uint64_t event, uint32_t device);
+
 	const struct iommu_vectors *vectors; /* NULL: the model runs no test vectors */
 };
 
@@ -310,6 +380,8 @@ struct iommu {
 	const struct iommu_model *model;
 	uint64_t event; /* at hand: of the request, update or command being worked on */
 	bool interrupt; /* raised since the clock last looked; it clears this */
+	bool page_interrupt; /* the same of the page request queue's */
+	iova_t wanted;	/* page of the first SEES_NO_RIGHT since its reader last set it to NO_PA */
 	bool refused;	/* a result was not OUTCOME_OK since the replay last cleared this */
 };
 

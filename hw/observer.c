@@ -46,10 +46,23 @@ static void faults_acknowledged(void *self, bool overflow)
 	(void)overflow;
 }
 
+static void page_requested(void *self, const struct page_report *report)
+{
+	(void)self;
+	(void)report;
+}
+
+static void pages_acknowledged(void *self)
+{
+	(void)self;
+}
+
 const struct iommu_observer iommu_observer_silent = { .used = used,
 						      .copy_opens = copy,
 						      .copy_closes = copy,
 						      .overlap = overlap,
 						      .fault = fault,
 						      .tag_reused = tag_reused,
-						      .faults_acknowledged = faults_acknowledged };
+						      .faults_acknowledged = faults_acknowledged,
+						      .page_requested = page_requested,
+						      .pages_acknowledged = pages_acknowledged };

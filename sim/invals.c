@@ -346,6 +346,8 @@ int inval_command(struct replay *replay, const struct event *event, struct err *
 				unit = i;
 	if (!setup_unit(replay, NAME_NONE, err))
 		return -1;
+	if (pages_command(replay, unit, &command, err))
+		return -1;
 	if (dropped(replay))
 		return 0;
 	return issue_recorded(replay, unit, NULL, NULL, &command, has_id,

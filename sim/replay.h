@@ -23,6 +23,17 @@ struct disagreement {
 	uint16_t fault;
 };
 
+/* How a page request's wait ended. Held back: it could not be sent for want of a credit. */
+enum wait_end { WAIT_ANSWERED, WAIT_NEVER, WAIT_HELD_BACK, WAIT_HELD_NEVER };
+struct page_wait {
+	uint32_t device, domain, pasid; /* numbers */
+	iova_t iova;
+	bool write;
+	uint64_t event, time_ns, end_ns;
+	enum wait_end end;
+	uint32_t behind; /* number of another device with requests ahead of it, or NO_DEVICE */
+};
+
 struct replay_observer {
 	void *self;
 	/* Before the words are written: a piece of the ledger is removed or narrowed. */
@@ -57,6 +68,7 @@ struct replay_observer {
 	/* The fault handler ran: all records read and cleared. */
 	void (*handler_ran)(void *self, uint32_t unit, uint64_t time_ns);
 	void (*lost)(void *self, uint64_t event, uint64_t time_ns);
+	void (*page_waited)(void *self, const struct page_wait *wait);
 	/* The recorded hardware answered otherwise than the model, and no doubt is left. */
 	void (*answer_differs)(void *self, const struct disagreement *what);
 };
@@ -67,6 +79,8 @@ struct replay_counters {
 	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
 	uint64_t distinct, distinct_agree; /* of those, by device, page and mapping */
 	uint64_t moved, moved_agree;	   /* of those whose update the importer moved (R10) */
+	uint64_t pages_asked, pages_answered, pages_mapped, pages_unexpected, pages_beyond;
+	uint64_t held, held_at_end, held_dropped, artefacts; /* DMAs (R9) */
 	uint64_t first_differ[16], n_first_differ; /* events of the first disagreements */
 };
 
@@ -86,6 +100,8 @@ uint64_t replay_now_ns(const struct replay *replay);
 uint64_t replay_event(const struct replay *replay); /* the recorded event at hand */
 /* The invalidation that executes right now, or NULL. */
 const struct inval_op *replay_executing(const struct replay *replay);
+/* A held DMA is tried again whose page changed since its recorded time: no finding (R9). */
+bool replay_artefact(const struct replay *replay);
 /* The unit whose callback is running. */
 uint32_t replay_unit_at_hand(const struct replay *replay);
 /* A step number in the order of all updates and issues. */
@@ -96,6 +112,7 @@ const struct domain *replay_domain(const struct replay *replay, uint32_t number)
 const struct domain *replay_domain_of_space(const struct replay *replay, uint32_t space);
 /* By the handle of an iommu callback of that unit. */
 const struct device *replay_device(const struct replay *replay, uint32_t unit, uint32_t handle);
+const struct device *replay_device_number(const struct replay *replay, uint32_t number);
 const struct unit *replay_unit(const struct replay *replay, uint32_t number);
 uint32_t replay_units(const struct replay *replay);
 const struct names *replay_names(const struct replay *replay);

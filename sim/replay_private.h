@@ -11,6 +11,9 @@ enum action_kind {
 	ACTION_INVAL_DRAINED, /* the DMAs that it waited for have reached memory: it completes */
 	ACTION_FQ_TIMER,      /* linux-lazy: timer of a domain's flush queue */
 	ACTION_FAULT_HANDLER, /* the fault interrupt has reached its handler */
+	ACTION_PAGE_HANDLER,  /* the page request interrupt has, or a batch is through */
+	ACTION_PAGE_SERVED,   /* one request of its batch is through */
+	ACTION_DMA_RETRY,     /* a held DMA of a device is tried again */
 };
 struct action {
 	uint64_t time_ns, order; /* at equal times in order of scheduling */
@@ -109,6 +112,7 @@ struct replay {
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	bool policy_invals, native_commands;
+	bool expects_pasids, expects_pages; /* by the recording's first events */
 	uint32_t cpu; /* that the event at hand ran on */
 	struct replay_counters count;
 	bool event_moved; /* the importer moved the event at hand to put cause before effect */
@@ -116,6 +120,10 @@ struct replay {
 	uint64_t lost_ns;
 	struct disagreement *doubts; /* that an update close in time may still explain */
 	size_t n_doubts, max_doubts;
+	struct held_dma *held; /* oldest first */
+	uint32_t n_held, max_held, n_blocked; /* blocked: devices whose next DMA waits */
+	uint64_t n_pages;		      /* that the page handler gave */
+	bool artefact;
 	const struct inval_op *executing; /* the invalidation at hand, or NULL */
 	struct iommu *in_dma;		  /* translating now; its event names the request */
 	uint64_t first_dma;
@@ -200,6 +208,30 @@ int inval_issue(struct replay *replay, const struct domain *domain,
 		struct err *err);
 int inval_execute(struct replay *replay, uint32_t number, struct err *err);
 int inval_complete(struct replay *replay, uint32_t number, struct err *err);
+
+/* page_requests.c */
+bool pages_may_hold(const struct replay *replay, const struct event *event,
+		    const struct dma_result *result);
+int pages_hold(struct replay *replay, const struct event *event, const struct dma_request *request,
+	       const struct dma_result *result, struct err *err);
+int pages_behind(struct replay *replay, const struct event *event,
+		 const struct dma_request *request, bool *waits, struct err *err);
+void pages_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
+int pages_retry(struct replay *replay, uint32_t device, struct err *err);
+int pages_handler(struct replay *replay, uint32_t unit, struct err *err);
+int pages_served(struct replay *replay, uint32_t unit, struct err *err);
+int pages_request_event(struct replay *replay, const struct event *event, struct err *err);
+int pages_respond_event(struct replay *replay, const struct event *event, struct err *err);
+int pages_command(struct replay *replay, uint32_t unit, const struct native_command *command,
+		  struct err *err);
+int pages_register(struct replay *replay, uint32_t unit, struct err *err);
+void pages_unanswered(struct replay *replay);
+void pages_free(struct replay *replay);
+/* replay.c */
+int replay_take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns, struct err *err);
+/* One DMA at this time, outside of the recorded order. */
+void replay_one_dma(struct replay *replay, uint32_t unit, const struct dma_request *request,
+		    struct dma_result *result);
 
 /* flush_queue.c */
 int fq_unmapped(struct replay *replay, struct domain *domain, iova_t first, iova_t last,

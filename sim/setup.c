@@ -11,6 +11,8 @@ static int start_unit(struct replay *replay, struct iommu *iommu, struct err *er
 
 	if (!iommu->model->start)
 		return 0;
+	if (iommu->model->expect)
+		iommu->model->expect(iommu, replay->expects_pasids, replay->expects_pages);
 	replay->next_table += iommu->model->config_bytes(iommu);
 	if (iommu->model->start(iommu, root))
 		return err_no_memory(err, "an IOMMU's root table");
@@ -34,7 +36,7 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 			  replay->machine->run.seed + replay->n_units, replay->tables,
 			  replay->caches, &iommu, err))
 		return -1;
-	units[replay->n_units++] = (struct unit){ number, iommu, 0 };
+	units[replay->n_units++] = (struct unit){ .number = number, .iommu = iommu };
 	if (replay->table_area == 0) {
 		limit = 1ull << model->pa_bits(iommu);
 		replay->table_area = replay->next_table = limit / 2;
@@ -217,6 +219,7 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	device->requester_id = requester_of(replay, event, number);
 	device->ats = event_has(event, DEVICE_ATS);
 	device->pri = event_has(event, DEVICE_PRI);
+	device->pri_state.allocation = (uint32_t)replay->machine->run.pri_credits;
 	device->owner = event_has(event, DEVICE_OWNER)
 				? (uint32_t)event_value(replay->batch, event, DEVICE_OWNER)
 				: NAME_NONE;

@@ -137,6 +137,8 @@ static int touch(struct replay *replay, struct domain *domain, iova_t first, iov
 				    .last = last,
 				    .value = { replay->now_ns, replay->event_moved } };
 
+	if (replay->n_held)
+		pages_touched(replay, domain, first, last);
 	if (!domain->touched)
 		return 0;
 	if (imap_cut(domain->touched, first, last, cut_touched, NULL) ||
@@ -527,6 +529,8 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 		free(segments.items);
 		return err_no_memory(err, "a table's translations");
 	}
+	if (before && replay->n_held)
+		pages_touched(replay, domain, change->first, change->last);
 	answer = before ? raw_ledger(replay, domain, change, &segments, err) : 0;
 	for (size_t i = 0; !before && !answer && i < segments.n; i++)
 		answer =

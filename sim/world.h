@@ -11,6 +11,7 @@
 #define IOMMUSIM_SIM_WORLD_H
 
 #include "hw/iommu.h"
+#include "hw/pri.h"
 #include "sim/imap.h"
 #include "sim/machine.h"
 #include "traces/event.h"
@@ -62,12 +63,25 @@ struct device {
 	struct pasid_attachment *pasids;
 	uint32_t n_pasids;
 	bool ats, pri;
+	struct pri_interface pri_state;
+	bool records_requests; /* the recording has its page requests */
+	uint32_t n_held;       /* DMAs that wait for a page, or are tried again */
+	bool delayed;	       /* its recorded times hold no more (R9): from this event on, by so much */
+	uint64_t delayed_event, delay_ns;
 	struct imap *answered; /* pages of live mappings whose answers were compared */
+};
+
+/* The thread that serves the page request queue of a unit. */
+struct page_handler {
+	bool running; /* or on its way */
+	struct page_request *batch, *partial; /* partial: not the last of their groups */
+	size_t n, next, n_partial;
 };
 
 struct unit {
 	uint32_t number; /* in names, or NAME_NONE: the implicit one */
 	struct iommu *iommu;
+	struct page_handler pages;
 	uint64_t landed_ns; /* when the last DMA translated so far reaches memory; 0: none known */
 };
 

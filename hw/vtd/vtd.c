@@ -38,7 +38,9 @@ static int check_config(const struct vtd_config *config, struct err *err)
 			       "vtd: vtd.walk.entries %llu is not a multiple of vtd.walk.ways %llu",
 			       (unsigned long long)config->walk_entries,
 			       (unsigned long long)config->walk_ways);
-	if (config->driver_tables != DRIVER_LEGACY && !config->scalable)
+	if ((config->driver_tables == DRIVER_FIRST_STAGE ||
+	     config->driver_tables == DRIVER_SECOND_STAGE) &&
+	    !config->scalable)
 		return err_set(
 			err, ERR_CONFIG,
 			"vtd: vtd.driver_tables asks for scalable mode; set vtd.scalable too");
@@ -103,6 +105,9 @@ static int vtd_create(const void *config, uint64_t seed, struct tables *tables,
 		return err_no_memory(err, "vtd");
 	vtd->iommu.model = &vtd_model;
 	vtd->config = *(const struct vtd_config *)config;
+	vtd->driver_auto = vtd->config.driver_tables == DRIVER_AUTO;
+	if (vtd->driver_auto)
+		vtd->config.driver_tables = DRIVER_LEGACY;
 	vtd->observer = observer;
 	vtd->tables = tables;
 	vtd->memory = tables->memory;
@@ -226,6 +231,11 @@ static const char *vtd_counter(const struct iommu *iommu, unsigned index, uint64
 		{ "faults.disabled", count->disabled },
 		{ "faults.lost", count->lost },
 		{ "faults.interrupts", count->interrupts },
+		{ "pages.requests", count->page_requests },
+		{ "pages.queued", count->pages_queued },
+		{ "pages.lost", count->pages_lost },
+		{ "pages.interrupts", count->page_interrupts },
+		{ "pages.responses", count->page_responses },
 		{ "invalidations", count->invalidations },
 		{ "invalidations.undersized", count->undersized },
 	};
@@ -285,8 +295,9 @@ const struct iommu_model vtd_model = {
 		"4.x, legacy and scalable mode",
 	.omits = "device TLBs: privileged requests and zero-length reads go untranslated; global "
 		 "completions and more than one translation in a completion are not made\n"
-		 "page requests: no page request queue; page group responses are accepted and do "
-		 "nothing\n"
+		 "page requests: a wait descriptor that drains them (PD) does not wait; the automatic "
+		 "answer to a refused request, an open point, is Invalid Request where the context "
+		 "entry does not allow it, else Response Failure\n"
 		 "interrupt remapping: writes to FEExxxxxh are taken as messages and end there\n"
 		 "advanced fault log: not built in practice\n"
 		 "negative caching under caching mode: allowed by the specification, never done "
@@ -339,5 +350,7 @@ const struct iommu_model vtd_model = {
 	.structure_name = vtd_structure_name,
 	.counter = vtd_counter,
 	.each_copy = vtd_each_copy,
+	.pages = &vtd_pages,
+	.expect = vtd_expect,
 	.vectors = &vtd_vectors,
 };

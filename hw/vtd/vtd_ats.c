@@ -141,18 +141,22 @@ static void end_request(struct vtd *vtd, const struct dma_request *request,
 {
 	struct fault_report report = { .event = vtd->iommu.event,
 				       .request = request,
-				       .fate = FAULT_SILENT };
+				       .fate = FAULT_SILENT,
+				       .holder = NO_DEVICE };
 	unsigned reason = answer->pa == NO_PA ? answer->fault : 0;
 
 	if (!reason)
 		reason = vtd_denied(vtd, request, route->context, answer->perm | TLB_USER);
 	*result = (struct dma_result){ .pa = NO_PA,
 				       .outcome = OUTCOME_FAULT,
-				       .sees = SEES_ABORT,
+				       .sees = SEES_NO_RIGHT,
 				       .fault = (uint16_t)reason };
 	report.code = result->fault;
 	vtd->count.ats_refused++;
 	vtd->observer->fault(vtd->observer->self, &report);
+	if (vtd->iommu.wanted == NO_PA)
+		vtd->iommu.wanted = request->iova & ~0xfffull;
+	vtd->attention = true; /* a device that asks for the page may have to wait with the next */
 }
 
 /* A copy that lacks a right that the request needs; where it overlaps others, several match. */

@@ -11,15 +11,30 @@
 enum { BUSES = 256, PAGE = 4096, P = 1, PGTT_FIRST = 1, PGTT_SECOND = 2 };
 enum { TT_DEVICE_TLB = 1, DTE_BIT, PASIDE_BIT, PRE_BIT };
 
+void vtd_expect(struct iommu *iommu, bool pasids, bool page_requests)
+{
+	struct vtd *vtd = vtd_of(iommu);
+
+	if (vtd->driver_auto && (pasids || page_requests) && vtd->config.scalable &&
+	    vtd->config.first_stage)
+		vtd->config.driver_tables = DRIVER_FIRST_STAGE;
+}
+
 int vtd_start(struct iommu *iommu, pa_t root)
 {
-	const uint64_t rtaddr = 0x20, gcmd = 0x18;
+	const uint64_t rtaddr = 0x20, gcmd = 0x18, pqa = 0xd0;
 	struct vtd *vtd = vtd_of(iommu);
 	uint64_t mode = vtd->config.driver_tables == DRIVER_LEGACY ? TTM_LEGACY : TTM_SCALABLE;
 
 	vtd_reg_write(iommu, 0, rtaddr, root | mode << 10, 8);
 	vtd_reg_write(iommu, 0, gcmd, 1u << 30, 4);
 	vtd_reg_write(iommu, 0, gcmd, 1u << 31 | 1u << 26, 4);
+	/* the page request queue at the top of memory, where no table gets to */
+	if (vtd->config.page_requests)
+		vtd_reg_write(iommu, 0, pqa,
+			      ((1ull << vtd->config.haw) - (4096ull << vtd->config.prq_order)) |
+				      vtd->config.prq_order,
+			      8);
 	return vtd->config_space ? 0 : -1;
 }
 

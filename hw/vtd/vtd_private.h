@@ -21,6 +21,7 @@ enum {
 	FSTS_IQE = 1u << 4,
 	FSTS_ICE = 1u << 5,
 	FSTS_ITE = 1u << 6,
+	FSTS_PRO = 1u << 7,
 	FECTL_IM = 1u << 31,
 	FECTL_IP = 1u << 30,
 };
@@ -74,6 +75,7 @@ struct vtd_context {
 
 	/* context entry of scalable mode */
 	bool pasids;	    /* PASIDE */
+	bool page_requests; /* PRE */
 	uint8_t pasids_lg2; /* PASIDs below 2^this exist */
 	uint32_t rid_pasid;
 	pa_t directory;
@@ -136,7 +138,8 @@ struct vtd_counters {
 	uint64_t requests, iotlb_hits, iotlb_misses, walk_hits[VTD_LEVELS_MAX], walk_reads,
 		context_hits, context_misses, pasid_hits, pasid_misses, state_writes, evictions,
 		compared, faults, recorded, collapsed, disabled, lost, interrupts, invalidations,
-		undersized, ats_refused;
+		undersized, ats_refused, page_requests, pages_queued, pages_lost, page_interrupts,
+		page_responses;
 };
 
 struct vtd {
@@ -168,9 +171,13 @@ struct vtd {
 	uint64_t context_clock, serial, rng;
 	bool attention; /* the clock must see what happened */
 	bool enabled;	/* GSTS.TES */
+	bool driver_auto; /* vtd.driver_tables was auto; in config it is what was chosen */
 
 	uint32_t gsts, fsts, fectl;
 	uint64_t rtaddr, rtaddr_next, iqa, iqh, iqt, iva, ccmd, iotlb_reg;
+	uint64_t pqa, pqh, pqt;
+	uint32_t pectl;
+	bool prs_pending;
 	uint32_t config_space; /* of the root table */
 	uint64_t frcd[VTD_FRCD_MAX][2];
 	uint32_t frcd_next;
@@ -382,6 +389,12 @@ void vtd_ats_invalidate(struct vtd *vtd, const struct native_command *command,
 			struct inval_report *report);
 void vtd_ats_mark_config(struct vtd *vtd, uint64_t first, uint64_t last);
 
+/* vtd_prq.c */
+extern const struct page_queue_ops vtd_pages;
+bool vtd_page_reg_write(struct vtd *vtd, uint64_t event, uint64_t offset, uint64_t value,
+			unsigned size);
+bool vtd_page_reg_read(const struct vtd *vtd, uint64_t offset, unsigned size, uint64_t *value);
+
 /* vtd_fault.c */
 void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd,
 	       uint16_t code);
@@ -424,6 +437,7 @@ static inline uint32_t vtd_descriptor_pasid(uint64_t low)
 const char *vtd_descriptor_error(const struct vtd *vtd, const struct native_command *command);
 
 /* vtd_driver.c */
+void vtd_expect(struct iommu *iommu, bool pasids, bool page_requests);
 int vtd_start(struct iommu *iommu, pa_t root);
 uint64_t vtd_config_bytes(const struct iommu *iommu);
 size_t vtd_attach_words(const struct iommu *iommu, struct attachment *attachment,
@@ -436,6 +450,8 @@ bool vtd_page_supported(const struct iommu *iommu, unsigned level);
 uint64_t vtd_n_tags(const struct iommu *iommu);
 
 /* vtd_regs.c */
+/* The 64-bit registers may be written as two halves. */
+uint64_t vtd_merged(uint64_t old, uint64_t value, bool upper, unsigned size);
 bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
 		   unsigned size);
 bool vtd_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t *value);

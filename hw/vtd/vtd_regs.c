@@ -111,8 +111,7 @@ static void iotlb_command(struct vtd *vtd, uint64_t value)
 		vtd_execute(&vtd->iommu, vtd->iommu.event, &command, &report, NULL);
 }
 
-/* The 64-bit registers may be written as two halves. */
-static uint64_t merged(uint64_t old, uint64_t value, bool upper, unsigned size)
+uint64_t vtd_merged(uint64_t old, uint64_t value, bool upper, unsigned size)
 {
 	if (size == 8)
 		return value;
@@ -133,17 +132,17 @@ bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_
 		return true;
 	case REG_RTADDR:
 	case REG_RTADDR + 4:
-		vtd->rtaddr_next = merged(vtd->rtaddr_next, value, upper, size);
+		vtd->rtaddr_next = vtd_merged(vtd->rtaddr_next, value, upper, size);
 		return true;
 	case REG_CCMD:
 	case REG_CCMD + 4:
-		vtd->ccmd = merged(vtd->ccmd, value, upper, size);
+		vtd->ccmd = vtd_merged(vtd->ccmd, value, upper, size);
 		if (size == 8 || upper)
 			context_command(vtd, vtd->ccmd);
 		return true;
 	case REG_IQA:
 	case REG_IQA + 4:
-		vtd->iqa = merged(vtd->iqa, value, upper, size);
+		vtd->iqa = vtd_merged(vtd->iqa, value, upper, size);
 		return true;
 	case REG_IQT:
 		vtd->iqt = bits_at(value, 18, 4);
@@ -151,15 +150,17 @@ bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_
 		return true;
 	case REG_IVA:
 	case REG_IVA + 4:
-		vtd->iva = merged(vtd->iva, value, upper, size);
+		vtd->iva = vtd_merged(vtd->iva, value, upper, size);
 		return true;
 	case REG_IOTLB:
 	case REG_IOTLB + 4:
-		vtd->iotlb_reg = merged(vtd->iotlb_reg, value, upper, size);
+		vtd->iotlb_reg = vtd_merged(vtd->iotlb_reg, value, upper, size);
 		if (size == 8 || upper)
 			iotlb_command(vtd, vtd->iotlb_reg);
 		return true;
 	default:
+		if (vtd_page_reg_write(vtd, event, offset, value, size))
+			return true;
 		if (!vtd_fault_reg_write(vtd, offset, value, size))
 			return false;
 		run_queue(vtd); /* IQE may have been cleared */
@@ -192,6 +193,8 @@ bool vtd_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t 
 		word = vtd->iqa;
 		break;
 	default:
+		if (vtd_page_reg_read(vtd, offset, size, value))
+			return true;
 		return vtd_fault_reg_read(vtd, offset, size, value);
 	}
 	*value = word >> (offset & 4) * 8 & low_mask(size * 8);

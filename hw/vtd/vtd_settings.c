@@ -94,8 +94,8 @@ const struct setting vtd_settings[] = {
 	  "ECAP.DT: ATS requests may be allowed (translation type 01b, DTE)", "ECAP 0xf020df" },
 	{ "vtd.pasid.entries", SETTING_COUNT, AT(pasid_entries), 1, 65536, 32, NULL,
 	  "PASID cache entries, fully associative LRU", "project default, no source" },
-	{ "vtd.driver_tables", SETTING_CHOICE, AT(driver_tables), 0, 2, DRIVER_LEGACY, "legacy|second-stage|first-stage",
-	  "tables that the simulated driver builds: legacy mode, or scalable mode with either stage",
+	{ "vtd.driver_tables", SETTING_CHOICE, AT(driver_tables), 0, 3, DRIVER_AUTO, "legacy|second-stage|first-stage|auto",
+	  "tables that the simulated driver builds: legacy mode, or scalable mode with either stage; auto: legacy, first-stage where the recording's first events name PASIDs or page requests",
 	  "project default: what every part supports" },
 	{ "vtd.atc.sets", SETTING_COUNT, AT(atc_sets), 0, 4194304, 8, NULL,
 	  "sets of the device TLB of each device with ats=yes; 0: devices have none", "64 to 1024 entries: device specific" },
@@ -106,6 +106,10 @@ const struct setting vtd_settings[] = {
 	{ "vtd.atc.dma", SETTING_BOOL, AT(atc_dma), 0, 1, YES, NULL,
 	  "a DMA without ats= of a device with a device TLB goes through it; no: untranslated, as an emulator's devices send it",
 	  "PCIe ATS: what a function with ATS enabled does" },
+	{ "vtd.page_requests", SETTING_BOOL, AT(page_requests), 0, 1, YES, NULL,
+	  "ECAP.PRS: page requests, which need scalable mode", "project default, no source" },
+	{ "vtd.prq.order", SETTING_COUNT, AT(prq_order), 0, 7, 4, NULL,
+	  "PQA.PQS: the page request queue has 128 * 2^n entries, one of which stays empty", "Linux: 64 KiB, 2048 entries" },
 	{ 0 },
 };
 /* clang-format on */
