@@ -293,6 +293,8 @@ static int put_replay_counters(struct detector *detector, struct err *err)
 		{ "answers.differ", count->differ },
 		{ "answers.undecided", count->undecided },
 		{ "answers.adopted", count->adopted },
+		{ "invalidations.timed-out", count->timed_out },
+		{ "invalidations.aborted", count->aborted },
 		{ "pages.asked", count->pages_asked },
 		{ "pages.answered", count->pages_answered },
 		{ "pages.mapped", count->pages_mapped },

@@ -57,18 +57,96 @@ static void execute(struct replay *replay, struct inval_op *op)
 		replay->observer->inval_executed(replay->observer->self, op, &report);
 }
 
-/* X at this instant, and D, or the wait for DMAs in flight if it drains. */
-int inval_execute(struct replay *replay, uint32_t number, struct err *err)
+/* D, or the wait for DMAs in flight if it drains. */
+static int drain(struct replay *replay, uint32_t number, struct err *err)
 {
-	struct inval_op *op = &replay->pending[number].op;
+	const struct inval_op *op = &replay->pending[number].op;
 	uint64_t landed = replay->units[op->unit].landed_ns;
 
-	execute(replay, op);
 	if (!op->scope.drain || op->failed || landed <= replay->now_ns)
 		return inval_complete(replay, number, err);
 	if (clock_schedule(&replay->clock, landed, ACTION_INVAL_DRAINED, number))
 		return err_no_memory(err, "the clock");
 	return 0;
+}
+
+/* Whether a device TLB that was to be flushed before this has not answered yet: the wait descriptor
+ * behind both is not through (specification 6.5.2.8). */
+static bool behind_device(const struct replay *replay, const struct inval_op *op)
+{
+	for (uint32_t i = 0; i < replay->n_pending; i++) {
+		const struct inval_op *before = &replay->pending[i].op;
+
+		if (replay->pending[i].used && !replay->pending[i].has_id && before != op &&
+		    before->unit == op->unit && before->seq < op->seq &&
+		    before->scope.what == INVAL_DEVICE_ATC)
+			return true;
+	}
+	return false;
+}
+
+/* After a device's answer: what waited for it and for no other. */
+static int release(struct replay *replay, uint32_t unit, struct err *err)
+{
+	for (uint32_t i = 0; i < replay->n_pending; i++) {
+		struct pending_inval *pending = &replay->pending[i];
+
+		if (!pending->used || !pending->waits || pending->op.unit != unit ||
+		    behind_device(replay, &pending->op))
+			continue;
+		pending->waits = false;
+		if (drain(replay, i, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* ITE: the device is given up, and every wait descriptor that is pending is aborted (6.5.2.10). */
+static int time_out(struct replay *replay, uint32_t number, struct err *err)
+{
+	struct inval_op *op = &replay->pending[number].op;
+	struct iommu *iommu = replay->units[op->unit].iommu;
+	uint32_t unit = op->unit;
+
+	op->failed = true;
+	replay->count.timed_out++;
+	replay->unit_at_hand = unit;
+	if (iommu->model->atc_timed_out)
+		iommu->model->atc_timed_out(iommu, replay->event, op->scope.device);
+	for (uint32_t i = 0; i < replay->n_pending; i++) {
+		struct pending_inval *pending = &replay->pending[i];
+
+		if (!pending->used || !pending->waits || pending->op.unit != unit)
+			continue;
+		pending->waits = false;
+		pending->op.failed = true;
+		replay->count.aborted++;
+		if (inval_complete(replay, i, err))
+			return -1;
+	}
+	return inval_complete(replay, number, err) ||
+			       replay_take_interrupt(replay, unit, replay->now_ns, err)
+		       ? -1
+		       : 0;
+}
+
+/* X at this instant, and D where nothing has to be waited for. */
+int inval_execute(struct replay *replay, uint32_t number, struct err *err)
+{
+	struct pending_inval *pending = &replay->pending[number];
+	bool device = pending->op.scope.what == INVAL_DEVICE_ATC;
+	uint32_t unit = pending->op.unit;
+
+	if (pending->times_out)
+		return time_out(replay, number, err);
+	execute(replay, &pending->op);
+	if (behind_device(replay, &pending->op)) {
+		pending->waits = true;
+		return 0;
+	}
+	if (drain(replay, number, err))
+		return -1;
+	return device ? release(replay, unit, err) : 0;
 }
 
 static int issue_atcs(struct replay *replay, const struct inval_op *after, uint32_t *last,
@@ -119,6 +197,20 @@ static void encode(const struct replay *replay, uint32_t unit, const struct doma
 	iommu->model->encode(iommu, &what, &op->command);
 }
 
+/* How long a device takes to answer, or until it is given up. */
+static uint64_t device_answer(const struct replay *replay, uint32_t unit,
+			      struct pending_inval *pending)
+{
+	const struct run_config *run = &replay->machine->run;
+	const struct device *device =
+		replay_device(replay, unit, pending->op.scope.device);
+	uint64_t answer = device->requester_id == run->ats_slow_device ? run->ats_slow_latency
+									: run->ats_latency;
+
+	pending->times_out = answer >= run->ats_timeout;
+	return pending->times_out ? run->ats_timeout : answer;
+}
+
 /* One native command on one unit. latency UINT64_MAX: a recorded `done` will complete it. */
 static int issue_one(struct replay *replay, uint32_t unit, const struct domain *domain,
 		     const struct invalidation *scope, const struct native_command *native,
@@ -145,6 +237,8 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	replay->observer->inval_issued(replay->observer->self, &pending->op);
 	if (latency == UINT64_MAX)
 		return 0;
+	if (pending->op.scope.what == INVAL_DEVICE_ATC)
+		latency += device_answer(replay, unit, pending);
 	if (clock_schedule(&replay->clock, replay->now_ns + latency, ACTION_INVAL_EXECUTE, *number))
 		return err_no_memory(err, "the clock");
 	return 0;

@@ -44,6 +44,8 @@ struct pending_inval {
 	bool used;
 	uint64_t id; /* recorded id= */
 	bool has_id;
+	bool times_out; /* the device does not answer in time */
+	bool waits;	/* executed; complete once the device TLBs issued before it have answered */
 	struct freed_table *free; /* given back at D */
 	uint32_t fq_domain; /* D of a whole-domain flush of this domain's queue, or NAME_NONE */
 	uint64_t fq_count;

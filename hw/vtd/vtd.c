@@ -224,6 +224,7 @@ static const char *vtd_counter(const struct iommu *iommu, unsigned index, uint64
 		{ "atc.evictions", atcs->evictions },
 		{ "atc.invalidated", atcs->invalidated },
 		{ "atc.refused", count->ats_refused },
+		{ "atc.timed-out", count->timed_out },
 		{ "compared", count->compared },
 		{ "faults", count->faults },
 		{ "faults.recorded", count->recorded },
@@ -352,5 +353,6 @@ const struct iommu_model vtd_model = {
 	.each_copy = vtd_each_copy,
 	.pages = &vtd_pages,
 	.expect = vtd_expect,
+	.atc_timed_out = vtd_atc_timed_out,
 	.vectors = &vtd_vectors,
 };

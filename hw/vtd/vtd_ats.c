@@ -419,3 +419,14 @@ void vtd_ats_mark_config(struct vtd *vtd, uint64_t first, uint64_t last)
 				scalable && sid == last >> shift ? (uint32_t)last & most : most);
 	}
 }
+
+/* 6.5.2.10: ITE, and the device's source id in IQER. */
+void vtd_atc_timed_out(struct iommu *iommu, uint64_t event, uint32_t device)
+{
+	struct vtd *vtd = vtd_of(iommu);
+
+	vtd->iommu.event = event;
+	vtd->iqer = (vtd->iqer & ~(low_mask(16) << 32)) | (uint64_t)vtd->devices[device].sid << 32;
+	vtd->count.timed_out++;
+	vtd_fault_condition(vtd, FSTS_ITE);
+}

@@ -194,7 +194,8 @@ bool vtd_fault_reg_read(const struct vtd *vtd, uint64_t offset, unsigned size, u
 	return true;
 }
 
-/* Linux dmar_fault(): clears every F from FRI on, then PFO. */
+/* Linux dmar_fault(): clears every F from FRI on, then PFO. ITE is cleared by who waits for the
+ * invalidation (qi_check_fault()), an overflow of page requests by their thread. */
 void vtd_acknowledge_faults(struct iommu *iommu, uint64_t event)
 {
 	struct vtd *vtd = vtd_of(iommu);
@@ -203,6 +204,6 @@ void vtd_acknowledge_faults(struct iommu *iommu, uint64_t event)
 	vtd->iommu.event = event;
 	for (uint32_t i = 0; i < vtd->config.fault_records; i++)
 		vtd->frcd[i][1] &= ~(1ull << FRCD_F_BIT);
-	vtd->fsts &= ~(uint32_t)FSTS_PFO;
+	vtd->fsts &= ~(uint32_t)(FSTS_PFO | FSTS_ITE);
 	refresh(vtd, overflow);
 }

@@ -139,7 +139,7 @@ struct vtd_counters {
 		context_hits, context_misses, pasid_hits, pasid_misses, state_writes, evictions,
 		compared, faults, recorded, collapsed, disabled, lost, interrupts, invalidations,
 		undersized, ats_refused, page_requests, pages_queued, pages_lost, page_interrupts,
-		page_responses;
+		page_responses, timed_out;
 };
 
 struct vtd {
@@ -175,7 +175,7 @@ struct vtd {
 
 	uint32_t gsts, fsts, fectl;
 	uint64_t rtaddr, rtaddr_next, iqa, iqh, iqt, iva, ccmd, iotlb_reg;
-	uint64_t pqa, pqh, pqt;
+	uint64_t pqa, pqh, pqt, iqer;
 	uint32_t pectl;
 	bool prs_pending;
 	uint32_t config_space; /* of the root table */
@@ -388,6 +388,7 @@ bool vtd_ats_truth(struct vtd *vtd, const struct dma_request *request, struct dm
 void vtd_ats_invalidate(struct vtd *vtd, const struct native_command *command,
 			struct inval_report *report);
 void vtd_ats_mark_config(struct vtd *vtd, uint64_t first, uint64_t last);
+void vtd_atc_timed_out(struct iommu *iommu, uint64_t event, uint32_t device);
 
 /* vtd_prq.c */
 extern const struct page_queue_ops vtd_pages;

@@ -10,6 +10,7 @@ enum {
 	REG_IQH = 0x80,
 	REG_IQT = 0x88,
 	REG_IQA = 0x90,
+	REG_IQER = 0xb0,
 	REG_IVA = VTD_IRO,
 	REG_IOTLB = VTD_IRO + 8,
 };
@@ -74,12 +75,12 @@ static bool execute_next(struct vtd *vtd)
 	return vtd_execute(&vtd->iommu, vtd->iommu.event, &command, &report, NULL) == 0;
 }
 
-/* Fetches and executes up to the tail, in order; nothing while IQE stands. */
+/* Fetches and executes up to the tail, in order; nothing while IQE or ITE stands. */
 static void run_queue(struct vtd *vtd)
 {
 	uint64_t bytes = 4096ull << bits(vtd->iqa, 2, 0);
 
-	while ((vtd->gsts & GSTS_QIES) && !(vtd->fsts & FSTS_IQE) && vtd->iqh != vtd->iqt) {
+	while ((vtd->gsts & GSTS_QIES) && !(vtd->fsts & (FSTS_IQE | FSTS_ITE)) && vtd->iqh != vtd->iqt) {
 		if (!execute_next(vtd))
 			return;
 		vtd->iqh = (vtd->iqh + descriptor_bytes(vtd)) % bytes;
@@ -191,6 +192,9 @@ bool vtd_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t 
 		break;
 	case REG_IQA:
 		word = vtd->iqa;
+		break;
+	case REG_IQER:
+		word = vtd->iqer;
 		break;
 	default:
 		if (vtd_page_reg_read(vtd, offset, size, value))
