@@ -107,10 +107,9 @@ static void dma_verified(void *self, uint64_t event, const struct dma_request *p
 
 	(void)unit;
 	verifier->checked++;
-	if (served->outcome == OUTCOME_OK &&
-	    (truth.outcome != OUTCOME_OK || truth.pa != served->pa))
+	if (dma_granted(served) && (!dma_granted(&truth) || truth.pa != served->pa))
 		expected = VERDICT_STALE_USE;
-	else if (served->outcome == OUTCOME_FAULT && truth.outcome == OUTCOME_OK)
+	else if (!dma_granted(served) && dma_granted(&truth))
 		expected = VERDICT_STALE_REFUSAL;
 	if (verifier->reported && verifier->use.verdict != VERDICT_BENIGN)
 		said = verifier->use.verdict;

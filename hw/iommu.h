@@ -72,6 +72,12 @@ struct dma_result {
 	uint8_t cached; /* 1: from the translation cache; 0: a walk */
 };
 
+/* An address was given: a translation completion without one refuses, with success. */
+static inline bool dma_granted(const struct dma_result *result)
+{
+	return result->outcome == OUTCOME_OK && result->pa != NO_PA;
+}
+
 enum structure { STRUCTURE_TLB, STRUCTURE_WALK_CACHE, STRUCTURE_CONFIG, STRUCTURE_ATC };
 
 /* A cached copy, as reports show it. */

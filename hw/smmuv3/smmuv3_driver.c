@@ -65,7 +65,8 @@ int smmu_start(struct iommu *iommu, pa_t root)
 		       config->sidsize | SPLIT << 6 | config->st_level << 16, 4);
 	smmu_reg_write(iommu, 0, SMMU_EVENTQ_BASE, queue | config->eventq_log2, 8);
 	smmu_reg_write(iommu, 0, SMMU_IRQ_CTRL, 7, 4);
-	smmu_reg_write(iommu, 0, SMMU_CR0, 0xd, 4); /* SMMUEN, EVENTQEN, CMDQEN */
+	/* SMMUEN, EVENTQEN, CMDQEN; ATSCHK */
+	smmu_reg_write(iommu, 0, SMMU_CR0, 0xd | config->atschk << 4, 4);
 	return 0;
 }
 

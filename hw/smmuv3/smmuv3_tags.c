@@ -270,8 +270,10 @@ static void use_tag(struct smmu *smmu, const struct smmu_context *context, uint3
 		tag->conflicted = true;
 		smmu_mark_tag(smmu, number);
 	}
-	if (differs && tag->world == WORLD_EL1_IPA)
+	if (differs && tag->world == WORLD_EL1_IPA) {
 		smmu->vmid_generation[tag->vmid]++;
+		atc_new_generation(&smmu->atcs);
+	}
 	tag->form = form;
 	tag->space = space;
 }

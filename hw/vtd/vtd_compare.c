@@ -5,20 +5,18 @@
 
 static bool same_answer(const struct dma_result *a, const struct dma_result *b)
 {
-	if (a->outcome != OUTCOME_OK || b->outcome != OUTCOME_OK)
-		return a->outcome == b->outcome;
-	return a->pa == b->pa;
+	return dma_granted(a) == dma_granted(b) && (!dma_granted(a) || a->pa == b->pa);
 }
 
 enum verdict vtd_judge(const struct dma_result *served, const struct dma_result *truth,
 		       unsigned reasons)
 {
-	if (served->outcome == OUTCOME_OK && !same_answer(served, truth))
+	if (dma_granted(served) && !same_answer(served, truth))
 		return VERDICT_STALE_USE;
-	if (served->outcome != OUTCOME_OK && truth->outcome == OUTCOME_OK)
+	if (!dma_granted(served) && dma_granted(truth))
 		return VERDICT_STALE_REFUSAL;
 	/* R1: benign needs an update that had set the bit, and an access that was served. */
-	return (reasons & (CHECK_UPDATE | CHECK_SOURCE)) && served->outcome == OUTCOME_OK
+	return (reasons & (CHECK_UPDATE | CHECK_SOURCE)) && dma_granted(served)
 		       ? VERDICT_BENIGN
 		       : VERDICT_FRESH;
 }
