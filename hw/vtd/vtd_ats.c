@@ -5,7 +5,7 @@
  * translated request, which the unit checks against configuration only. Without such a copy the
  * device sends a translation request, which the unit answers from its own caches and tables, and
  * keeps the completion. A device asks only where its context entry allows it, as drivers switch on
- * both at once; zero-length reads and privileged requests go untranslated.
+ * both at once; zero-length reads, privileged and execute requests go untranslated.
  */
 #include "hw/vtd/vtd_private.h"
 
@@ -332,7 +332,8 @@ static void recorded_translated(struct vtd *vtd, const struct dma_request *reque
 
 static bool has_a_part(const struct vtd *vtd, const struct dma_request *request)
 {
-	return atc_has(&vtd->atcs, request->device) && request->len && !request->privileged;
+	return atc_has(&vtd->atcs, request->device) && request->len && !request->privileged &&
+	       !(request->access & ACCESS_EXECUTE);
 }
 
 bool vtd_ats(struct vtd *vtd, const struct dma_request *request, struct dma_result *result)
