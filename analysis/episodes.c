@@ -333,8 +333,8 @@ void episodes_dma(void *self, uint64_t event, const struct dma_request *request,
 {
 	struct detector *detector = self;
 	uint32_t unit = replay_unit_at_hand(detector->replay);
-	uint32_t domain = device_domain(
-		replay_device(detector->replay, unit, request->device), request->pasid);
+	uint32_t domain = device_domain(replay_device(detector->replay, unit, request->device),
+					request->pasid);
 
 	if (domain == NAME_NONE)
 		return;

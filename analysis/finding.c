@@ -54,7 +54,8 @@ const struct finding_kind_row finding_kinds[FINDING_KINDS] = {
 				"remain",
 				NULL, true },
 	[FINDING_STARVED] = { "starved", "harm by another",
-			      "faults or page requests of a device were lost, refused or late while "
+			      "faults or page requests of a device were lost, refused or late "
+			      "while "
 			      "another held the queue",
 			      "lost|refused|delayed", true },
 	[FINDING_STALL_TIMEOUT] = { "stall-timeout", "unanswered",

@@ -10,7 +10,7 @@ struct verifier {
 	struct iommu_observer iommu_observer;
 	/* of the request at hand */
 	uint32_t matches, in_atc; /* in_atc: of its device TLB */
-	struct dma_result truth; /* from before it was served */
+	struct dma_result truth;  /* from before it was served */
 	bool reported;
 	struct checked_use use;
 	uint64_t checked, differences;
@@ -22,7 +22,7 @@ struct verifier {
 struct search {
 	uint32_t requester;
 	uint32_t device; /* handle, as copies in its TLB are tagged */
-	uint32_t pasid; /* of the request */
+	uint32_t pasid;	 /* of the request */
 	bool tagged;
 	uint64_t tag;
 	uint32_t tag_pasid;

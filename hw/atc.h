@@ -25,11 +25,11 @@
 
 /* One translation of a completion: its 64-bit data entry, by fields. */
 struct ats_completion {
-	pa_t pa;	  /* of the first byte */
-	uint8_t page_lg2; /* S: 12, or the size that the low address bits say */
-	uint8_t perm;	  /* TLB_READ, TLB_WRITE, TLB_EXECUTE */
-	bool non_snooped; /* N */
-	bool global;	  /* for every PASID of the function */
+	pa_t pa;		/* of the first byte */
+	uint8_t page_lg2;	/* S: 12, or the size that the low address bits say */
+	uint8_t perm;		/* TLB_READ, TLB_WRITE, TLB_EXECUTE */
+	bool non_snooped;	/* N */
+	bool global;		/* for every PASID of the function */
 	bool untranslated_only; /* U: nothing may be cached, the request has to go untranslated */
 };
 uint64_t ats_completion_pack(const struct ats_completion *completion);

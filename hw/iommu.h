@@ -24,7 +24,12 @@
 #include "hw/tlb.h"
 
 enum dma_access { ACCESS_READ = TLB_READ, ACCESS_WRITE = TLB_WRITE, ACCESS_EXECUTE = TLB_EXECUTE };
-enum { NO_EVENT_YET = 0, NO_PASID = UINT32_MAX, ALL_PASIDS = UINT32_MAX - 1, NO_DEVICE = UINT32_MAX };
+enum {
+	NO_EVENT_YET = 0,
+	NO_PASID = UINT32_MAX,
+	ALL_PASIDS = UINT32_MAX - 1,
+	NO_DEVICE = UINT32_MAX
+};
 #define NO_EVENT UINT64_MAX
 #define NO_PA UINT64_MAX
 
@@ -59,8 +64,8 @@ enum device_sees {
 	SEES_UNSUPPORTED,
 	SEES_DROPPED,
 	SEES_ABORT,
-	SEES_ZERO,    /* reads return 0, writes are dropped, both with success */
-	SEES_NOTHING, /* stalled: no answer yet */
+	SEES_ZERO,     /* reads return 0, writes are dropped, both with success */
+	SEES_NOTHING,  /* stalled: no answer yet */
 	SEES_NO_RIGHT, /* a translation completion without the right: it may ask for the page */
 };
 
@@ -132,7 +137,7 @@ struct fault_report {
 	const struct dma_request *request;
 	uint16_t code;
 	enum fault_fate fate;
-	bool interrupt; /* this record raised the fault interrupt */
+	bool interrupt;	 /* this record raised the fault interrupt */
 	uint32_t holder; /* lost: another device whose record is pending, or NO_DEVICE */
 };
 
@@ -145,7 +150,8 @@ struct page_request {
 	uint32_t pasid;	 /* NO_PASID: none */
 	uint16_t group;	 /* PRG index, 9 bits */
 	bool last;	 /* of its group */
-	bool read, write, execute, privileged; /* last, pasid, neither read nor write: a stop marker */
+	bool read, write, execute,
+		privileged; /* last, pasid, neither read nor write: a stop marker */
 	bool private_data;
 	uint64_t data[2];
 };
@@ -153,7 +159,7 @@ struct page_request {
 /* What became of a page request at the unit; automatic answers come back at once. */
 enum page_fate {
 	PAGE_QUEUED,
-	PAGE_LOST,	   /* no answer: the queue overflows, and it was not the last of its group */
+	PAGE_LOST, /* no answer: the queue overflows, and it was not the last of its group */
 	PAGE_AUTO_SUCCESS, /* lost too, but the last: the device may ask again */
 	PAGE_AUTO_INVALID,
 	PAGE_AUTO_FAILURE,
@@ -384,11 +390,11 @@ struct iommu_model {
 /* Head of every instance. */
 struct iommu {
 	const struct iommu_model *model;
-	uint64_t event; /* at hand: of the request, update or command being worked on */
-	bool interrupt; /* raised since the clock last looked; it clears this */
+	uint64_t event;	     /* at hand: of the request, update or command being worked on */
+	bool interrupt;	     /* raised since the clock last looked; it clears this */
 	bool page_interrupt; /* the same of the page request queue's */
-	iova_t wanted;	/* page of the first SEES_NO_RIGHT since its reader last set it to NO_PA */
-	bool refused;	/* a result was not OUTCOME_OK since the replay last cleared this */
+	iova_t wanted; /* page of the first SEES_NO_RIGHT since its reader last set it to NO_PA */
+	bool refused;  /* a result was not OUTCOME_OK since the replay last cleared this */
 };
 
 /* NULL-terminated. Adding a model: one line in models.c, one folder under hw/. */

@@ -25,8 +25,7 @@ static int ledger_is_touched(struct domain *domain, struct err *err)
 
 static struct domain *domain_of(const struct replay *replay, const struct agent_target *target)
 {
-	uint32_t number = device_domain(replay->devices[target->device],
-					target->pasid);
+	uint32_t number = device_domain(replay->devices[target->device], target->pasid);
 
 	return number == NAME_NONE ? NULL : replay->domains[number];
 }

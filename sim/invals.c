@@ -202,10 +202,9 @@ static uint64_t device_answer(const struct replay *replay, uint32_t unit,
 			      struct pending_inval *pending)
 {
 	const struct run_config *run = &replay->machine->run;
-	const struct device *device =
-		replay_device(replay, unit, pending->op.scope.device);
+	const struct device *device = replay_device(replay, unit, pending->op.scope.device);
 	uint64_t answer = device->requester_id == run->ats_slow_device ? run->ats_slow_latency
-									: run->ats_latency;
+								       : run->ats_latency;
 
 	pending->times_out = answer >= run->ats_timeout;
 	return pending->times_out ? run->ats_timeout : answer;
@@ -327,8 +326,8 @@ static int scope_of(struct replay *replay, const struct event *event, const stru
 			scope->tag = replay->domains[number]->tag;
 		if (event_has(event, INVAL_SIZE)) {
 			scope->first = event->addr;
-			scope->last = event->addr +
-				      (event_value(replay->batch, event, INVAL_SIZE) - 1);
+			scope->last =
+				event->addr + (event_value(replay->batch, event, INVAL_SIZE) - 1);
 		}
 		return 0;
 	}
@@ -390,9 +389,9 @@ static int all_pasids(struct replay *replay, const struct event *event,
 	struct invalidation pasids = *scope;
 
 	pasids.pasid = ALL_PASIDS;
-	return device->n_pasids ? issue_recorded(replay, device->unit, NULL, &pasids, NULL, has_id,
-						 id, err)
-				: 0;
+	return device->n_pasids
+		       ? issue_recorded(replay, device->unit, NULL, &pasids, NULL, has_id, id, err)
+		       : 0;
 }
 
 int inval_event(struct replay *replay, const struct event *event, struct err *err)

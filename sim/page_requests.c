@@ -261,18 +261,16 @@ static void end_held(struct replay *replay, struct held_dma *held, const struct 
 	done.request.time_ns = replay->now_ns;
 	forget(replay, held);
 	count_outstanding(replay, device, -1);
-	if (!done.artefact &&
-	    (result->outcome != OUTCOME_OK || replay->observer->every_result))
+	if (!done.artefact && (result->outcome != OUTCOME_OK || replay->observer->every_result))
 		replay->observer->dma_done(replay->observer->self, done.event, &done.request,
 					   result, done.device);
 }
 
 static void fail_held(struct replay *replay, struct held_dma *held)
 {
-	struct dma_result result = { .pa = NO_PA,
-				     .outcome = OUTCOME_FAULT,
-				     .sees = SEES_ABORT,
-				     .fault = held->fault };
+	struct dma_result result = {
+		.pa = NO_PA, .outcome = OUTCOME_FAULT, .sees = SEES_ABORT, .fault = held->fault
+	};
 
 	end_held(replay, held, &result);
 }
@@ -430,8 +428,7 @@ bool pages_may_hold(const struct replay *replay, const struct event *event,
 
 	if (result->sees != SEES_NO_RIGHT || result->outcome != OUTCOME_FAULT ||
 	    replay->machine->run.page_requests != PAGES_OF_DMA || !pages_of(replay) ||
-	    event_has(event, DMA_PA) || event_has(event, DMA_FAULT) ||
-	    event_has(event, DMA_ATS))
+	    event_has(event, DMA_PA) || event_has(event, DMA_FAULT) || event_has(event, DMA_ATS))
 		return false;
 	device = replay->devices[replay->agents[event->agent].device];
 	return device->pri && !device->records_requests;
@@ -554,8 +551,7 @@ static bool serve_group(struct replay *replay, struct device *device, struct pag
 			handler->partial[kept++] = handler->partial[i];
 			continue;
 		}
-		fine = fine &&
-		       make_present(replay, device, &handler->partial[i], err, status);
+		fine = fine && make_present(replay, device, &handler->partial[i], err, status);
 	}
 	handler->n_partial = kept;
 	return fine && !*status && make_present(replay, device, last, err, status);

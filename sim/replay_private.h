@@ -115,14 +115,14 @@ struct replay {
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	bool policy_invals, native_commands;
 	bool expects_pasids, expects_pages; /* by the recording's first events */
-	uint32_t cpu; /* that the event at hand ran on */
+	uint32_t cpu;			    /* that the event at hand ran on */
 	struct replay_counters count;
 	bool event_moved; /* the importer moved the event at hand to put cause before effect */
 	bool has_answers, lost; /* lost: the recorder dropped events, last at lost_ns */
 	uint64_t lost_ns;
 	struct disagreement *doubts; /* that an update close in time may still explain */
 	size_t n_doubts, max_doubts;
-	struct held_dma *held; /* oldest first */
+	struct held_dma *held;		      /* oldest first */
 	uint32_t n_held, max_held, n_blocked; /* blocked: devices whose next DMA waits */
 	uint64_t n_pages;		      /* that the page handler gave */
 	bool artefact;

@@ -303,11 +303,12 @@ static int write_context(struct replay *replay, const struct device *device, uin
 	size_t n = iommu->model->attach_words(iommu, &attachment, words);
 
 	if (!n)
-		return replay_error(replay, ERR_INPUT, err,
-				    "pasid=%u: the tables of this machine's driver have no place for "
-				    "this PASID; for VT-d choose vtd.driver_tables=first-stage or "
-				    "second-stage",
-				    pasid);
+		return replay_error(
+			replay, ERR_INPUT, err,
+			"pasid=%u: the tables of this machine's driver have no place for "
+			"this PASID; for VT-d choose vtd.driver_tables=first-stage or "
+			"second-stage",
+			pasid);
 	replay->next_table += attachment.used * 4096ull;
 	replay->count.tables_made += attachment.used;
 	for (size_t i = 0; i < n; i++)

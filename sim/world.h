@@ -66,14 +66,14 @@ struct device {
 	struct pri_interface pri_state;
 	bool records_requests; /* the recording has its page requests */
 	uint32_t n_held;       /* DMAs that wait for a page, or are tried again */
-	bool delayed;	       /* its recorded times hold no more (R9): from this event on, by so much */
+	bool delayed; /* its recorded times hold no more (R9): from this event on, by so much */
 	uint64_t delayed_event, delay_ns;
 	struct imap *answered; /* pages of live mappings whose answers were compared */
 };
 
 /* The thread that serves the page request queue of a unit. */
 struct page_handler {
-	bool running; /* or on its way */
+	bool running;			      /* or on its way */
 	struct page_request *batch, *partial; /* partial: not the last of their groups */
 	size_t n, next, n_partial;
 };

@@ -32,8 +32,8 @@ enum {
 	RECENT = 8,
 	WAITING = 4,
 	ACTION_EVENTS = 12, /* that one action makes at most */
-	SHARED_DID = 0x50, /* above any number that domains get by themselves */
-	NO_OWNER = 255,	   /* nobody has allocated the page */
+	SHARED_DID = 0x50,  /* above any number that domains get by themselves */
+	NO_OWNER = 255,	    /* nobody has allocated the page */
 	UNKNOWN_OWNER = 254,
 };
 
@@ -47,7 +47,7 @@ struct chaos_domain {
 struct chaos {
 	uint64_t pages, low_pages;
 	struct chaos_domain domains[DEVICES_MAX];
-	uint64_t domain_of[DEVICES_MAX]; /* of each device; DEVICES_MAX: detached */
+	uint64_t domain_of[DEVICES_MAX];    /* of each device; DEVICES_MAX: detached */
 	uint64_t pasid_domain[DEVICES_MAX]; /* the same of its requests with a PASID */
 	uint8_t owners[FRAMES + LARGE_FRAMES];
 	struct {
@@ -496,8 +496,7 @@ static void put_any_dma(struct generator *g, uint64_t device, uint32_t who, uint
 
 static void act_dma(struct generator *g, struct chaos *chaos)
 {
-	uint64_t device = rng_below(&g->rng, (uint32_t)g->options.devices),
-		 domain;
+	uint64_t device = rng_below(&g->rng, (uint32_t)g->options.devices), domain;
 	uint32_t n = 1 + rng_below(&g->rng, 4), who;
 	bool pasid;
 

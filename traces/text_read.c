@@ -860,8 +860,7 @@ static int parse_line(struct parser *p)
 		return -1;
 	agent.pasid = p->pasid;
 	if (subject != SUBJECT_NONE && subject != SUBJECT_TEXT && p->event.kind != EVENT_IOMMU &&
-	    (agent.device != NAME_NONE || agent.domain != NAME_NONE ||
-	     agent.pasid != PASID_NONE)) {
+	    (agent.device != NAME_NONE || agent.domain != NAME_NONE || agent.pasid != PASID_NONE)) {
 		p->event.agent = names_agent(p->source->head.names, agent);
 		if (p->event.agent == EVENT_NO_AGENT)
 			return err_no_memory(p->err, "agents");

@@ -49,9 +49,9 @@ void smmu_atc_invalidate(struct smmu *smmu, const struct native_command *command
 	unsigned size = (unsigned)bits(high, 5, 0);
 	iova_t first = size >= ATC_ALL ? 0 : bits_at(high, 63, 12) & ~low_mask(12 + size);
 	iova_t last = size >= ATC_ALL ? UINT64_MAX : first + low_mask(12 + size);
-	uint32_t pasid = !bit(low, 11)	 ? NO_PASID
+	uint32_t pasid = !bit(low, 11) ? NO_PASID
 			 : bit(low, 9) ? ALL_PASIDS
-					 : (uint32_t)bits(low, 31, 12);
+				       : (uint32_t)bits(low, 31, 12);
 
 	for (uint32_t i = 0; i < smmu->n_devices; i++)
 		if (smmu->devices[i].sid == low >> 32)
@@ -97,8 +97,8 @@ static bool copy_equals(struct smmu *smmu, const struct dma_request *request,
 }
 
 static void put(struct smmu *smmu, const struct dma_request *request,
-		const struct smmu_context *context, const struct dma_result *answer,
-		uint32_t space, bool doubt)
+		const struct smmu_context *context, const struct dma_result *answer, uint32_t space,
+		bool doubt)
 {
 	struct ats_completion completion = { .pa = answer->pa,
 					     .page_lg2 = answer->page_lg2,
@@ -106,8 +106,8 @@ static void put(struct smmu *smmu, const struct dma_request *request,
 	struct atc_fill fill = { .device = request->device,
 				 .pasid = request->pasid,
 				 .input_bits = KEY_BITS,
-				 .iova = smmu_unkey(smmu_key(request->iova,
-							     bit(request->iova, 55))),
+				 .iova = smmu_unkey(
+					 smmu_key(request->iova, bit(request->iova, 55))),
 				 .completion = ats_completion_pack(&completion),
 				 .space = space,
 				 .two_stage = context->stage1 && context->stage2,
@@ -281,15 +281,15 @@ static void end_request(struct smmu *smmu, const struct dma_request *request,
 				       .fate = FAULT_SILENT,
 				       .holder = NO_DEVICE };
 
-	*result = (struct dma_result){ .pa = NO_PA,
-				       .outcome = OUTCOME_FAULT,
-				       .sees = SEES_NO_RIGHT,
-				       .fault = report.code };
+	*result = (struct dma_result){
+		.pa = NO_PA, .outcome = OUTCOME_FAULT, .sees = SEES_NO_RIGHT, .fault = report.code
+	};
 	smmu->count.silent++;
 	smmu->observer->fault(smmu->observer->self, &report);
 	if (smmu->iommu.wanted == NO_PA)
 		smmu->iommu.wanted = request->iova & ~0xfffull;
-	smmu->attention = true; /* an endpoint that asks for the page may have to wait with the next */
+	smmu->attention =
+		true; /* an endpoint that asks for the page may have to wait with the next */
 }
 
 /* The comparison that the translation request made is told of the request behind it. */
@@ -406,8 +406,8 @@ static void compare_use(struct smmu *smmu, const struct dma_request *request,
 	use.verdict = smmu_judge(served, &truth.result, copy.reasons);
 	use.matches += atc_others(&smmu->atcs, request->device, hit, request->len, &use.other);
 	smmu->observer->used(smmu->observer->self, &use);
-	if ((*hit->at.data & TLB_CHECK) && !context->unwatched &&
-	    copy_equals(smmu, request, hit) && !atc_overlapped(hit))
+	if ((*hit->at.data & TLB_CHECK) && !context->unwatched && copy_equals(smmu, request, hit) &&
+	    !atc_overlapped(hit))
 		atc_proven(&smmu->atcs, request->device, hit);
 }
 

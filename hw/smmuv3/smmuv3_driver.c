@@ -90,8 +90,8 @@ static uint64_t eats(const struct smmu *smmu, const struct attachment *attachmen
 static size_t stage1_words(const struct smmu *smmu, const struct attachment *attachment, pa_t ste,
 			   struct table_word *words)
 {
-	pa_t cd = leaves_at(smmu) + stream_bytes(smmu) +
-		  ((pa_t)attachment->requester_id << STE_LG2);
+	pa_t cd =
+		leaves_at(smmu) + stream_bytes(smmu) + ((pa_t)attachment->requester_id << STE_LG2);
 	uint64_t low = (64 - smmu_input_bits(smmu, attachment->levels)) | 5ull << 8 | 3ull << 12 |
 		       1ull << 30 | 1ull << 31 | 5ull << 32 | 1ull << 41 | 1ull << 45 | 1ull << 46 |
 		       1ull << 47 | attachment->tag << 48;

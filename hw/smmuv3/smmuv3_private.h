@@ -504,7 +504,8 @@ void smmu_atc_mark(struct smmu *smmu, const struct table_change *change);
 void smmu_atc_mark_config(struct smmu *smmu);
 bool smmu_through_atc(struct smmu *smmu, const struct dma_request *request,
 		      struct dma_result *result);
-bool smmu_ats_truth(struct smmu *smmu, const struct dma_request *request, struct dma_result *result);
+bool smmu_ats_truth(struct smmu *smmu, const struct dma_request *request,
+		    struct dma_result *result);
 
 /* smmuv3_regs.c */
 bool smmu_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,

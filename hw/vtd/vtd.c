@@ -294,9 +294,11 @@ const struct iommu_model vtd_model = {
 	.name = "vtd",
 	.spec = "Intel Virtualization Technology for Directed I/O, Architecture Specification, rev "
 		"4.x, legacy and scalable mode",
-	.omits = "device TLBs: privileged and execute requests and zero-length reads go untranslated; global "
+	.omits = "device TLBs: privileged and execute requests and zero-length reads go "
+		 "untranslated; global "
 		 "completions and more than one translation in a completion are not made\n"
-		 "page requests: a wait descriptor that drains them (PD) does not wait; the automatic "
+		 "page requests: a wait descriptor that drains them (PD) does not wait; the "
+		 "automatic "
 		 "answer to a refused request, an open point, is Invalid Request where the context "
 		 "entry does not allow it, else Response Failure\n"
 		 "interrupt remapping: writes to FEExxxxxh are taken as messages and end there\n"

@@ -16,9 +16,8 @@ enum verdict vtd_judge(const struct dma_result *served, const struct dma_result 
 	if (!dma_granted(served) && dma_granted(truth))
 		return VERDICT_STALE_REFUSAL;
 	/* R1: benign needs an update that had set the bit, and an access that was served. */
-	return (reasons & (CHECK_UPDATE | CHECK_SOURCE)) && dma_granted(served)
-		       ? VERDICT_BENIGN
-		       : VERDICT_FRESH;
+	return (reasons & (CHECK_UPDATE | CHECK_SOURCE)) && dma_granted(served) ? VERDICT_BENIGN
+										: VERDICT_FRESH;
 }
 
 /* Whether the whole copy says what the tables say. */

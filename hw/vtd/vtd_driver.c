@@ -88,7 +88,8 @@ static pa_t link_directory(const struct vtd *vtd, const struct attachment *attac
 			  n);
 	return link_table(vtd, half + (rid & 0x7f) * 32ull,
 			  own | size << 9 | 1ull << PASIDE_BIT |
-				  (uint64_t)(attachment->ats && vtd->config.device_tlbs) << DTE_BIT |
+				  (uint64_t)(attachment->ats && vtd->config.device_tlbs)
+					  << DTE_BIT |
 				  (uint64_t)attachment->pri << PRE_BIT,
 			  words, n);
 }
@@ -117,12 +118,12 @@ static size_t attach_scalable(const struct vtd *vtd, struct attachment *attachme
 	}
 	/* PWSNP where it is supported, as drivers do */
 	words[n++] = (struct table_word){ entry + 8,
-					  attachment->tag |
-						  (uint64_t)vtd->config.page_walk_snoop << 23 };
+					  attachment->tag | (uint64_t)vtd->config.page_walk_snoop
+								    << 23 };
 	if (first)
-		words[n++] = (struct table_word){
-			entry + 16, attachment->root | (attachment->levels - 4ull) << 2
-		};
+		words[n++] =
+			(struct table_word){ entry + 16,
+					     attachment->root | (attachment->levels - 4ull) << 2 };
 	words[n++] = (struct table_word){ entry, first ? PGTT_FIRST << 6 | P
 						       : attachment->root |
 								 (attachment->levels - 2ull) << 2 |

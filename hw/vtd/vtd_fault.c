@@ -50,7 +50,7 @@ static void write_record(struct vtd *vtd, const struct dma_request *request, uin
 			 uint16_t code)
 {
 	bool page = request->type == DMA_PAGE_REQUEST;
-	uint64_t type = page			       ? 1ull << FRCD_T2_BIT
+	uint64_t type = page				 ? 1ull << FRCD_T2_BIT
 			: request->access & ACCESS_WRITE ? 0
 							 : 1ull << FRCD_T1_BIT;
 	uint64_t *record = vtd->frcd[vtd->frcd_next];
@@ -61,8 +61,9 @@ static void write_record(struct vtd *vtd, const struct dma_request *request, uin
 			(uint64_t)(request->privileged & 1) << FRCD_PRIV_BIT |
 			(request->access & ACCESS_EXECUTE ? 1ull << FRCD_EXE_BIT : 0);
 	record[0] = request->iova & ~0xfffull;
-	record[1] = 1ull << FRCD_F_BIT | type | (page ? 0 : (uint64_t)request->type << FRCD_AT_BIT) |
-		    (uint64_t)code << 32 | sid;
+	record[1] = 1ull << FRCD_F_BIT | type |
+		    (page ? 0 : (uint64_t)request->type << FRCD_AT_BIT) | (uint64_t)code << 32 |
+		    sid;
 	if (!(vtd->fsts & FSTS_PPF))
 		vtd->fsts = (vtd->fsts & ~0xff00u) | vtd->frcd_next << 8;
 	vtd->frcd_next = (vtd->frcd_next + 1) % (uint32_t)vtd->config.fault_records;
@@ -74,9 +75,8 @@ static uint32_t other_holder(const struct vtd *vtd, uint16_t sid)
 	for (uint32_t i = 0; i < vtd->config.fault_records; i++) {
 		uint64_t holder = bits(vtd->frcd[i][1], 15, 0);
 
-		for (uint32_t device = 0; record_pending(vtd, i) && holder != sid &&
-					  device < vtd->n_devices;
-		     device++)
+		for (uint32_t device = 0;
+		     record_pending(vtd, i) && holder != sid && device < vtd->n_devices; device++)
 			if (vtd->devices[device].sid == holder)
 				return device;
 	}
@@ -87,10 +87,9 @@ static uint32_t other_holder(const struct vtd *vtd, uint16_t sid)
 void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd,
 	       uint16_t code)
 {
-	struct fault_report report = { .event = vtd->iommu.event,
-				       .request = request,
-				       .code = code,
-				       .holder = NO_DEVICE };
+	struct fault_report report = {
+		.event = vtd->iommu.event, .request = request, .code = code, .holder = NO_DEVICE
+	};
 
 	vtd->count.faults++;
 	if (fpd && vtd_fault_qualified(code)) {
@@ -152,8 +151,8 @@ bool vtd_fault_reg_write(struct vtd *vtd, uint64_t offset, uint64_t value, unsig
 
 	if (offset == REG_FSTS) {
 		pages = vtd->fsts & FSTS_PRO;
-		vtd->fsts &= ~((uint32_t)value &
-			       (FSTS_PFO | FSTS_IQE | FSTS_ICE | FSTS_ITE | FSTS_PRO));
+		vtd->fsts &=
+			~((uint32_t)value & (FSTS_PFO | FSTS_IQE | FSTS_ICE | FSTS_ITE | FSTS_PRO));
 		refresh(vtd, overflow);
 		if (pages && !(vtd->fsts & FSTS_PRO))
 			vtd->observer->pages_acknowledged(vtd->observer->self);

@@ -169,8 +169,8 @@ struct vtd {
 	uint32_t n_nested_spaces, max_nested_spaces;
 
 	uint64_t context_clock, serial, rng;
-	bool attention; /* the clock must see what happened */
-	bool enabled;	/* GSTS.TES */
+	bool attention;	  /* the clock must see what happened */
+	bool enabled;	  /* GSTS.TES */
 	bool driver_auto; /* vtd.driver_tables was auto; in config it is what was chosen */
 
 	uint32_t gsts, fsts, fectl;

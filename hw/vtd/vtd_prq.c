@@ -85,8 +85,7 @@ static uint32_t other_holder(const struct vtd *vtd, uint32_t device)
 /* ---- a request arrives ----------------------------------------------------------------------------- */
 
 /* The condition that refuses the request before it is queued (2.3 steps 1 to 14); 0: none. */
-static unsigned refusal(struct vtd *vtd, const struct dma_request *request,
-			struct vtd_route *route)
+static unsigned refusal(struct vtd *vtd, const struct dma_request *request, struct vtd_route *route)
 {
 	if (vtd_table_mode(vtd) == TTM_LEGACY) {
 		vtd_route_find(vtd, request, route);
@@ -230,9 +229,9 @@ static bool vtd_page_queue_done(struct iommu *iommu, uint64_t event, size_t n)
 static void vtd_encode_response(const struct iommu *iommu, const struct page_response *response,
 				struct native_command *command)
 {
-	static const uint64_t codes[] = { [PAGE_SUCCESS] = 0,
-					  [PAGE_INVALID] = 1,
-					  [PAGE_FAILURE] = RESPONSE_FAILURE };
+	static const uint64_t codes[] = {
+		[PAGE_SUCCESS] = 0, [PAGE_INVALID] = 1, [PAGE_FAILURE] = RESPONSE_FAILURE
+	};
 	const struct vtd *vtd = (const struct vtd *)iommu;
 	uint64_t low = QI_PAGE_RESPONSE | codes[response->code] << 12 |
 		       (uint64_t)vtd->devices[response->device].sid << 16;

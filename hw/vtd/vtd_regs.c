@@ -80,7 +80,8 @@ static void run_queue(struct vtd *vtd)
 {
 	uint64_t bytes = 4096ull << bits(vtd->iqa, 2, 0);
 
-	while ((vtd->gsts & GSTS_QIES) && !(vtd->fsts & (FSTS_IQE | FSTS_ITE)) && vtd->iqh != vtd->iqt) {
+	while ((vtd->gsts & GSTS_QIES) && !(vtd->fsts & (FSTS_IQE | FSTS_ITE)) &&
+	       vtd->iqh != vtd->iqt) {
 		if (!execute_next(vtd))
 			return;
 		vtd->iqh = (vtd->iqh + descriptor_bytes(vtd)) % bytes;
