@@ -15,12 +15,12 @@ int image_take(const struct memory *memory, struct memory_image *image, struct e
 	size_t words = 0;
 
 	for (uint64_t i = 0; i < memory->n_buckets; i++)
-		words += memory->buckets[i] ? memory->buckets[i]->nonzero : 0;
+		words += memory->buckets[i].frame ? memory->buckets[i].frame->nonzero : 0;
 	*image = (struct memory_image){ .words = malloc((words + 1) * sizeof *image->words) };
 	if (!image->words)
 		return err_no_memory(err, "an image of memory");
 	for (uint64_t i = 0; i < memory->n_buckets; i++) {
-		const struct frame *frame = memory->buckets[i];
+		const struct frame *frame = memory->buckets[i].frame;
 
 		for (unsigned at = 0; frame && frame->nonzero && at < FRAME_WORDS; at++) {
 			uint64_t word = frame_word(frame, at);

@@ -554,7 +554,7 @@ void atc_mark(struct atc_set *set, uint32_t space, iova_t first, iova_t last)
 
 		visit.reason = CHECK_UPDATE;
 		visit.changed = set->iommu->event;
-		if (visit.atc && tlb_of_space(visit.atc->tlb, space) && MARK(MARK_ATC_UPDATE))
+		if (visit.atc && MARK(MARK_ATC_UPDATE))
 			tlb_visit(visit.atc->tlb, &scope, mark_copy, &visit);
 	}
 }

@@ -19,7 +19,7 @@ int memory_create(pa_t limit, struct memory **out, struct err *err)
 		return err_no_memory(err, "simulated memory");
 	memory->limit = limit;
 	memory->n_buckets = FIRST_BUCKETS;
-	memory->buckets = calloc(memory->n_buckets, sizeof(struct frame *));
+	memory->buckets = calloc(memory->n_buckets, sizeof *memory->buckets);
 	if (!memory->buckets) {
 		free(memory);
 		return err_no_memory(err, "simulated memory");
@@ -49,26 +49,26 @@ void memory_destroy(struct memory *memory)
 
 static void insert(struct memory *memory, struct frame *frame)
 {
-	uint64_t at = memory_bucket(memory, frame->pa);
+	uint64_t at = memory_hash(memory, frame->pa);
 
-	while (memory->buckets[at])
+	while (memory->buckets[at].frame)
 		at = (at + 1) & (memory->n_buckets - 1);
-	memory->buckets[at] = frame;
+	memory->buckets[at] = (struct memory_bucket){ frame->pa, frame };
 }
 
 static int grow(struct memory *memory)
 {
-	struct frame **old = memory->buckets;
+	struct memory_bucket *old = memory->buckets;
 	uint64_t n = memory->n_buckets;
-	struct frame **buckets = calloc(n * 2, sizeof(struct frame *));
+	struct memory_bucket *buckets = calloc(n * 2, sizeof *buckets);
 
 	if (!buckets)
 		return -1;
 	memory->buckets = buckets;
 	memory->n_buckets = n * 2;
 	for (uint64_t i = 0; i < n; i++)
-		if (old[i])
-			insert(memory, old[i]);
+		if (old[i].frame)
+			insert(memory, old[i].frame);
 	free(old);
 	return 0;
 }
@@ -83,9 +83,10 @@ struct frame *memory_make(struct memory *memory, pa_t pa)
 	if (memory->n_frames * 2 >= memory->n_buckets && grow(memory))
 		return NULL;
 	if (!chunk || chunk->used == CHUNK_FRAMES) {
-		chunk = calloc(1, sizeof *chunk);
+		chunk = aligned_alloc(64, sizeof *chunk);
 		if (!chunk)
 			return NULL;
+		memset(chunk, 0, sizeof *chunk);
 		chunk->next = memory->chunks;
 		memory->chunks = chunk;
 	}

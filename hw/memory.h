@@ -47,18 +47,24 @@ struct table_node {
 };
 
 struct frame {
-	pa_t pa;
-	uint64_t *words; /* NULL while the frame is a run */
+	_Alignas(64) pa_t pa; /* what a walk reads of it is in one line */
+	uint64_t *words;      /* NULL while the frame is a run */
 	uint64_t run_base, run_step;
 	uint16_t run_first, run_count;
 	uint16_t nonzero; /* words that are not 0 */
 	struct table_node node;
 };
 
+/* The address stands beside the frame: a lookup reads one line. */
+struct memory_bucket {
+	pa_t pa;
+	struct frame *frame; /* NULL: empty */
+};
+
 /* Public for the inline lookup below; everything else goes through the functions. */
 struct memory {
 	pa_t limit;
-	struct frame **buckets; /* open addressing, a power of two, at most half full */
+	struct memory_bucket *buckets; /* open addressing, a power of two, at most half full */
 	uint64_t n_buckets, n_frames;
 	struct chunk *chunks;
 	struct abort_range *aborts; /* accesses that fail although below the limit */
@@ -88,7 +94,7 @@ int frame_set(struct frame *frame, unsigned index, uint64_t value);
 int frame_set_run(struct frame *frame, unsigned index, unsigned count, uint64_t base,
 		  uint64_t step);
 
-static inline uint64_t memory_bucket(const struct memory *memory, pa_t pa)
+static inline uint64_t memory_hash(const struct memory *memory, pa_t pa)
 {
 	return ((pa >> FRAME_LG2) * 0x9e3779b97f4a7c15ull >> 20) & (memory->n_buckets - 1);
 }
@@ -97,11 +103,11 @@ static inline uint64_t memory_bucket(const struct memory *memory, pa_t pa)
 static inline struct frame *memory_frame(const struct memory *memory, pa_t pa)
 {
 	pa_t base = pa & ~low_mask(FRAME_LG2);
-	uint64_t at = memory_bucket(memory, pa);
+	uint64_t at = memory_hash(memory, pa);
 
-	while (memory->buckets[at] && memory->buckets[at]->pa != base)
+	while (memory->buckets[at].frame && memory->buckets[at].pa != base)
 		at = (at + 1) & (memory->n_buckets - 1);
-	return memory->buckets[at];
+	return memory->buckets[at].frame;
 }
 
 /* The same, made when it is not there; NULL: no memory. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_KEY UINT64_MAX
+#define NO_KEY 0u
 #define FIRST_ORDER 0xfedcba9876543210u
 
 static bool ordered(const struct tlb *tlb)
@@ -25,19 +25,20 @@ static int create_arrays(struct tlb *tlb)
 {
 	uint64_t entries = tlb->sets * tlb->stride;
 
-	tlb->entries = array(entries, sizeof *tlb->entries);
-	tlb->prints = array(tlb->stride <= 16 ? tlb->sets * 16 : entries, 1);
-	tlb->order = array(ordered(tlb) ? tlb->sets : entries, sizeof *tlb->order);
+	tlb->entries = array(entries + 16, sizeof *tlb->entries);
 	tlb->copies = array(entries, sizeof *tlb->copies);
 	tlb->changed = array(entries, sizeof *tlb->changed);
-	if (!tlb->entries || !tlb->prints || !tlb->order || !tlb->copies || !tlb->changed ||
-	    tlb_know_space(tlb, 0))
+	if (!tlb->entries || !tlb->copies || !tlb->changed || tlb_know_space(tlb, 0))
 		return -1;
-	for (uint64_t i = 0; i < entries; i++)
-		tlb->entries[i].key = NO_KEY;
-	for (uint64_t set = 0; ordered(tlb) && set < tlb->sets; set++)
-		tlb->order[set] = FIRST_ORDER;
-	return 0;
+	if (!ordered(tlb)) {
+		tlb->prints = array(entries, 1);
+		tlb->stamps = array(entries, sizeof *tlb->stamps);
+		return tlb->prints && tlb->stamps ? 0 : -1;
+	}
+	tlb->heads = array(tlb->sets, sizeof *tlb->heads);
+	for (uint64_t set = 0; tlb->heads && set < tlb->sets; set++)
+		tlb->heads[set].order = FIRST_ORDER & tlb->order_mask;
+	return tlb->heads ? 0 : -1;
 }
 
 int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb **out,
@@ -58,8 +59,7 @@ int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb
 		return err_no_memory(err, name);
 	tlb->sets = sets;
 	tlb->ways = ways;
-	tlb->stride = ways <= 16 ? ways : (ways + 15) & ~15ull;
-	tlb->way_mask = (uint32_t)low_mask(ways < 16 ? (unsigned)ways : 16);
+	tlb->stride = ordered(tlb) ? ways : (ways + 15) & ~15ull;
 	tlb->set_mask = (sets & (sets - 1)) ? 0 : sets - 1;
 	tlb->replacement = (uint32_t)geometry->replacement;
 	tlb->lru_word = tlb->replacement == TLB_LRU && ordered(tlb);
@@ -81,28 +81,29 @@ void tlb_destroy(struct tlb *tlb)
 	if (!tlb)
 		return;
 	free(tlb->entries);
+	free(tlb->heads);
 	free(tlb->prints);
-	free(tlb->order);
+	free(tlb->stamps);
 	free(tlb->copies);
 	free(tlb->changed);
-	free(tlb->by_space);
+	free(tlb->has_space);
 	free(tlb);
 }
 
 int tlb_know_space(struct tlb *tlb, uint32_t space)
 {
 	uint32_t n = tlb->n_spaces ? tlb->n_spaces : 8;
-	uint32_t *by_space;
+	uint8_t *has_space;
 
 	if (space < tlb->n_spaces)
 		return 0;
 	while (n <= space)
 		n *= 2;
-	by_space = realloc(tlb->by_space, n * sizeof *by_space);
-	if (!by_space)
+	has_space = realloc(tlb->has_space, n);
+	if (!has_space)
 		return -1;
-	memset(by_space + tlb->n_spaces, 0, (n - tlb->n_spaces) * sizeof *by_space);
-	tlb->by_space = by_space;
+	memset(has_space + tlb->n_spaces, 0, n - tlb->n_spaces);
+	tlb->has_space = has_space;
 	tlb->n_spaces = n;
 	return 0;
 }
@@ -147,23 +148,22 @@ void tlb_resized(struct tlb *tlb, unsigned old_lg2, unsigned page_lg2)
 uint64_t tlb_find(const struct tlb *tlb, uint64_t set, uint64_t key)
 {
 	const struct tlb_entry *entries = tlb->entries + set * tlb->stride;
-	const uint8_t *prints = tlb_prints(tlb, set);
+	const uint8_t *prints =
+		ordered(tlb) ? tlb->heads[set].prints : tlb->prints + set * tlb->stride;
+	uint64_t way;
 
-	for (uint64_t base = 0; base < tlb->stride; base += 16) {
-		uint64_t way = tlb_find16(tlb, entries + base, prints + base, key);
-
-		if (way != UINT64_MAX)
+	for (uint64_t base = 0; base < tlb->stride; base += 16)
+		if (tlb_find16(entries + base, prints + base, key, &way))
 			return base + way;
-	}
 	return UINT64_MAX;
 }
 
 static void touch(struct tlb *tlb, uint64_t set, uint64_t way)
 {
 	if (tlb->lru_word)
-		tlb->order[set] = tlb_order_to_front(tlb->order[set], way);
+		tlb->heads[set].order = tlb_order_to_front(tlb->heads[set].order, way);
 	else if (tlb->replacement == TLB_LRU)
-		tlb->order[set * tlb->stride + way] = ++tlb->stamp;
+		tlb->stamps[set * tlb->stride + way] = ++tlb->stamp;
 }
 
 uint64_t tlb_lookup_rare(const struct tlb *tlb, uint64_t tag, iova_t iova, struct tlb_hit *hit)
@@ -216,7 +216,7 @@ uint64_t tlb_tag_of(const struct tlb *tlb, const struct tlb_at *at)
 /* With stamps: the oldest; a way without a copy has stamp 0. */
 static uint64_t oldest(const struct tlb *tlb, uint64_t set)
 {
-	const uint64_t *stamps = tlb->order + set * tlb->stride;
+	const uint64_t *stamps = tlb->stamps + set * tlb->stride;
 	uint64_t way = 0;
 
 	for (uint64_t w = 1; w < tlb->ways; w++)
@@ -225,19 +225,25 @@ static uint64_t oldest(const struct tlb *tlb, uint64_t set)
 	return way;
 }
 
-uint64_t tlb_victim_rare(struct tlb *tlb, uint64_t set)
+uint64_t tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigned page_lg2)
 {
-	uint64_t way = ordered(tlb) ? tlb->order[set] >> tlb->back & 15 : oldest(tlb, set);
+	uint64_t set = tlb_set(tlb, iova, page_lg2), way, at;
+	struct tlb_head *head = ordered(tlb) ? &tlb->heads[set] : NULL;
 
+	way = head ? head->order >> tlb->back : oldest(tlb, set);
 	if (tlb->replacement == TLB_RANDOM && tlb->entries[set * tlb->stride + way].key != NO_KEY) {
 		tlb->rng = tlb->rng * 6364136223846793005ull + 1442695040888963407ull;
 		way = (tlb->rng >> 33) % tlb->ways;
 	}
-	if (ordered(tlb))
-		tlb->order[set] = tlb_order_to_front(tlb->order[set], way);
-	else
-		tlb->order[set * tlb->stride + way] = ++tlb->stamp;
-	return way;
+	at = set * tlb->stride + way;
+	if (head) {
+		head->order = tlb_order_to_front(head->order, way);
+		head->prints[way] = tlb_print(key);
+	} else {
+		tlb->stamps[at] = ++tlb->stamp;
+		tlb->prints[at] = tlb_print(key);
+	}
+	return at;
 }
 
 /* A way without a copy goes behind those that have one, so that fills take it first. */
@@ -247,23 +253,22 @@ static void to_back(struct tlb *tlb, uint64_t set, uint64_t way)
 	uint64_t order;
 
 	if (!ordered(tlb)) {
-		tlb->order[set * tlb->stride + way] = 0;
+		tlb->stamps[set * tlb->stride + way] = 0;
 		return;
 	}
-	order = tlb->order[set];
+	order = tlb->heads[set].order;
 	place = tlb_order_place(order, way);
 	for (; place < back; place += 4) {
 		uint64_t next = order >> (place + 4) & 15;
 
 		order = (order & ~(15ull << place)) | next << place;
 	}
-	tlb->order[set] = (order & ~(15ull << back)) | way << back;
+	tlb->heads[set].order = (order & ~(15ull << back)) | way << back;
 }
 
 static void remove_at(struct tlb *tlb, uint64_t set, uint64_t way, const struct tlb_at *at)
 {
 	uncount_size(tlb, at->copy->page_lg2);
-	tlb->by_space[at->copy->space]--;
 	*at->copy = (struct tlb_copy){ 0 };
 	*at->key = NO_KEY;
 	*at->data = 0;
@@ -294,11 +299,20 @@ static bool visit_way(struct tlb *tlb, const struct tlb_scope *scope, uint64_t s
 static uint64_t scan(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *visit, void *ctx)
 {
 	uint64_t removed = 0;
+	bool held = false;
 
-	for (uint64_t set = 0; set < tlb->sets && tlb->count; set++)
-		for (uint64_t way = 0; way < tlb->ways; way++)
-			if (tlb->entries[set * tlb->stride + way].key != NO_KEY)
-				removed += visit_way(tlb, scope, set, way, visit, ctx);
+	for (uint64_t set = 0; set < tlb->sets && tlb->count; set++) {
+		for (uint64_t way = 0; way < tlb->ways; way++) {
+			uint64_t at = set * tlb->stride + way;
+
+			if (tlb->entries[at].key == NO_KEY)
+				continue;
+			removed += visit_way(tlb, scope, set, way, visit, ctx);
+			held |= tlb->copies[at].space == scope->space;
+		}
+	}
+	if (scope->space && !held)
+		tlb->has_space[scope->space] = 0;
 	return removed;
 }
 
@@ -326,7 +340,7 @@ uint64_t tlb_visit(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *
 	unsigned n = tlb->n_live;
 	uint64_t pages = 0, removed = 0;
 
-	if (!tlb->count || (scope->space && !tlb_of_space(tlb, scope->space)))
+	if (!tlb->count || (scope->space && !tlb_may_hold(tlb, scope->space)))
 		return 0;
 	for (unsigned i = 0; i < n && pages <= tlb->count; i++) {
 		sizes[i] = tlb->live_lg2[i];

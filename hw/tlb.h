@@ -21,6 +21,7 @@
 #define IOMMUSIM_HW_TLB_H
 
 #include <stddef.h>
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -78,26 +79,33 @@ struct tlb_entry {
 	uint64_t key, data;
 };
 
+/* What a lookup in a set of up to 16 ways reads first. */
+struct tlb_head {
+	uint8_t prints[TLB_ORDERED_WAYS];
+	uint64_t order; /* a nibble a way, most recently used lowest; 0 beyond the ways */
+	uint64_t unused;
+};
+
 struct tlb {
-	struct tlb_entry *entries; /* per set: stride entries */
-	uint8_t *prints;	   /* per set: prints_stride bytes */
-	uint64_t *order; /* per set, up to 16 ways; else per entry: the stamp of its last use */
-	struct tlb_copy *copies; /* beside entries */
+	struct tlb_entry *entries; /* per set: stride entries; 16 more at the end */
+	struct tlb_head *heads;	   /* per set, up to 16 ways */
+	uint8_t *prints;	   /* beside entries, more ways */
+	uint64_t *stamps;	   /* beside entries, more ways: of the last use, 0: no copy */
+	struct tlb_copy *copies;   /* beside entries */
 	uint64_t *
 		changed; /* beside entries: event that made it differ, while its check bit is set */
 	uint64_t sets, ways, stride; /* stride: beyond 16 ways up to a multiple of 16 */
 	uint64_t set_mask;	     /* sets - 1 when a power of two, else 0 */
 	uint64_t order_mask;	     /* the nibbles of an order word that are used */
-	uint32_t way_mask;	     /* the bits of 16 prints that are ways */
-	bool lru_word; /* LRU in the order word of a set: its lowest nibble was used last */
-	bool plain;    /* that, and a power of two of sets: what the inline paths are made for */
-	uint8_t back;  /* place of the last nibble in an order word */
+	bool lru_word;		     /* LRU in the order word of a set */
+	bool plain;   /* that, and a power of two of sets: what the inline paths are made for */
+	uint8_t back; /* place of the last nibble in an order word */
 	uint8_t tag_shift;
 	uint8_t only_lg2; /* the one size that has copies, if plain; else 0 */
 	uint8_t n_live;	  /* sizes that have copies now, most recently added last */
 	uint8_t live_lg2[TLB_SIZES];
 	uint64_t count, serial, stamp; /* count: copies now */
-	uint32_t *by_space;	       /* copies of each address space */
+	uint8_t *has_space;	       /* by address space: 0 if it has no copy here */
 	uint32_t n_spaces;
 	uint32_t replacement;
 	uint64_t rng;
@@ -114,11 +122,17 @@ static inline bool tlb_tag_fits(const struct tlb *tlb, uint64_t tag)
 	return tag <= low_mask(64u - tlb->tag_shift);
 }
 
-static inline uint64_t tlb_key(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned page_lg2)
+/* The key without its tag. */
+static inline uint64_t tlb_page_key(iova_t iova, unsigned page_lg2)
 {
 	uint64_t page = 1ull << page_lg2;
 
-	return tag << tlb->tag_shift | (iova & -page) >> 11 | page >> 12;
+	return (page_lg2 == 12 ? iova >> 11 : (iova & -page) >> 11) | page >> 12;
+}
+
+static inline uint64_t tlb_key(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned page_lg2)
+{
+	return tag << tlb->tag_shift | tlb_page_key(iova, page_lg2);
 }
 
 static inline uint64_t tlb_set(const struct tlb *tlb, iova_t iova, unsigned page_lg2)
@@ -133,11 +147,6 @@ static inline uint64_t tlb_set(const struct tlb *tlb, iova_t iova, unsigned page
 static inline uint8_t tlb_print(uint64_t key)
 {
 	return (uint8_t)(key * 0x9e3779b97f4a7c15ull >> 56);
-}
-
-static inline uint8_t *tlb_prints(const struct tlb *tlb, uint64_t set)
-{
-	return tlb->prints + set * (tlb->stride <= 16 ? 16 : tlb->stride);
 }
 
 /* A bit for each of 16 bytes that equals the print. */
@@ -156,21 +165,21 @@ static inline uint32_t tlb_match16(const uint8_t *prints, uint8_t print)
 #endif
 }
 
-/* The way of the set that holds the key, or UINT64_MAX, of 16. */
-static inline __attribute__((always_inline)) uint64_t tlb_find16(const struct tlb *tlb,
-								 const struct tlb_entry *entries,
-								 const uint8_t *prints,
-								 uint64_t key)
+/*
+ * Which of 16 entries has the key; false: none. Of a set with fewer ways the last ones are the next
+ * set's, where no key of this one is.
+ */
+static inline __attribute__((always_inline)) bool
+tlb_find16(const struct tlb_entry *entries, const uint8_t *prints, uint64_t key, uint64_t *way)
 {
-	uint32_t found = tlb_match16(prints, tlb_print(key)) & tlb->way_mask;
+	uint32_t found = tlb_match16(prints, tlb_print(key));
 
 	for (; found; found &= found - 1) {
-		uint64_t way = (uint64_t)__builtin_ctz(found);
-
-		if (entries[way].key == key)
-			return way;
+		*way = (uint64_t)__builtin_ctz(found);
+		if (entries[*way].key == key)
+			return true;
 	}
-	return UINT64_MAX;
+	return false;
 }
 
 /* The way of the set that holds the key, or UINT64_MAX. */
@@ -202,6 +211,40 @@ struct tlb_hit {
 	unsigned page_lg2;
 };
 
+/* Where a page has its place in a plain structure, if it is there at all. */
+struct tlb_place {
+	uint64_t key, first; /* first entry of the set */
+	struct tlb_head *head;
+};
+
+/* tag_bits: the tag, shifted to its place in a key. */
+static inline __attribute__((always_inline)) struct tlb_place
+tlb_place(const struct tlb *tlb, uint64_t tag_bits, iova_t iova, unsigned lg2)
+{
+	uint64_t key = tag_bits | tlb_page_key(iova, lg2), set = iova >> lg2 & tlb->set_mask;
+
+	return (struct tlb_place){ key, set * tlb->ways, tlb->heads + set };
+}
+
+/*
+ * The index of the entry there, now the most recently used of its set; false: none is there.
+ * repeats: it often is so already, and is looked at first.
+ */
+static inline __attribute__((always_inline)) bool
+tlb_use(const struct tlb *tlb, const struct tlb_place *place, bool repeats, uint64_t *at)
+{
+	uint64_t order = place->head->order, way = order & 15;
+
+	*at = place->first + way;
+	if (repeats && tlb->entries[*at].key == place->key)
+		return true;
+	if (!tlb_find16(tlb->entries + place->first, place->head->prints, place->key, &way))
+		return false;
+	place->head->order = tlb_order_to_front(order, way);
+	*at = place->first + way;
+	return true;
+}
+
 /*
  * The data word of a copy that covers iova, tried from the size that got its first copy first;
  * 0: none. With LRU it is now the most recently used of its set.
@@ -210,17 +253,10 @@ uint64_t tlb_lookup_rare(const struct tlb *tlb, uint64_t tag, iova_t iova, struc
 static inline __attribute__((always_inline)) uint64_t
 tlb_lookup_size(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned lg2, struct tlb_hit *hit)
 {
-	uint64_t set = iova >> lg2 & tlb->set_mask, key = tlb_key(tlb, tag, iova, lg2);
-	uint64_t order = tlb->order[set], way = order & 15, first = set * tlb->ways;
+	struct tlb_place place = tlb_place(tlb, tag << tlb->tag_shift, iova, lg2);
 
-	if (tlb->entries[first + way].key != key) { /* not the one used last */
-		way = tlb_find16(tlb, tlb->entries + first, tlb->prints + set * 16, key);
-		if (way == UINT64_MAX)
-			return 0;
-		tlb->order[set] = tlb_order_to_front(order, way);
-	}
-	*hit = (struct tlb_hit){ first + way, lg2 };
-	return tlb->entries[first + way].data;
+	hit->page_lg2 = lg2;
+	return tlb_use(tlb, &place, true, &hit->at) ? tlb->entries[hit->at].data : 0;
 }
 
 /* usual: the page size that most copies have, known when this is compiled. */
@@ -258,65 +294,72 @@ uint64_t tlb_tag_of(const struct tlb *tlb, const struct tlb_at *at);
 
 /* ---- fill ----------------------------------------------------------------------------- */
 
-/* What had to go for a fill; only data is set when its check bit is clear. 0: nothing went. */
+/* What had to go for a fill; data 0: nothing. */
 struct tlb_evicted {
 	uint64_t key, data, changed;
 	struct tlb_copy copy;
 };
 
-/* The entry that a fill takes: a way without a copy, else one by the rule; *print is its print. */
-uint64_t tlb_victim_rare(struct tlb *tlb, uint64_t set);
-static inline uint64_t tlb_victim(struct tlb *tlb, iova_t iova, unsigned page_lg2, uint8_t **print)
+/* Whether a key, or none (0), is of a page of that size. */
+static inline bool tlb_key_has_size(uint64_t key, unsigned page_lg2)
 {
-	uint64_t set, way, order;
-
-	if (__builtin_expect(!tlb->plain, 0)) {
-		set = tlb_set(tlb, iova, page_lg2);
-		way = tlb_victim_rare(tlb, set);
-		*print = tlb_prints(tlb, set) + way;
-		return set * tlb->stride + way;
-	}
-	set = iova >> page_lg2 & tlb->set_mask;
-	order = tlb->order[set];
-	way = order >> tlb->back & 15;
-	tlb->order[set] = (order & ~tlb->order_mask) | (order << 4 & tlb->order_mask) | way;
-	*print = tlb->prints + set * 16 + way;
-	return set * tlb->ways + way;
+	return (key & low_mask(page_lg2 - 11)) == 1ull << (page_lg2 - 12);
 }
 
 void tlb_resized(struct tlb *tlb, unsigned old_lg2, unsigned page_lg2);
+
+/* Stores a copy in the entry `at`, which a fill takes. */
+static inline __attribute__((always_inline)) void
+tlb_store(struct tlb *tlb, uint64_t at, uint64_t key, uint64_t data, const struct tlb_copy *copy)
+{
+	struct tlb_entry *entry = &tlb->entries[at];
+	struct tlb_copy *stored = &tlb->copies[at];
+
+	if (__builtin_expect(!tlb_key_has_size(entry->key, copy->page_lg2), 0))
+		tlb_resized(tlb, stored->page_lg2, copy->page_lg2);
+	entry->key = key;
+	entry->data = data | TLB_VALID;
+	tlb->has_space[copy->space] = 1;
+	/* field by field: a copy in one piece waits for the stores that made it */
+	stored->filled = copy->filled;
+	stored->serial = ++tlb->serial;
+	stored->table = copy->table;
+	stored->space = copy->space;
+	stored->reasons = copy->reasons;
+	stored->page_lg2 = copy->page_lg2;
+	stored->generation = copy->generation;
+}
+
+/* The entry of its set that is next to go: a way without a copy, else the least recently used. */
+static inline uint64_t tlb_take(const struct tlb *tlb, const struct tlb_place *place)
+{
+	uint64_t order = place->head->order, way = order >> tlb->back;
+
+	place->head->order = (order << 4 | way) & tlb->order_mask;
+	place->head->prints[way] = tlb_print(place->key);
+	return place->first + way;
+}
+
+/* The entry that a fill takes in a structure of any kind. */
+uint64_t tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigned page_lg2);
 
 /*
  * Puts a copy in, most recently used; *copy's serial is set here, data is without VALID. *changed
  * is stored when data has the check bit. The page must not be in the structure under the same
  * tag, and its space must be known (tlb_know_space).
  */
-static inline __attribute__((always_inline)) struct tlb_at
-tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data, const struct tlb_copy *copy,
-	 uint64_t changed, struct tlb_evicted *evicted)
+static inline struct tlb_at tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova, uint64_t data,
+				     const struct tlb_copy *copy, uint64_t changed,
+				     struct tlb_evicted *evicted)
 {
 	uint64_t key = tlb_key(tlb, tag, iova, copy->page_lg2);
-	uint8_t *print;
-	struct tlb_at at = tlb_at_index(tlb, tlb_victim(tlb, iova, copy->page_lg2, &print));
+	uint64_t at = tlb_take_any(tlb, key, iova, copy->page_lg2);
 
-	evicted->data = *at.data;
-	if (__builtin_expect((*at.data & TLB_CHECK) != 0, 0)) {
-		evicted->key = *at.key; /* only such a one has anything to tell */
-		evicted->copy = *at.copy;
-		evicted->changed = *at.changed;
-	}
-	if (__builtin_expect(at.copy->page_lg2 != copy->page_lg2, 0))
-		tlb_resized(tlb, at.copy->page_lg2, copy->page_lg2);
-	tlb->by_space[at.copy->space]--; /* that of space 0 means nothing */
-	tlb->by_space[copy->space]++;
-	*at.copy = *copy;
-	at.copy->serial = ++tlb->serial;
-	*print = tlb_print(key);
-	*at.key = key;
-	*at.data = data | TLB_VALID;
-	if (__builtin_expect((data & TLB_CHECK) != 0, 0))
-		*at.changed = changed;
-	return at;
+	*evicted = (struct tlb_evicted){ tlb->entries[at].key, tlb->entries[at].data,
+					 tlb->changed[at], tlb->copies[at] };
+	tlb_store(tlb, at, key, data, copy);
+	tlb->changed[at] = changed;
+	return tlb_at_index(tlb, at);
 }
 
 /* TLB_RESET: whether all copies have to go before the next fill. */
@@ -344,13 +387,13 @@ struct tlb_scope {
 typedef bool tlb_visitor(void *ctx, struct tlb *tlb, const struct tlb_at *at);
 uint64_t tlb_visit(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *visit, void *ctx);
 
-/* Copies of an address space that are in the structure now. */
-static inline uint32_t tlb_of_space(const struct tlb *tlb, uint32_t space)
+/* False: the structure has no copy of the address space. */
+static inline bool tlb_may_hold(const struct tlb *tlb, uint32_t space)
 {
-	return space < tlb->n_spaces ? tlb->by_space[space] : 0;
+	return space < tlb->n_spaces && tlb->has_space[space];
 }
 
-/* Makes room for counting a space; -1: no memory. Call when a space is first walked. */
+/* Makes room for a space in what tlb_may_hold() knows; -1: no memory. Call when it is first walked. */
 int tlb_know_space(struct tlb *tlb, uint32_t space);
 
 #endif

@@ -179,12 +179,16 @@ int replay_take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns
 
 /* ---- DMA ------------------------------------------------------------------------------- */
 
-static const uint8_t access_of_verb[] = {
-	[DMA_VERB_READ] = ACCESS_READ,
-	[DMA_VERB_WRITE] = ACCESS_WRITE,
-	[DMA_VERB_ATOMIC] = ACCESS_READ | ACCESS_WRITE,
-	[DMA_VERB_ANY] = 0,
-};
+/* The verbs in order of their numbers are read, write, atomic (both) and any (0). */
+static inline uint8_t access_of(const struct event *event)
+{
+	return (uint8_t)((event_verb(event) + 1) & 3);
+}
+_Static_assert(((DMA_VERB_READ + 1) & 3) == ACCESS_READ &&
+		       ((DMA_VERB_WRITE + 1) & 3) == ACCESS_WRITE &&
+		       ((DMA_VERB_ATOMIC + 1) & 3) == (ACCESS_READ | ACCESS_WRITE) &&
+		       ((DMA_VERB_ANY + 1) & 3) == 0,
+	       "access_of");
 
 /* A DMA's rarer fields. */
 static int more_of_request(struct replay *replay, const struct event *event,
@@ -202,51 +206,59 @@ static int more_of_request(struct replay *replay, const struct event *event,
 	return 0;
 }
 
-/* How many DMAs from event i on go to one unit before the clock has something of its own.
+/* Makes requests of the DMAs from `begin` on that go to the unit at hand, up to `end`. */
+static int make_requests(struct replay *replay, const struct event_batch *batch, size_t begin,
+			 size_t end, size_t *n, unsigned *present, struct err *err)
+{
+	struct dma_request *request = replay->requests;
+	const struct event *event = batch->events + begin, *last = batch->events + end;
+	uint32_t unit = replay->unit_at_hand;
+
+	*present = 0;
+	for (; event < last && event->kind == EVENT_DMA; event++, request++) {
+		const struct agent_target *target = &replay->agents[event->agent];
+
+		if (unlikely(event->agent >= replay->n_agents || target->unit != unit))
+			break;
+		request->time_ns = event->time_ns;
+		request->iova = event->addr;
+		request->len = event->len;
+		request->device = target->handle;
+		request->pasid = target->pasid;
+		request->access = access_of(event);
+		request->type = DMA_UNTRANSLATED;
+		request->privileged = 0;
+		if (unlikely(event->present)) {
+			*present |= event->present;
+			if (more_of_request(replay, event, target, request, err))
+				return -1;
+		}
+	}
+	*n = (size_t)(request - replay->requests);
+	return 0;
+}
+
+/* How many DMAs from event `begin` on go to one unit before the clock has something of its own.
  * *answered: some of them carry what the recorded hardware answered. */
 static int make_run(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *n,
 		    bool *answered, struct err *err)
 {
-	size_t i, most = replay->observer->before_dma || replay->n_blocked ? 1 : DMA_RUN;
+	size_t most = replay->observer->before_dma || replay->n_blocked ? 1 : DMA_RUN;
 	size_t end = batch->n - begin < most ? batch->n : begin + most;
-	struct dma_request *request = replay->requests;
-	uint32_t unit = UNIT_UNKNOWN;
+	uint32_t first = batch->events[begin].agent;
+	unsigned present;
 	uint64_t limit;
-	unsigned present = 0;
 
 	if (clock_next(&replay->clock, &limit))
 		while (end > begin + 1 && batch->events[end - 1].time_ns > limit)
 			end--;
-	for (i = begin; i < end; i++, request++) {
-		const struct event *event = &batch->events[i];
-		const struct agent_target *target;
-
-		if (event->kind != EVENT_DMA)
-			break;
-		if (unlikely(event->agent >= replay->n_agents ||
-			     replay->agents[event->agent].unit == UNIT_UNKNOWN) &&
-		    setup_agent(replay, event->agent, err))
-			return -1;
-		target = &replay->agents[event->agent];
-		if (unlikely(target->unit != unit)) {
-			if (i > begin)
-				break;
-			unit = target->unit;
-		}
-		*request = (struct dma_request){ .time_ns = event->time_ns,
-						 .iova = event->addr,
-						 .len = event->len,
-						 .device = target->handle,
-						 .pasid = target->pasid,
-						 .access = access_of_verb[event_verb(event) & 3] };
-		present |= event->present;
-		if (unlikely(event->present) &&
-		    more_of_request(replay, event, target, request, err))
-			return -1;
-	}
-	replay->unit_at_hand = unit;
+	if (unlikely(first >= replay->n_agents || replay->agents[first].unit == UNIT_UNKNOWN) &&
+	    setup_agent(replay, first, err))
+		return -1;
+	replay->unit_at_hand = replay->agents[first].unit;
+	if (make_requests(replay, batch, begin, end, n, &present, err))
+		return -1;
 	*answered = present & (1u << DMA_PA | 1u << DMA_FAULT);
-	*n = i - begin;
 	return 0;
 }
 

@@ -94,8 +94,7 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 	if (tlb_at(smmu->tlb, fill.tag, fill.key, lg2, &old)) {
 		smmu_copy_closes(smmu, smmu->tlb, &old);
 		*old.data = fill.data | TLB_VALID | (fill.copy.reasons ? TLB_CHECK : 0);
-		smmu->tlb->by_space[old.copy->space]--;
-		smmu->tlb->by_space[fill.copy.space]++;
+		smmu->tlb->has_space[fill.copy.space] = 1;
 		old.copy->space = fill.copy.space;
 		old.copy->filled = fill.copy.filled;
 		old.copy->reasons = fill.copy.reasons;

@@ -71,7 +71,7 @@ static int create_caches(struct vtd *vtd, uint64_t seed, struct err *err)
 					 .ways = config->iotlb_ways,
 					 .replacement = config->iotlb_replacement,
 					 .page_lg2 = { 12, 21, 30 },
-					 .address_bits = 57,
+					 .address_bits = VTD_ADDRESS_BITS,
 					 .seed = seed };
 	uint64_t ways = config->walk_ways ? config->walk_ways : config->walk_entries;
 

@@ -5,10 +5,8 @@
 #include "hw/vtd/vtd_private.h"
 
 /* Puts a copy in and tells of what went for it, and of the copy where it may be stale. */
-static inline __attribute__((always_inline)) void vtd_fill(struct vtd *vtd, struct tlb *tlb,
-							   iova_t input, uint32_t tag,
-							   uint64_t data, struct tlb_copy *copy,
-							   uint64_t changed)
+static inline void vtd_fill(struct vtd *vtd, struct tlb *tlb, iova_t input, uint32_t tag,
+			    uint64_t data, struct tlb_copy *copy, uint64_t changed)
 {
 	struct tlb_evicted gone;
 	struct tlb_at at;
@@ -44,15 +42,14 @@ static inline bool vtd_has_smaller(const struct tlb *tlb, unsigned page_lg2)
  * What the loop may serve from a copy without looking further: nothing where part of the page is
  * the interrupt range or the page is not for user requests, no write before the dirty bit is set.
  */
-static inline uint64_t vtd_now(bool second, const struct vtd_context *context,
+static inline uint64_t vtd_now(iova_t input, const struct vtd_context *context,
 			       const struct pt_walk *walk)
 {
 	uint64_t now = walk->perm & TLB_PERM;
 
-	if (walk->page_lg2 > 12 && vtd_meets_interrupt_range(walk->pa, walk->page_lg2))
+	if (walk->page_lg2 == 12 ? vtd_in_interrupt_range(input)
+				 : vtd_meets_interrupt_range(walk->pa, walk->page_lg2))
 		return 0;
-	if (second)
-		return now << TLB_NOW_SHIFT;
 	if (context->input_bits && !(walk->perm & TLB_USER))
 		return 0;
 	if (walk->flags & TLB_CLEAN)
@@ -60,42 +57,28 @@ static inline uint64_t vtd_now(bool second, const struct vtd_context *context,
 	return now << TLB_NOW_SHIFT;
 }
 
-/* page_lg2: walk->page_lg2, once as a constant. */
-static inline __attribute__((always_inline)) void
-vtd_fill_page(struct vtd *vtd, bool second, const struct dma_request *request, iova_t input,
-	      const struct vtd_context *context, const struct pt_walk *walk, unsigned page_lg2,
-	      unsigned reasons, uint64_t changed)
+/* input: the address as its tables decode it. */
+static inline void vtd_fill_iotlb(struct vtd *vtd, const struct dma_request *request, iova_t input,
+				  const struct vtd_context *context, const struct pt_walk *walk,
+				  unsigned reasons, uint64_t changed)
 {
 	struct tlb_copy copy = { .filled = vtd->iommu.event,
 				 .space = context->space,
 				 .reasons = (uint8_t)reasons,
-				 .page_lg2 = (uint8_t)page_lg2,
-				 .generation = second ? 0 : vtd->tags[context->tag].generation };
+				 .page_lg2 = walk->page_lg2,
+				 .generation = vtd->tags[context->tag].generation };
 
-	if (vtd_has_smaller(vtd->iotlb, page_lg2) &&
+	if (vtd_has_smaller(vtd->iotlb, walk->page_lg2) &&
 	    vtd_fill_overlaps(vtd, request, input, context, walk) && MARK(MARK_OVERLAP_FILL))
 		copy.reasons |= CHECK_OVERLAP;
 	vtd_fill(vtd, vtd->iotlb, input, context->tag,
-		 walk->pa | walk->perm | walk->flags | vtd_now(second, context, walk), &copy,
+		 walk->pa | walk->perm | walk->flags | vtd_now(input, context, walk), &copy,
 		 changed);
 }
 
-/* input: the address as its tables decode it; second: plain second-stage translation. */
-static inline __attribute__((always_inline)) void
-vtd_fill_iotlb(struct vtd *vtd, bool second, const struct dma_request *request, iova_t input,
-	       const struct vtd_context *context, const struct pt_walk *walk, unsigned reasons,
-	       uint64_t changed)
-{
-	if (__builtin_expect(walk->page_lg2 == 12, 1))
-		vtd_fill_page(vtd, second, request, input, context, walk, 12, reasons, changed);
-	else
-		vtd_fill_page(vtd, second, request, input, context, walk, walk->page_lg2, reasons,
-			      changed);
-}
-
-static inline __attribute__((always_inline)) void
-vtd_fill_pointer(struct vtd *vtd, struct tlb *tlb, iova_t input, const struct vtd_context *context,
-		 const struct pt_walk *walk, unsigned level, unsigned reasons, uint64_t changed)
+static inline void vtd_fill_pointer(struct vtd *vtd, struct tlb *tlb, iova_t input,
+				    const struct vtd_context *context, const struct pt_walk *walk,
+				    unsigned level, unsigned reasons, uint64_t changed)
 {
 	struct tlb_copy copy = { .filled = vtd->iommu.event,
 				 .space = context->space,
@@ -134,11 +117,11 @@ static bool pointer_inherits(const struct pt_walk *walk, unsigned level,
 }
 
 /* truth: NULL when no source of the walk carries a check bit. */
-static inline __attribute__((always_inline)) void
-fill_after(struct vtd *vtd, bool second, const struct dma_request *request,
-	   struct tlb *const *pointers, iova_t input, const struct vtd_context *context,
-	   const struct pt_walk *walk, const struct dma_result *result,
-	   const struct vtd_answer *truth, uint64_t changed)
+static inline void fill_after(struct vtd *vtd, const struct dma_request *request,
+			      struct tlb *const *pointers, iova_t input,
+			      const struct vtd_context *context, const struct pt_walk *walk,
+			      const struct dma_result *result, const struct vtd_answer *truth,
+			      uint64_t changed)
 {
 	for (unsigned level = walk->lowest; level < walk->start; level++) {
 		bool differs = truth && pointer_inherits(walk, level, context, truth);
@@ -151,7 +134,7 @@ fill_after(struct vtd *vtd, bool second, const struct dma_request *request,
 	if (walk->status == PT_OK && result->outcome == OUTCOME_OK && result->pa != NO_PA) {
 		bool differs = truth && leaf_inherits(walk, context, truth);
 
-		vtd_fill_iotlb(vtd, second, request, input, context, walk,
+		vtd_fill_iotlb(vtd, request, input, context, walk,
 			       differs && MARK(MARK_INHERIT_TRANSLATION) ? CHECK_SOURCE : 0,
 			       differs ? changed : NO_EVENT);
 	}

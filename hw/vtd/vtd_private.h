@@ -9,6 +9,7 @@
 #include "hw/pt/vtd_ss.h"
 #include "hw/vtd/vtd.h"
 
+enum { VTD_AHEAD = 1024, VTD_ADDRESS_BITS = 57, VTD_TAG_SHIFT = VTD_ADDRESS_BITS - 11 };
 enum { VTD_LEVELS_MAX = 5, VTD_FRCD_MAX = 256, VTD_FRO = 0x220, VTD_IRO = 0x100 };
 
 /* GCMD and GSTS bits, FSTS bits. */
@@ -142,6 +143,12 @@ struct vtd_counters {
 		page_responses, timed_out;
 };
 
+/* A table met lately, a hint for the loop: what it says may be outdated. */
+struct vtd_ahead {
+	struct frame *frame;
+	const uint64_t *words;
+};
+
 struct vtd {
 	struct iommu iommu;
 	struct vtd_config config;
@@ -169,6 +176,9 @@ struct vtd {
 	uint32_t n_nested_spaces, max_nested_spaces;
 
 	uint64_t context_clock, serial, rng;
+	struct vtd_ahead ahead[VTD_AHEAD];
+	bool walks_often; /* most of the last requests missed */
+	bool conflicts;	  /* no tag is conflicted while it is false */
 	bool attention;	  /* the clock must see what happened */
 	bool enabled;	  /* GSTS.TES */
 	bool driver_auto; /* vtd.driver_tables was auto; in config it is what was chosen */
@@ -356,11 +366,15 @@ enum vtd_ats_answer { ATS_NOTHING, ATS_UNSUPPORTED, ATS_ABORT }; /* of a transla
 enum vtd_ats_answer vtd_fault_ats(uint16_t code);
 
 /* vtd_translate.c */
-size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
-		     struct dma_result *results, size_t n);
+void vtd_serve(struct vtd *vtd, const struct dma_request *request, struct dma_result *result);
+void vtd_serve_truth(struct vtd *vtd, const struct dma_request *request, struct dma_result *result);
 /* One page from caches and tables; a fault is in *result, nothing is recorded of it. */
 void vtd_answer(struct vtd *vtd, const struct dma_request *request, struct vtd_route *route,
 		struct dma_result *result);
+
+/* vtd_loop.c */
+size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
+		     struct dma_result *results, size_t n);
 void vtd_truth_result(struct iommu *iommu, const struct dma_request *request,
 		      struct dma_result *result);
 

@@ -145,10 +145,14 @@ static bool tag_shared(struct vtd *vtd, uint32_t tag)
 void vtd_tag_flushed(struct vtd *vtd, uint32_t tag, bool any)
 {
 	uint32_t first = any ? 0 : tag, last = any ? vtd->n_tags - 1 : tag;
+	bool conflicts = !any && vtd->conflicts;
 
-	for (uint32_t i = first; i <= last; i++)
+	for (uint32_t i = first; i <= last; i++) {
 		if (vtd->tags[i].space)
 			vtd->tags[i].conflicted = tag_shared(vtd, i);
+		conflicts |= vtd->tags[i].conflicted;
+	}
+	vtd->conflicts = conflicts;
 }
 
 /* A stage-2 update, or one of a first-stage table behind it (R4). */
@@ -228,7 +232,7 @@ void vtd_tag_use(struct vtd *vtd, struct vtd_context *context)
 						  context->device, context->did, old,
 						  context->space, copies);
 		if (tag_shared(vtd, context->tag) || copies) {
-			tag->conflicted = true;
+			tag->conflicted = vtd->conflicts = true;
 			vtd_mark_tag(vtd, context->tag, CHECK_TAG);
 		}
 	}

@@ -1,9 +1,6 @@
 /*
- * The path that every request takes.
- *
- * vtd_translate() serves plain requests in its loop: hits on copies with a clear check bit, and
- * misses whose walk meets none. Everything else (checks, page crossings, pass-through, the
- * interrupt range) goes through serve_page().
+ * Requests of every kind: checks, page crossings, pass-through, all stages, the interrupt range.
+ * What is plain is served by the loop (vtd_loop.c) and does not come here.
  */
 #include "hw/vtd/vtd_fill.h"
 
@@ -51,27 +48,6 @@ walk_start(struct vtd *vtd, struct tlb *const *pointers, const struct vtd_contex
 	return tlb;
 }
 
-/* The usual end of a walk; every other in vtd_walk_result(). */
-static inline void second_result(const struct vtd *vtd, const struct dma_request *request,
-				 const struct vtd_context *context, struct pt_walk *walk,
-				 struct dma_result *result)
-{
-	if (likely(walk->status == PT_OK))
-		walk->flags |= context->entry_flags;
-	if (likely(walk->status == PT_OK && !(request->access & ~walk->perm) && walk->perm)) {
-		pa_t pa = walk->pa | (request->iova & page_mask(walk->page_lg2));
-
-		if (likely(pa >> 20 != 0xfee)) {
-			*result = (struct dma_result){ .pa = pa,
-						       .perm = walk->perm,
-						       .flags = walk->flags,
-						       .page_lg2 = walk->page_lg2 };
-			return;
-		}
-	}
-	vtd_walk_result(vtd, request, context, walk, result);
-}
-
 /* Of what made the route's bit be set; NO_EVENT: it is not set. */
 static uint64_t route_changed(const struct vtd_route *route)
 {
@@ -88,53 +64,13 @@ after_checked_walk(struct vtd *vtd, const struct dma_request *request, struct tl
 	const struct vtd_context *context = path->route->context;
 	uint64_t changed = path->any ? *path->at.changed : route_changed(path->route);
 	vtd_compare(vtd, request, path, result, walk, truth);
-	fill_after(vtd, false, request, pointers, vtd_input(context, request->iova), context, walk,
-		   result, truth, changed);
+	fill_after(vtd, request, pointers, vtd_input(context, request->iova), context, walk, result,
+		   truth, changed);
 }
 
-/* Plain second-stage translation. route: NULL where neither it nor the context is to be checked. */
-static inline __attribute__((always_inline)) void
-miss_second(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
-	    const struct vtd_route *route, struct dma_result *result)
-{
-	struct pt_root root = { .table = context->root,
-				.frame = context->frame,
-				.level = context->top,
-				.perm = TLB_PERM,
-				.reserved = vtd->reserved };
-	const struct tlb *tlb;
-	struct tlb_hit hit;
-	struct pt_walk walk;
-	bool check;
-
-	vtd->count.iotlb_misses++;
-	tlb = walk_start(vtd, vtd->walk, context, request->iova, &root, &hit, &check);
-	vtd_ss_walk(vtd->memory, &root, request->iova, &walk);
-	vtd->count.walk_reads += walk.start - walk.level + 1u;
-	walk.lowest = vtd_lowest(&walk);
-	second_result(vtd, request, context, &walk, result);
-	if (unlikely(check || route || vtd->tables->freed_linked)) {
-		struct vtd_route plain = { .context = (struct vtd_context *)context,
-					   .cached = true };
-		struct vtd_path path = { .route = route ? route : &plain };
-		struct vtd_answer truth;
-
-		if (check) {
-			path.tlb = tlb;
-			path.any = true;
-			path.at = tlb_at_index(tlb, hit.at);
-		}
-		vtd_truth(vtd, request, &truth);
-		after_checked_walk(vtd, request, vtd->walk, &path, &walk, result, &truth);
-	} else {
-		fill_after(vtd, true, request, vtd->walk, request->iova, context, &walk, result,
-			   NULL, NO_EVENT);
-	}
-}
-
-/* Any other: a first stage, two stages, accessed and dirty bits. Two stages use no pointers. */
-static void miss_other(struct vtd *vtd, const struct dma_request *request,
-		       const struct vtd_route *route, struct dma_result *result)
+/* Two stages use no pointers. */
+static void miss(struct vtd *vtd, const struct dma_request *request, const struct vtd_route *route,
+		 struct dma_result *result)
 {
 	static struct tlb *const none[VTD_LEVELS_MAX];
 	const struct vtd_context *context = route->context;
@@ -161,18 +97,7 @@ static void miss_other(struct vtd *vtd, const struct dma_request *request,
 	if (checked)
 		after_checked_walk(vtd, request, pointers, &path, &walk, result, &truth);
 	else
-		fill_after(vtd, false, request, pointers, input, context, &walk, result, NULL,
-			   NO_EVENT);
-}
-
-static void miss(struct vtd *vtd, const struct dma_request *request, const struct vtd_route *route,
-		 struct dma_result *result)
-{
-	if (vtd_second_alone(route->context) && request->type == DMA_UNTRANSLATED)
-		miss_second(vtd, request, route->context, vtd_route_checked(route) ? route : NULL,
-			    result);
-	else
-		miss_other(vtd, request, route, result);
+		fill_after(vtd, request, pointers, input, context, &walk, result, NULL, NO_EVENT);
 }
 
 static void hit_result(const struct vtd *vtd, const struct dma_request *request,
@@ -358,8 +283,7 @@ static __attribute__((noinline)) void serve_page(struct vtd *vtd, const struct d
 }
 
 /* Page by page; the first byte's address and the first fault are the request's result. */
-static __attribute__((noinline)) void serve(struct vtd *vtd, const struct dma_request *request,
-					    struct dma_result *result)
+void vtd_serve(struct vtd *vtd, const struct dma_request *request, struct dma_result *result)
 {
 	struct dma_request page = *request;
 	uint32_t left = request->len;
@@ -379,102 +303,11 @@ static __attribute__((noinline)) void serve(struct vtd *vtd, const struct dma_re
 	} while (left);
 }
 
-static size_t untranslated(struct vtd *vtd, const struct dma_request *requests,
-			   struct dma_result *results, size_t n)
+/* What it would be now without any cache. */
+void vtd_serve_truth(struct vtd *vtd, const struct dma_request *request, struct dma_result *result)
 {
-	vtd->count.requests += n;
-	for (size_t i = 0; i < n; i++)
-		results[i] = (struct dma_result){ .pa = requests[i].iova,
-						  .perm = TLB_READ | TLB_WRITE,
-						  .page_lg2 = 12 };
-	return n;
-}
-
-/* Untranslated, without a PASID, of user privilege: what the loop serves. */
-static inline bool is_plain(const struct dma_request *request)
-{
-	return !(request->type | request->privileged | ~request->pasid);
-}
-
-size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
-		     struct dma_result *results, size_t n)
-{
-	struct vtd *vtd = vtd_of(iommu);
-	const struct tlb *iotlb = vtd->iotlb;
-	uint64_t hits = 0, misses = 0;
-	size_t i;
-
-	if (!vtd->enabled)
-		return untranslated(vtd, requests, results, n);
-	vtd->attention = false;
-	for (i = 0; i < n; i++) {
-		const struct dma_request *request = &requests[i];
-		struct vtd_context *context = vtd->devices[request->device].context;
-		iova_t iova = request->iova;
-		struct tlb_hit hit;
-
-		if (likely(iova < context->plain && is_plain(request) &&
-			   request->len - 1u < 4096u - (uint32_t)(iova & 0xfff) &&
-			   iova >> 20 != 0xfee)) {
-			uint64_t data = tlb_lookup(iotlb, 12, context->tag, iova, &hit);
-
-			if (likely(data && !(data & TLB_CHECK) &&
-				   !(request->access & ~(data >> TLB_NOW_SHIFT)))) {
-				context->used = ++vtd->context_clock;
-				hits++;
-				results[i] = (struct dma_result){
-					.pa = bits_at(data, 51, 12) |
-					      (iova & page_mask(hit.page_lg2)),
-					.perm = data & TLB_PERM,
-					.flags = data & TLB_SNOOP,
-					.page_lg2 = (uint8_t)hit.page_lg2,
-					.cached = 1,
-				};
-				continue;
-			}
-			if (!data && likely(vtd_second_alone(context) &&
-					    !(request->access & ACCESS_EXECUTE))) {
-				vtd->iommu.event = first_event + i;
-				context->used = ++vtd->context_clock;
-				misses++;
-				miss_second(vtd, request, context, NULL, &results[i]);
-				if (unlikely(results[i].outcome == OUTCOME_FAULT)) {
-					vtd->iommu.refused = true;
-					vtd_fault(vtd, request, context->sid, context->fpd,
-						  results[i].fault);
-					if (vtd->attention) {
-						i++;
-						break;
-					}
-				}
-				continue;
-			}
-		}
-		vtd->iommu.event = first_event + i;
-		serve(vtd, request, &results[i]);
-		vtd->iommu.refused |= results[i].outcome != OUTCOME_OK;
-		if (unlikely(vtd->attention)) {
-			i++;
-			break;
-		}
-	}
-	vtd->count.requests += i;
-	vtd->count.iotlb_hits += hits;
-	vtd->count.context_hits += hits + misses;
-	return i;
-}
-
-void vtd_truth_result(struct iommu *iommu, const struct dma_request *request,
-		      struct dma_result *result)
-{
-	struct vtd *vtd = vtd_of(iommu);
 	struct vtd_answer answer;
 
-	if (!vtd->enabled) {
-		untranslated(vtd, request, result, 1);
-		vtd->count.requests--;
-		return;
-	}
 	if (interrupt_message(request, result))
 		return;
 	if (vtd_table_mode(vtd) == TTM_ABORT) {

@@ -359,7 +359,7 @@ static void check_counts(const struct bench *bench)
 		}
 	}
 	for (uint32_t space = 1; space <= SPACES; space++)
-		cr_assert_eq(tlb_of_space(bench->tlb, space), by_space[space]);
+		cr_assert(tlb_may_hold(bench->tlb, space) || !by_space[space]);
 }
 
 /* Addresses of few pages of each size, some of them under one another, at both ends of the space. */
