@@ -26,6 +26,7 @@ enum recording_fact {
 	FACT_TABLE_PAGES, /* table words, and table pages given back */
 	FACT_REGISTERS,	  /* software's writes to the IOMMU's registers */
 	FACT_ANSWERS,	  /* what the hardware answered to DMAs */
+	FACT_PAGE_REQUESTS, /* recorded, or made by DMAs of devices with pri=yes */
 	FACT_NO_LOSS,	  /* nothing was lost */
 	FACTS
 };
@@ -36,6 +37,7 @@ struct recording_facts {
 	uint64_t with_id;	/* invalidations whose completion can be told */
 	uint64_t table_pages;	/* alloc use=table */
 	uint64_t answers;	/* DMAs with pa= or fault= */
+	uint64_t with_pri;	/* devices with page requests */
 };
 
 /* Counts one event; cheap. */
