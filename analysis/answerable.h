@@ -20,14 +20,14 @@ enum recording_fact {
 	FACT_COMPLETIONS, /* when they completed */
 	FACT_ATTACH,	  /* which device uses which tables */
 	FACT_DMA,
-	FACT_DIRECTIONS,  /* every DMA says read or write */
-	FACT_FREES,	  /* pages given back */
-	FACT_OWNERS,	  /* pages given out, with their owner */
-	FACT_TABLE_PAGES, /* table words, and table pages given back */
-	FACT_REGISTERS,	  /* software's writes to the IOMMU's registers */
-	FACT_ANSWERS,	  /* what the hardware answered to DMAs */
+	FACT_DIRECTIONS,    /* every DMA says read or write */
+	FACT_FREES,	    /* pages given back */
+	FACT_OWNERS,	    /* pages given out, with their owner */
+	FACT_TABLE_PAGES,   /* table words, and table pages given back */
+	FACT_REGISTERS,	    /* software's writes to the IOMMU's registers */
+	FACT_ANSWERS,	    /* what the hardware answered to DMAs */
 	FACT_PAGE_REQUESTS, /* recorded, or made by DMAs of devices with pri=yes */
-	FACT_NO_LOSS,	  /* nothing was lost */
+	FACT_NO_LOSS,	    /* nothing was lost */
 	FACTS
 };
 

@@ -407,6 +407,7 @@ const struct iommu_model smmuv3_model = {
 	.acknowledge_faults = smmu_acknowledge_faults,
 	.start = smmu_start,
 	.config_bytes = smmu_config_bytes,
+	.pages = &smmu_pages,
 	.attach_words = smmu_attach_words,
 	.format = smmu_format,
 	.levels = smmu_levels,

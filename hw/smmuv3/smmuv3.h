@@ -23,7 +23,7 @@ struct smmuv3_config {
 	uint64_t version, oas, s1p, s2p, hyp, gran4k, gran16k, gran64k, stt, vax;
 	uint64_t asid16, vmid16, sidsize, ssidsize, cd2l, st_level;
 	uint64_t httu, xnx, had, e0pd, ats, ns1ats, pri, pps, ril, bbml;
-	uint64_t stall_model, term_model, stall_max, cmdqs, eventqs, priqs;
+	uint64_t stall_model, term_model, stall_max, cmdqs, eventqs, priqs, priq_log2;
 	uint64_t e2h, recinvsid, rec_cfg_ats, atschk, vmw, gbpa_abort;
 	uint64_t tlb_sets, tlb_ways, tlb_replacement;
 	uint64_t walk_entries, walk_ways, walk_replacement, config_entries, atc_entries, atc_dma;

@@ -49,6 +49,15 @@ static pa_t leaves_at(const struct smmu *smmu)
 	return aligned(smmu->layout + l1_bytes(smmu), stream_bytes(smmu));
 }
 
+/* 16 bytes an entry. */
+static pa_t priq_at(const struct smmu *smmu)
+{
+	unsigned bits = smmu->config.oas < 48 ? (unsigned)smmu->config.oas : 48;
+
+	return (1ull << bits) -
+	       (smmu->config.priq_log2 < 8 ? 4096 : 16ull << smmu->config.priq_log2);
+}
+
 int smmu_start(struct iommu *iommu, pa_t root)
 {
 	struct smmu *smmu = smmu_of(iommu);
@@ -65,8 +74,11 @@ int smmu_start(struct iommu *iommu, pa_t root)
 		       config->sidsize | SPLIT << 6 | config->st_level << 16, 4);
 	smmu_reg_write(iommu, 0, SMMU_EVENTQ_BASE, queue | config->eventq_log2, 8);
 	smmu_reg_write(iommu, 0, SMMU_IRQ_CTRL, 7, 4);
-	/* SMMUEN, EVENTQEN, CMDQEN; ATSCHK */
-	smmu_reg_write(iommu, 0, SMMU_CR0, 0xd | config->atschk << 4, 4);
+	/* the PRI queue at the top of memory, where no table gets to */
+	if (config->pri)
+		smmu_reg_write(iommu, 0, SMMU_PRIQ_BASE, priq_at(smmu) | config->priq_log2, 8);
+	/* SMMUEN, PRIQEN, EVENTQEN, CMDQEN; ATSCHK */
+	smmu_reg_write(iommu, 0, SMMU_CR0, 0xd | config->pri << 1 | config->atschk << 4, 4);
 	return 0;
 }
 

@@ -507,6 +507,9 @@ bool smmu_through_atc(struct smmu *smmu, const struct dma_request *request,
 bool smmu_ats_truth(struct smmu *smmu, const struct dma_request *request,
 		    struct dma_result *result);
 
+/* smmuv3_pri.c */
+extern const struct page_queue_ops smmu_pages;
+
 /* smmuv3_regs.c */
 bool smmu_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
 		    unsigned size);

@@ -40,6 +40,7 @@ const struct setting smmuv3_settings[] = {
 	{ "smmuv3.stall_max", SETTING_COUNT, AT(stall_max), 0, 65535, 512, NULL, "IDR5.STALL_MAX: stall records outstanding", "project default, no source" },
 	{ "smmuv3.cmdqs", SETTING_COUNT, AT(cmdqs), 0, 19, 19, NULL, "IDR1.CMDQS: most command queue entries, log2", "architectural maximum" },
 	{ "smmuv3.eventqs", SETTING_COUNT, AT(eventqs), 0, 19, 19, NULL, "IDR1.EVENTQS: most event queue entries, log2", "architectural maximum" },
+	{ "smmuv3.priq_log2", SETTING_COUNT, AT(priq_log2), 0, 19, 9, NULL, "PRI queue that a replay's driver sets up, entries, log2", "project default, no source" },
 	{ "smmuv3.priqs", SETTING_COUNT, AT(priqs), 0, 19, 19, NULL, "IDR1.PRIQS: most PRI queue entries, log2", "architectural maximum" },
 	{ "smmuv3.e2h", SETTING_BOOL, AT(e2h), 0, 1, NO, NULL, "CR2.E2H at the start", "Linux without VHE streams" },
 	{ "smmuv3.recinvsid", SETTING_BOOL, AT(recinvsid), 0, 1, YES, NULL, "CR2.RECINVSID at the start: C_BAD_STREAMID is recorded", "Linux" },
