@@ -360,6 +360,7 @@ static int validate(const struct imt_decoder *decoder, uint64_t time_ns, char wh
 int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
 		     const unsigned char *payload, const struct names *names, char what[160])
 {
+	static const unsigned char nothing[IMT_PAD];
 	unsigned n_columns;
 
 	decoder->records = decoder->at = 0;
@@ -384,8 +385,11 @@ int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
 	memset(decoder->last_values, 0, sizeof decoder->last_values);
 	decoder->time_ns = block->time_ns;
 	decoder->slot_at = 0;
-	decoder->addr = decoder->columns[COLUMN_ADDR].data;
-	decoder->slot = decoder->columns[COLUMN_SLOT].data;
+	/* Where every value is 0 there is no column, but what is read before it is masked away. */
+	decoder->addr = decoder->columns[COLUMN_ADDR].data ? decoder->columns[COLUMN_ADDR].data
+							   : nothing;
+	decoder->slot = decoder->columns[COLUMN_SLOT].data ? decoder->columns[COLUMN_SLOT].data
+							   : nothing;
 	decoder->shape_exception = decoder->columns[COLUMN_SHAPE_EXCEPTION].data;
 	decoder->time_exception = decoder->columns[COLUMN_TIME_EXCEPTION].data;
 	return 0;
