@@ -91,10 +91,10 @@ static int make_room(struct atc_set *set, uint32_t device)
 		return 0;
 	while (n <= device)
 		n *= 2;
-	atcs = realloc(set->atcs, n * sizeof *atcs);
+	atcs = realloc(set->atcs, n * sizeof(struct atc *));
 	if (!atcs)
 		return -1;
-	memset(atcs + set->n, 0, (n - set->n) * sizeof(*atcs));
+	memset(atcs + set->n, 0, (n - set->n) * sizeof(struct atc *));
 	set->atcs = atcs;
 	set->n = n;
 	return 0;
