@@ -124,7 +124,7 @@ bench: $(BIN) $(BENCH_BIN)
 		@echo 'bench: tests/bench/ holds no benchmark' >&2; exit 2))
 
 FUZZ_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) -O1 -g -DSANITIZED \
-	-fsanitize=fuzzer,address,undefined \
+	-DTRACEDAT_STUCK_SECONDS=5 -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all
 fuzz: $(FUZZ_SRC:tests/fuzz/%.c=fuzz-run-%)
 build-fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(ALL_HDR)

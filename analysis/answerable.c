@@ -35,19 +35,22 @@ static const struct {
 } words[FACTS] = {
 	[FACT_UPDATES] = { "no unmap, protect or table write",
 			   "trace-cmd record -e iommu:map -e iommu:unmap" },
-	[FACT_INVALS] = { "no invalidation",
-			  "trace-cmd record -e intel_iommu:qi_submit, or QEMU -trace 'vtd_inv_*'" },
+	[FACT_INVALS] = { "no invalidation", "trace-cmd record -e intel_iommu:qi_submit, or QEMU "
+					     "-trace 'vtd_inv_*' or "
+					     "'smmu*'" },
 	[FACT_COMPLETIONS] = { "no completion of an invalidation: each is taken to complete "
 			       "inval_latency after its issue",
-			       "QEMU -trace 'vtd_inv_*', or a kretprobe on the driver's submit" },
+			       "QEMU -trace 'vtd_inv_*' or 'smmu*', or a kretprobe on the driver's "
+			       "submit" },
 	[FACT_ATTACH] = { "no device is attached to a domain",
 			  "trace-cmd record -e iommu:attach_device_to_domain from boot on, or "
-			  "QEMU -trace 'vtd_*'" },
-	[FACT_DMA] = { "no DMA", "QEMU -trace 'vtd_iotlb_*' -trace 'vtd_dmar_*', a device's own "
-				 "trace, or a bus analyser" },
+			  "QEMU -trace 'vtd_*' or 'smmu*'" },
+	[FACT_DMA] = { "no DMA",
+		       "QEMU -trace 'vtd_iotlb_*' -trace 'vtd_dmar_*', or 'smmu*', a device's own "
+		       "trace, or a bus analyser" },
 	[FACT_DIRECTIONS] = { "DMAs without a direction prove no permission fault",
 			      "QEMU -trace 'riscv_iommu_dma', or a bus analyser; QEMU's VT-d "
-			      "events "
+			      "and SMMUv3 events "
 			      "do not say" },
 	[FACT_FREES] = { "no page is given back", "trace-cmd record -e kmem:mm_page_free" },
 	[FACT_OWNERS] = { "no page is given out: grades end at freed",
@@ -57,9 +60,9 @@ static const struct {
 							      "policy=linux-strict or linux-lazy" },
 	[FACT_REGISTERS] = { "no register write: nobody clears fault records unless "
 			     "fault_handler=linux",
-			     "QEMU -trace 'vtd_reg_write'" },
+			     "QEMU -trace 'vtd_reg_write' or 'smmu*'" },
 	[FACT_ANSWERS] = { "no DMA says what the hardware answered",
-			   "QEMU -trace 'vtd_dmar_*' -trace 'vtd_iotlb_*'" },
+			   "QEMU -trace 'vtd_dmar_*' -trace 'vtd_iotlb_*', or 'smmu*'" },
 	[FACT_PAGE_REQUESTS] = { "no page request, and no device that makes any (pri=yes)",
 				 "trace-cmd record -e intel_iommu:prq_report" },
 	[FACT_NO_LOSS] = { "events were lost",

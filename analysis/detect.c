@@ -135,7 +135,10 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		return err_no_memory(err, "a detector");
 	detector->machine = machine;
 	detector->sink = sink;
-	detector->spare_window = detector->spare_part = detector->last_window = NO_WINDOW;
+	detector->windows = pool_of(sizeof(struct window));
+	detector->parts = pool_of(sizeof(struct part));
+	detector->holds = pool_of(sizeof(struct hold));
+	detector->last_window = NO_WINDOW;
 	detector->replay_observer = (struct replay_observer){
 		.self = detector,
 		.removed = on_removed,
@@ -418,6 +421,11 @@ static int put_notes(struct detector *detector, struct err *err)
 		digits[--at] = (char)('0' + (int)(sum % 10));
 	snprintf(text, sizeof text, "exposure: %s byte-nanoseconds", digits + at);
 	return put_note(detector, err, text);
+}
+
+void detector_note_records(struct detector *detector, struct queue_dumps *dumps)
+{
+	detector->dumps = dumps;
 }
 
 int detector_check_windows(struct detector *detector, struct err *err)

@@ -26,6 +26,10 @@ void detector_watch(struct detector *detector, struct replay *replay);
 int detector_error(const struct detector *detector, struct err *err);
 
 /* --verify: follows the software side of windows a second way; detector_finish() compares. */
+/* Every record that the model writes is noted in these dumps; they outlive the detector's use. */
+struct queue_dumps;
+void detector_note_records(struct detector *detector, struct queue_dumps *dumps);
+
 int detector_check_windows(struct detector *detector, struct err *err);
 
 /* Ends every open window and episode, writes worst lists, counters, histograms and notes. */

@@ -4,9 +4,10 @@
 
 #include "analysis/detect.h"
 #include "analysis/verify_windows.h"
+#include "sim/pool.h"
 #include "sim/spans.h"
 
-enum { WORST = 100, STORY = 10, NO_WINDOW = UINT32_MAX };
+enum { WORST = 100, STORY = 10, NO_WINDOW = POOL_NONE };
 
 /* A finding with its evidence, while it is built. */
 struct story {
@@ -25,14 +26,14 @@ struct worst {
 
 /* A part of a window: one piece of the ledger as it was. */
 struct part {
+	uint32_t next; /* part of its window, NO_WINDOW: none */
+	uint32_t owner, window;
+	uint8_t lost;
 	iova_t first;
 	pa_t pa;
 	uint64_t mapped;
 	uint64_t
 		flushed; /* step at which the last of its IOMMUs was flushed: ATCs count from there */
-	uint32_t owner, window, next;
-	uint8_t lost;
-	bool used;
 };
 
 /* Bytes of a window whose software side ended together. */
@@ -45,36 +46,47 @@ struct closed_run {
 	enum exposure_end how;
 };
 
+/* An invalidation that was issued while a window was open. */
+struct tried {
+	uint64_t seq, event;
+	struct invalidation scope;
+};
+
 struct window {
+	uint32_t next; /* whose software side closed at the same instant, NO_WINDOW: none */
 	bool used, inferred;
 	uint8_t cause;
-	uint32_t domain, parts; /* head of the chain of its parts */
+	bool noted; /* its parts are in the spans of its domain */
+	bool ever_held,
+		by_implementation; /* the last copy went with a flush that did not ask for it */
+	uint32_t domain, parts;	   /* head of the chain of its parts */
+	uint32_t copies;	   /* of the model's caches that grant what is gone */
 	uint64_t event, time_ns, seq;
 	iova_t first, last;
 	uint64_t open_bytes;
-	uint32_t copies; /* of the model's caches that grant what is gone */
-	bool ever_held,
-		by_implementation; /* the last copy went with a flush that did not ask for it */
 	uint64_t hw_since, hw_total, hw_first, hw_last, uses, use_event;
-	uint64_t tried; /* seq of the last invalidation that came near */
-	uint64_t tried_event;
-	struct invalidation tried_scope;
+	struct tried tried;	      /* the last one before its software side closed */
 	struct closed_run run, *runs; /* runs: more than one */
 	uint32_t n_runs, max_runs;
 };
 
-/* A copy of a cache that grants something gone, and the windows that it holds open. */
+/* One of the windows that a copy holds open. */
+struct hold {
+	uint32_t next, window;
+};
+
+/* A copy of a cache that grants something gone. */
 struct holder {
 	uint64_t id; /* 0: empty */
-	uint32_t *windows;
-	uint32_t n, max;
+	uint32_t holds;
 };
 
 /* Per domain: input ranges to parts whose window is not finished. Note: key = part,
  * data = units whose invalidation is still needed; 0: the software side is closed. */
 struct domain_windows {
 	struct spans *spans;
-	uint32_t open; /* windows with an open software side */
+	uint32_t open;	    /* windows with an open software side */
+	struct tried tried; /* the last one while few were */
 };
 
 struct uaf { /* a freed table page with cached pointers */
@@ -122,6 +134,7 @@ struct detector {
 	const struct machine *machine;
 	struct replay *replay;
 	struct result_sink *sink;
+	struct queue_dumps *dumps; /* or NULL */
 	struct replay_observer replay_observer;
 	struct iommu_observer iommu_observer;
 	bool failed;
@@ -132,15 +145,12 @@ struct detector {
 	struct worst worst[FINDING_KINDS];
 
 	struct domain_windows *domains;
-	uint32_t n_domains;
-	struct window *windows;
-	uint32_t n_windows, spare_window, open_windows;
-	struct part *parts;
-	uint32_t n_parts, max_parts, spare_part;
-	struct holder *holders;
+	uint64_t *open_domains; /* a bit for each that has open windows */
+	uint32_t n_domains;	/* a multiple of 64 */
+	struct pool windows, parts, holds;
+	struct holder *holders; /* open addressing by id */
 	uint32_t n_holders, max_holders;
 	uint32_t last_window; /* of the removal at hand, to be extended */
-	uint32_t last_part;
 	struct histogram software, hardware, lag, collateral;
 	unsigned __int128 byte_ns;
 	uint64_t exposed_bytes, no_window;
@@ -189,18 +199,39 @@ void name_domain(const struct detector *detector, char text[64], uint32_t domain
 void name_device(const struct detector *detector, char text[64], uint32_t device);
 
 /* windows.c */
-void windows_removed(void *self, const struct removal *removal);
+static inline struct window *window_at(const struct detector *detector, uint32_t number)
+{
+	return pool_at(&detector->windows, number);
+}
+static inline struct part *part_at(const struct detector *detector, uint32_t number)
+{
+	return pool_at(&detector->parts, number);
+}
+void windows_removed(struct detector *detector, const struct removal *removal);
 void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
 		    iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
 void windows_issued(struct detector *detector, const struct inval_op *op);
 bool windows_outstanding(struct detector *detector, const struct inval_op *op);
 void windows_done(struct detector *detector, const struct inval_op *op);
-void windows_copy_opens(struct detector *detector, const struct cached_copy *copy);
-void windows_copy_closes(struct detector *detector, const struct cached_copy *copy);
 void windows_finish(struct detector *detector);
-/* The part (index) of an unfinished window that held iova -> pa; NO_WINDOW: none. */
+/* The part (number) of an unfinished window that held iova -> pa; NO_WINDOW: none. */
 uint32_t windows_find(struct detector *detector, uint32_t domain, iova_t iova, pa_t pa);
 void windows_destroy(struct detector *detector);
+/* Whether an invalidation of translations is about the domain. */
+bool windows_concern(const struct detector *detector, const struct inval_op *op,
+		     const struct domain *domain);
+/* Both sides of the window are closed: it is told and forgotten. */
+void window_over(struct detector *detector, uint32_t number);
+
+/* windows_held.c: the hardware side */
+void windows_copy_opens(struct detector *detector, const struct cached_copy *copy);
+void windows_copy_closes(struct detector *detector, const struct cached_copy *copy);
+
+/* windows_tell.c */
+void window_tell_exposure(struct detector *detector, const struct window *window,
+			  const struct closed_run *run);
+void window_tell_missing(struct detector *detector, const struct window *window,
+			 const struct closed_run *run, enum missing_why why);
 
 /* uses.c */
 void uses_checked(void *self, const struct checked_use *use);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/detect_private.h"
+#include "analysis/queue_dumps.h"
 
 /* ---- fault records -------------------------------------------------------------------------------- */
 
@@ -186,6 +187,8 @@ void episodes_fault(void *self, const struct fault_report *report)
 	uint32_t device = replay_device(detector->replay, unit, report->request->device)->number;
 	struct overflow_episode *episode = episode_of(detector, unit);
 
+	if (detector->dumps)
+		queue_dumps_note(detector->dumps, report);
 	if (!episode) {
 		detector_fails(detector, "an overflow episode");
 		return;
@@ -280,7 +283,7 @@ static void keep_gap(struct detector *detector, uint32_t domain, uint64_t event,
 
 	if (part == NO_WINDOW)
 		return;
-	window = &detector->windows[detector->parts[part].window];
+	window = window_at(detector, part_at(detector, part)->window);
 	if (window->cause == REMOVED_BY_UNMAP)
 		return;
 	if (detector->n_gaps == 64) {
@@ -422,7 +425,7 @@ void episodes_in_flight(struct detector *detector, const struct inval_op *op)
 		if ((op->scope.what != INVAL_ALL && op->scope.tag != domain->tag) ||
 		    dma->iova < op->scope.first || dma->iova > op->scope.last)
 			continue;
-		window = &detector->windows[detector->parts[part].window];
+		window = window_at(detector, part_at(detector, part)->window);
 		if (window->seq > op->seq)
 			continue;
 		story_begin(&story, FINDING_IN_FLIGHT, 0, dma->event, dma->time_ns);

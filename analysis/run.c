@@ -96,6 +96,7 @@ static int build(struct run *run, struct err *err)
 
 	if (detector_create(run->machine, run->sink, &run->detector, err))
 		return -1;
+	detector_note_records(run->detector, run->options->dumps);
 	observer = detector_replay_observer(run->detector);
 	caches = detector_iommu_observer(run->detector);
 	if (run->options->verify) {

@@ -13,7 +13,8 @@ struct run_options {
 	/* Called after each batch with events so far and the place in the input; NULL: nobody. */
 	void (*progress)(void *ctx, uint64_t events, uint64_t offset, uint64_t bytes);
 	void *progress_ctx;
-	const char *patch; /* a recording whose events are put in, or NULL */
+	const char *patch;	   /* a recording whose events are put in, or NULL */
+	struct queue_dumps *dumps; /* to compare the model's fault records with, or NULL */
 };
 
 struct run_summary {

@@ -93,8 +93,8 @@ static const struct window *tell_window(struct story *story, struct detector *de
 	*update = use->copy->changed;
 	if (at == NO_WINDOW)
 		return NULL;
-	part = &detector->parts[at];
-	window = &detector->windows[part->window];
+	part = part_at(detector, at);
+	window = window_at(detector, part->window);
 	*owner = part->owner;
 	*update = window->event;
 	if (!window->uses++)

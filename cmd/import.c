@@ -15,10 +15,11 @@ static const char details[] =
 	"The guest side is ftrace text (tracefs `trace`, `trace-cmd report`) or trace-cmd's "
 	"trace.dat\n"
 	"with iommu:map, iommu:unmap and intel_iommu:qi_submit; the host side is QEMU's log of\n"
-	"vtd_* trace events.\n"
+	"vtd_* or smmu* trace events.\n"
 	"One side is enough; with both, their clocks are put together by the invalidation "
 	"commands\n"
-	"that stand in both. Files compressed with zstd are unpacked on the way.\n"
+	"that stand in both (VT-d) or by brackets of marks (SMMUv3). Files compressed with zstd "
+	"are unpacked on the way.\n"
 	"What was read, left out, derived and inferred is told on stderr. Lines that cannot be "
 	"read\n"
 	"and events that were lost are counted, and the status is 0; with --strict it is 2.\n";
@@ -278,7 +279,7 @@ int cmd_import(int argc, char **argv)
 		{ 'g', "guest", OPTION_TEXT, &options.guest, "FILE",
 		  "ftrace text of the guest kernel, or a trace.dat of trace-cmd" },
 		{ 'H', "host", OPTION_TEXT, &options.host, "FILE",
-		  "QEMU's log of vtd_* trace events" },
+		  "QEMU's log of vtd_* or smmu* trace events" },
 		{ 0, "from", OPTION_CHOICE, &from, "detect|ftrace|trace-dat|qemu",
 		  "form of the first FILE, or of the guest's (default: detect)" },
 		{ 'o', "output", OPTION_TEXT, &output, "FILE",

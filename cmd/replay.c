@@ -2,7 +2,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "analysis/queue_dumps.h"
 #include "analysis/run.h"
 #include "cmd/command.h"
 #include "cmd/json.h"
@@ -24,6 +26,8 @@ static const char examples[] =
 	"iommusim replay --set policy=linux-lazy --set time.inval_latency=2us run.events\n"
 	"iommusim replay --machine server.yaml --set vtd.iotlb.ways=4 --verify run.imt\n"
 	"iommusim replay --with patch.events run.imt\n"
+	"iommusim replay --iommu smmuv3 run.imt\n"
+	"iommusim replay -m machines/qemu-7.2-smmuv3.yaml --eventq evtq-end.bin run.imt\n"
 	"iommusim replay --print-config >server.yaml\n";
 
 static void show_progress(void *ctx, uint64_t events, uint64_t offset, uint64_t bytes)
@@ -59,6 +63,63 @@ static void print_answers(const struct replay_counters *count)
 	}
 }
 
+static void print_record(const char *what, const uint64_t words[DUMP_WORDS])
+{
+	printf("    %-8s", what);
+	for (unsigned i = 0; i < DUMP_WORDS; i++)
+		printf(" %016" PRIx64, words[i]);
+	putchar('\n');
+}
+
+static void print_dump(const struct dump_outcome *dump)
+{
+	printf("\n%s: %" PRIu64 " records, %" PRIu64 " equal to the model's queue", dump->path,
+	       dump->used, dump->equal);
+	if (dump->records)
+		printf(" as of its record %" PRIu64 " of %" PRIu64 " (event %" PRIu64 ")",
+		       dump->records, dump->written, dump->event);
+	putchar('\n');
+	if (dump->loose)
+		printf("  in %" PRIu64 " of them without what the recording does not tell: the "
+		       "direction, or the place within the page\n",
+		       dump->loose);
+	if (dump->differ)
+		printf("  %" PRIu64 " of %" PRIu64 " slots differ\n", dump->differ, dump->slots);
+	for (unsigned i = 0; i < dump->n_first; i++) {
+		printf("  slot %" PRIu64 "\n", dump->first[i].slot);
+		print_record("dumped", dump->first[i].dumped);
+		print_record("model", dump->first[i].model);
+	}
+}
+
+static void print_dumps(const struct queue_dumps *dumps)
+{
+	for (size_t i = 0; i < queue_dumps_count(dumps); i++) {
+		struct dump_outcome dump = queue_dumps_outcome(dumps, i);
+
+		print_dump(&dump);
+	}
+}
+
+static void json_dumps(struct json *json, const struct queue_dumps *dumps)
+{
+	json_array(json, "event_queues");
+	for (size_t i = 0; i < queue_dumps_count(dumps); i++) {
+		struct dump_outcome dump = queue_dumps_outcome(dumps, i);
+
+		json_object(json, NULL);
+		json_text(json, "dump", dump.path);
+		json_number(json, "records", dump.used);
+		json_number(json, "equal", dump.equal);
+		json_number(json, "slots_that_differ", dump.differ);
+		json_number(json, "compared_in_part", dump.loose);
+		json_number(json, "model_records", dump.records);
+		json_number(json, "event", dump.event);
+		json_end(json);
+	}
+	json_end(json);
+}
+
 static void print_text(const struct run_options *options, const struct run_summary *summary)
 {
 	printf("%" PRIu64 " events, %" PRIu64 " DMAs, %.6f s of recording\n\n", summary->events,
@@ -73,6 +134,7 @@ static void print_text(const struct run_options *options, const struct run_summa
 			       summary->uncertain[kind], "");
 	}
 	print_answers(&summary->replay);
+	print_dumps(options->dumps);
 	if (options->verify)
 		printf("\nverified: %" PRIu64 " requests compared with truth, no difference\n",
 		       summary->verified);
@@ -109,6 +171,8 @@ static void print_json(const struct run_options *options, const struct run_summa
 	json_number(&json, "undecided", summary->replay.undecided);
 	json_number(&json, "adopted", summary->replay.adopted);
 	json_end(&json);
+	if (queue_dumps_count(options->dumps))
+		json_dumps(&json, options->dumps);
 	if (options->verify)
 		json_number(&json, "verified", summary->verified);
 	json_end(&json);
@@ -139,21 +203,46 @@ static int replay(struct machine *machine, const struct run_options *asked, bool
 	return command_done("replay", STATUS_FINE);
 }
 
+/* --iommu NAME as the first of the keys, so that keys of that IOMMU may follow. */
+static int put_first(struct option_list *sets, const char *iommu, char *key, size_t size,
+		     struct err *err)
+{
+	const char **texts;
+
+	if (!iommu)
+		return 0;
+	texts = realloc(sets->texts, (sets->n + 1) * sizeof *texts);
+	if (!texts)
+		return err_no_memory(err, "options");
+	snprintf(key, size, "iommu=%s", iommu);
+	memmove(texts + 1, texts, sets->n * sizeof *texts);
+	texts[0] = key;
+	sets->texts = texts;
+	sets->n++;
+	return 0;
+}
+
 int cmd_replay(int argc, char **argv)
 {
 	struct run_options options = { .version = IOMMUSIM_VERSION };
-	struct option_list sets = { 0 };
-	const char *machine_path = NULL;
+	struct option_list sets = { 0 }, dumps = { 0 };
+	const char *machine_path = NULL, *iommu = NULL;
 	bool json = false, print_config = false;
+	char key[64];
 	const struct option_row rows[] = {
 		{ 'm', "machine", OPTION_TEXT, &machine_path, "FILE.yaml", "machine description" },
 		{ 0, "set", OPTION_LIST, &sets, "KEY=VALUE",
 		  "one key of it; may be given more than once" },
+		{ 0, "iommu", OPTION_TEXT, &iommu, "NAME",
+		  "the kind of IOMMU, as --set iommu=NAME; 'iommusim models' lists them" },
 		{ 's', "store", OPTION_TEXT, &options.store, "FILE",
 		  "SQLite store to add this run to" },
 		{ 0, "with", OPTION_TEXT, &options.patch, "FILE",
 		  "put the events of this recording in at their times: tables written from "
 		  "outside, older mappings" },
+		{ 0, "eventq", OPTION_LIST, &dumps, "FILE",
+		  "compare the fault records that the model writes with a raw dump of the "
+		  "recorder's event queue; may be given more than once" },
 		{ 0, "verify", OPTION_FLAG, &options.verify, NULL,
 		  "compare every request with truth; a difference is an error" },
 		{ 0, "salvage", OPTION_FLAG, &options.salvage, NULL,
@@ -180,7 +269,9 @@ int cmd_replay(int argc, char **argv)
 		return status;
 	if (!print_config && !operands.n)
 		return options_wrong(&help, "expected a recording");
-	if (machine_load(machine_path, sets.texts, sets.n, &machine, &err)) {
+	if (put_first(&sets, iommu, key, sizeof key, &err) ||
+	    queue_dumps_open(dumps.texts, dumps.n, &options.dumps, &err) ||
+	    machine_load(machine_path, sets.texts, sets.n, &machine, &err)) {
 		status = command_failed("replay", &err);
 	} else if (print_config) {
 		machine_print(machine, stdout);
@@ -191,6 +282,8 @@ int cmd_replay(int argc, char **argv)
 		status = replay(machine, &options, json);
 		machine_destroy(machine);
 	}
+	queue_dumps_close(options.dumps);
 	free(sets.texts);
+	free(dumps.texts);
 	return status;
 }

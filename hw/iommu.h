@@ -139,6 +139,12 @@ struct fault_report {
 	enum fault_fate fate;
 	bool interrupt;	 /* this record raised the fault interrupt */
 	uint32_t holder; /* lost: another device whose record is pending, or NO_DEVICE */
+	/* The record in the memory of a queue, four words, and its slot there; NULL: none. */
+	const uint64_t *record;
+	uint32_t record_slot;
+	/* Bits of it that follow from what a recording may not tell: the direction of an access of
+	 * none, the place within its page of one that begins with the page. */
+	uint64_t untold[4];
 };
 
 /* ---- page requests (PCIe 10.4) --------------------------------------------------------------- */
@@ -261,7 +267,7 @@ enum { ATTACH_WORDS = 16 };
 struct attachment {
 	uint32_t requester_id;
 	uint32_t pasid; /* NO_PASID: requests without one */
-	pa_t root;	/* 0: nothing, it is detached */
+	pa_t root;	/* 0: nothing, it is detached; or ATTACH_BYPASS */
 	unsigned levels;
 	uint64_t tag;
 	bool ats, pri; /* the driver switches them on */
@@ -298,6 +304,9 @@ struct iommu_vectors {
 	/* Further fields of what a request met ("asid", "queue.prod"); false: not told. */
 	bool (*field)(const struct iommu *iommu, const char *name, uint64_t *value);
 };
+
+enum domain_tag { DOMAIN_TAG_DID, DOMAIN_TAG_ASID, DOMAIN_TAG_VMID };
+enum { ATTACH_BYPASS = 1 }; /* no root table lies there */
 
 struct iommu_model {
 	const char *name;		/* "vtd" */
@@ -354,7 +363,8 @@ struct iommu_model {
 	int (*start)(struct iommu *iommu, pa_t root);
 	/* Bytes from the root table on that attach_words() uses for tables of configuration. */
 	uint64_t (*config_bytes)(const struct iommu *iommu);
-	/* Words that attach or detach a device, in the order written. 0: this driver's tables have
+	/* Words that attach or detach a device, in the order written. Root 0 detaches it,
+	 * ATTACH_BYPASS lets its requests pass untranslated. Returns 0 where this driver's tables have
 	 * no place for it (a PASID). */
 	size_t (*attach_words)(const struct iommu *iommu, struct attachment *attachment,
 			       struct table_word words[ATTACH_WORDS]);
@@ -364,6 +374,10 @@ struct iommu_model {
 	unsigned (*pa_bits)(const struct iommu *iommu);
 	bool (*page_supported)(const struct iommu *iommu, unsigned level); /* leaf at this level */
 	uint64_t (*tags)(const struct iommu *iommu);			   /* how many domain ids */
+	/* Which of a recorded domain's identifiers is the tag. */
+	enum domain_tag (*tag_kind)(const struct iommu *iommu);
+	/* The driver writes a configuration that refuses everything when it gets to know a device. */
+	bool refuses_unattached;
 
 	const char *(*fault_name)(uint16_t code); /* the specification's own name, NULL: unknown */
 	/* Not present, or a permission missing: faults that a later mapping would have served. */

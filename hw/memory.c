@@ -193,14 +193,16 @@ static bool fits_run(struct frame *frame, unsigned index, uint64_t value)
 	return false;
 }
 
-int frame_set(struct frame *frame, unsigned index, uint64_t value)
+/* frame_set() where the frame is a run still. */
+int frame_set_run_word(struct frame *frame, unsigned index, uint64_t value)
 {
 	uint64_t old = frame_word(frame, index);
 
-	if (!frame->words && !fits_run(frame, index, value) && break_run(frame))
-		return -1;
-	if (frame->words)
+	if (!fits_run(frame, index, value)) {
+		if (break_run(frame))
+			return -1;
 		frame->words[index] = value;
+	}
 	frame->nonzero = (uint16_t)(frame->nonzero + (value != 0) - (old != 0));
 	return 0;
 }

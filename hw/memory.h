@@ -89,7 +89,15 @@ static inline uint64_t frame_word(const struct frame *frame, unsigned index)
 }
 
 /* Sets one word; -1 on no memory. */
-int frame_set(struct frame *frame, unsigned index, uint64_t value);
+int frame_set_run_word(struct frame *frame, unsigned index, uint64_t value);
+static inline int frame_set(struct frame *frame, unsigned index, uint64_t value)
+{
+	if (!frame->words)
+		return frame_set_run_word(frame, index, value);
+	frame->nonzero = (uint16_t)(frame->nonzero + (value != 0) - (frame->words[index] != 0));
+	frame->words[index] = value;
+	return 0;
+}
 /* Sets words [index, index + count) to base, base + step, ...; stays a run where it can. */
 int frame_set_run(struct frame *frame, unsigned index, unsigned count, uint64_t base,
 		  uint64_t step);

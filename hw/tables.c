@@ -37,10 +37,14 @@ static void read_entry(const struct frame *frame, const struct table_role *role,
 		words[i] = frame_word(frame, (entry << role->words_lg2) + i);
 }
 
-static struct entry_view view_entry(const struct frame *frame, unsigned entry)
+static inline struct entry_view view_entry(const struct frame *frame, unsigned entry)
 {
 	uint64_t words[ENTRY_WORDS_MAX];
 
+	if (frame->node.role->words_lg2 == 0) {
+		words[0] = frame_word(frame, entry);
+		return frame->node.role->view(words, frame->node.level);
+	}
 	read_entry(frame, frame->node.role, entry, words);
 	return frame->node.role->view(words, frame->node.level);
 }
@@ -81,9 +85,12 @@ static void remove_link(struct table_node *node, const struct frame *parent, uns
 
 static void pin(struct tables *tables, struct frame *frame)
 {
+	if (frame->node.pinned)
+		return;
 	frame->node.pinned = true;
 	if (!frame->node.space)
 		frame->node.space = ++tables->spaces;
+	tables->shape++;
 }
 
 static int link_entry(struct tables *tables, struct frame *parent, unsigned entry, unsigned depth);
@@ -105,6 +112,7 @@ static void leave_role(struct tables *tables, struct frame *frame, const struct 
 		unlink_entry(tables, frame, i);
 	node->role = NULL;
 	node->mixed = false;
+	tables->shape++;
 }
 
 /* A frame that becomes a table brings the tables that its words already point to. */
@@ -115,10 +123,13 @@ static int take_role(struct tables *tables, struct frame *frame, const struct ta
 
 	if (frame->node.role && (!frame->node.role->yields || role->yields)) {
 		if (!role->yields && (frame->node.role != role || frame->node.level != level ||
-				      frame->node.part != part))
+				      frame->node.part != part)) {
 			frame->node.mixed = true;
+			tables->shape++;
+		}
 		return 0;
 	}
+	tables->shape++;
 	frame->node.role = role;
 	frame->node.level = (uint8_t)level;
 	frame->node.part = (uint16_t)part;
@@ -153,6 +164,7 @@ static int link_entry(struct tables *tables, struct frame *parent, unsigned entr
 		if (!child)
 			return -1;
 		leave_role(tables, child, view.role, view.level);
+		tables->shape++;
 		if (add_link(&child->node, link))
 			return -1;
 		/* What a device entry points to is the root of an address space. */
@@ -176,6 +188,7 @@ static void unlink_entry(struct tables *tables, struct frame *parent, unsigned e
 		if (child)
 			remove_link(&child->node, parent, entry);
 	}
+	tables->shape += view.kind == ENTRY_TABLE;
 }
 
 /* Input at which an entry of the frame begins, within its table. */
@@ -244,44 +257,129 @@ static int climb(struct tables *tables, const struct frame *frame, struct table_
 	return emit(tables, &change);
 }
 
+/* The way that climb() would take if there is just one and it meets no table of mixed levels. */
+static struct table_path only_path(const struct tables *tables, const struct frame *frame)
+{
+	struct table_path path = { .frame = frame, .shape = tables->shape };
+	unsigned depth = 0;
+
+	for (;;) {
+		const struct table_node *node = &frame->node;
+		const struct table_link *links = links_of(node), *up = NULL;
+
+		for (uint32_t i = 0; i < node->n_links; i++) {
+			const struct table_role *role = links[i].parent->node.role;
+
+			if (!role || role->configuration != node->role->configuration)
+				continue;
+			if (up || links[i].page)
+				return path;
+			up = &links[i];
+		}
+		if (node->mixed || (up != NULL) == node->pinned || depth++ > MAX_DEPTH)
+			return path;
+		if (!up) {
+			path.space = node->space;
+			return path;
+		}
+		frame = up->parent;
+		path.base += entry_input(frame, frame->node.role, up->index);
+	}
+}
+
+/* Tells of a change within the table to every root that it is reached from. */
+static int tell_roots(struct tables *tables, const struct frame *frame, struct table_change *change)
+{
+	struct table_path *path = &tables->paths[frame->pa >> FRAME_LG2 & (TABLE_PATHS - 1)];
+
+	if (path->frame != frame || path->shape != tables->shape)
+		*path = only_path(tables, frame);
+	if (!path->space)
+		return climb(tables, frame, *change, 0);
+	change->space = path->space;
+	change->first += path->base;
+	change->last += path->base;
+	return emit(tables, change);
+}
+
 /* Reports entries [first, last] of the frame, whose first old word is given, as one update. */
 static int report(struct tables *tables, const struct frame *frame, unsigned first, unsigned last,
-		  struct table_change change)
+		  struct table_change *change)
 {
 	const struct table_role *role = frame->node.role;
 	unsigned span = role_span_lg2(role, frame->node.level);
 
-	change.configuration = role->configuration;
-	change.level = frame->node.level;
-	change.first = entry_input(frame, role, first);
-	change.last = entry_input(frame, role, last) + low_mask(span);
+	change->configuration = role->configuration;
+	change->level = frame->node.level;
+	change->first = entry_input(frame, role, first);
+	change->last = entry_input(frame, role, last) + low_mask(span);
 	if (frame->node.watch) {
-		struct table_change watched = change;
+		struct table_change watched = *change;
 
 		watched.space = frame->node.watch;
 		watched.configuration = false;
 		if (emit(tables, &watched))
 			return -1;
 	}
-	return climb(tables, frame, change, 0);
+	return tell_roots(tables, frame, change);
 }
 
-/* One word of a table: the old entry's link is cut, the word is set, the new entry's link made. */
-static int store_word(struct tables *tables, struct frame *frame, unsigned index, uint64_t value,
-		      enum entry_kind *old_kind)
+/* Page tables of level 0 hold leaves, so nothing is linked from them. */
+static bool points_on(const struct table_node *node)
 {
-	unsigned entry = index >> frame->node.role->words_lg2;
+	return node->level > 0 || node->role->configuration;
+}
 
-	*old_kind = view_entry(frame, entry).kind;
-	if (*old_kind == ENTRY_TABLE)
+/* What a store of one word means. */
+struct word_change {
+	uint64_t old, cleared; /* state bits that were set */
+	bool told;	       /* caches must see it */
+	bool differs;	       /* in more than state */
+	bool pointer;	       /* it pointed to a table */
+};
+
+/* One word of a table: the old entry's link is cut, the word is set, the new entry's link made. */
+static inline int store_word(struct tables *tables, struct frame *frame, unsigned index,
+			     uint64_t value, struct word_change *what)
+{
+	const struct table_role *role = frame->node.role;
+	unsigned entry = index >> role->words_lg2;
+	enum entry_kind kind = view_entry(frame, entry).kind;
+
+	what->old = frame_word(frame, index);
+	what->cleared = what->old & ~value & role->state;
+	what->differs = ((what->old ^ value) & role->meaning) && kind != ENTRY_ABSENT;
+	what->told = what->differs || (what->cleared && kind != ENTRY_ABSENT) ||
+		     (frame->node.watch && what->old != value);
+	what->pointer = kind == ENTRY_TABLE;
+	if (kind == ENTRY_TABLE)
 		unlink_entry(tables, frame, entry);
 	if (frame_set(frame, index, value))
 		return -1;
-	return link_entry(tables, frame, entry, 0);
+	return points_on(&frame->node) ? link_entry(tables, frame, entry, 0) : 0;
 }
 
-static int store_table(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
-		       uint64_t base, uint64_t step)
+static int store_one(struct tables *tables, struct frame *frame, unsigned index, uint64_t value)
+{
+	unsigned entry = index >> frame->node.role->words_lg2;
+	struct word_change what;
+
+	if (store_word(tables, frame, index, value, &what))
+		return -1;
+	if (!what.told)
+		return 0;
+	return report(tables, frame, entry, entry,
+		      &(struct table_change){ .pointer = what.pointer,
+					      .word = frame->pa + index * 8ull,
+					      .old = what.old,
+					      .now = value,
+					      .cleared = what.cleared,
+					      .state_only = !what.differs });
+}
+
+/* Changes of entries that follow each other are one. */
+static int store_run(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
+		     uint64_t base, uint64_t step)
 {
 	const struct table_role *role = frame->node.role;
 	struct table_change change = { 0 };
@@ -290,36 +388,32 @@ static int store_table(struct tables *tables, struct frame *frame, unsigned inde
 
 	for (unsigned i = 0; i < count; i++) {
 		unsigned entry = (index + i) >> role->words_lg2;
-		uint64_t old = frame_word(frame, index + i), value = base + i * step, cleared;
-		enum entry_kind kind;
-		bool differs;
+		uint64_t value = base + i * step;
+		struct word_change what;
 
-		if (store_word(tables, frame, index + i, value, &kind))
+		if (store_word(tables, frame, index + i, value, &what))
 			return -1;
-		cleared = old & ~value & role->state;
-		differs = ((old ^ value) & role->meaning) && kind != ENTRY_ABSENT;
-		if (!differs && (kind == ENTRY_ABSENT || !cleared) &&
-		    !(frame->node.watch && old != value))
+		if (!what.told)
 			continue;
 		if (open && entry > last + 1) {
-			if (report(tables, frame, first, last, change))
+			if (report(tables, frame, first, last, &change))
 				return -1;
 			open = false;
 		}
 		if (!open) {
 			change = (struct table_change){ .word = frame->pa + (index + i) * 8ull,
-							.old = old,
+							.old = what.old,
 							.now = value,
 							.state_only = true };
 			first = entry;
 			open = true;
 		}
-		change.cleared |= cleared;
-		change.state_only &= !differs;
-		change.pointer |= kind == ENTRY_TABLE;
+		change.cleared |= what.cleared;
+		change.state_only &= !what.differs;
+		change.pointer |= what.pointer;
 		last = entry;
 	}
-	return open ? report(tables, frame, first, last, change) : 0;
+	return open ? report(tables, frame, first, last, &change) : 0;
 }
 
 static int failed(const struct tables *tables, pa_t pa, struct err *err)
@@ -332,25 +426,34 @@ static int failed(const struct tables *tables, pa_t pa, struct err *err)
 		       (unsigned long long)pa, CLIMBS_MAX);
 }
 
-int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, uint64_t step,
-		 struct err *err)
+int tables_store_in(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
+		    uint64_t base, uint64_t step, struct err *err)
 {
-	struct frame *frame = memory_make(tables->memory, pa);
-	unsigned index = (unsigned)bits(pa, FRAME_LG2 - 1, 3);
 	int answer;
 
 	tables->n_changes = tables->climbs = 0;
 	tables->stores += count;
-	if (!frame)
-		return err_no_memory(err, "a table frame");
 	/* Words outside of tables, and leaves where nothing was, change no translation. */
 	if (!frame->node.role ||
 	    (frame->nonzero == 0 && frame->node.role->words_lg2 == 0 && count > 1 && base &&
 	     frame->node.role->view(&base, frame->node.level).kind == ENTRY_LEAF))
 		answer = frame_set_run(frame, index, count, base, step);
+	else if (count == 1)
+		answer = store_one(tables, frame, index, base);
 	else
-		answer = store_table(tables, frame, index, count, base, step);
-	return answer ? failed(tables, pa, err) : 0;
+		answer = store_run(tables, frame, index, count, base, step);
+	return answer ? failed(tables, frame->pa + index * 8ull, err) : 0;
+}
+
+int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, uint64_t step,
+		 struct err *err)
+{
+	struct frame *frame = memory_make(tables->memory, pa);
+
+	if (!frame)
+		return err_no_memory(err, "a table frame");
+	return tables_store_in(tables, frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3), count, base,
+			       step, err);
 }
 
 int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err)
@@ -364,7 +467,7 @@ int tables_where(struct tables *tables, pa_t pa, uint64_t value, struct err *err
 		return 0;
 	change.old = frame_word(frame, index);
 	entry = index >> frame->node.role->words_lg2;
-	return report(tables, frame, entry, entry, change) ? failed(tables, pa, err) : 0;
+	return report(tables, frame, entry, entry, &change) ? failed(tables, pa, err) : 0;
 }
 
 static struct entry_view plain_view(const uint64_t *words, unsigned level)
@@ -385,8 +488,10 @@ void tables_watch(struct tables *tables, struct frame *frame)
 {
 	if (!frame->node.watch)
 		frame->node.watch = ++tables->spaces;
-	if (!frame->node.role)
-		frame->node.role = &watched_role;
+	if (frame->node.role)
+		return;
+	frame->node.role = &watched_role;
+	tables->shape++;
 }
 
 struct frame *tables_root(struct tables *tables, pa_t pa, const struct table_role *role,

@@ -54,13 +54,25 @@ struct table_change {
 	bool state_only;      /* nothing else was changed */
 };
 
+/* The only way up from a table to a root. */
+struct table_path {
+	const struct frame *frame; /* the table; NULL: none was looked for */
+	uint64_t shape;		   /* of the graph when it was */
+	uint64_t base;		   /* input at which the table begins in that root's space */
+	uint32_t space; /* 0: there are several ways, or none, or their levels are in doubt */
+};
+
+enum { TABLE_PATHS = 16 };
+
 struct tables {
 	struct memory *memory;
 	struct table_change *changes; /* of the last tables_store() */
 	uint32_t n_changes, max_changes;
-	uint32_t climbs;   /* tables looked at for that */
-	uint32_t spaces;   /* numbered from 1 */
-	uint64_t stores;   /* words written so far */
+	uint32_t climbs; /* tables looked at for that */
+	uint32_t spaces; /* numbered from 1 */
+	uint64_t stores; /* words written so far */
+	uint64_t shape;	 /* counts up whenever a link, a root or a role comes or goes */
+	struct table_path paths[TABLE_PATHS]; /* of tables written lately, by page number */
 	bool freed_linked; /* a page was given back while a table word still pointed to it */
 };
 
@@ -85,6 +97,9 @@ struct frame *tables_root_part(struct tables *tables, pa_t pa, const struct tabl
  */
 int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		 struct err *err);
+/* The same for words [index, index + count) of a frame that is known. */
+int tables_store_in(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
+		    uint64_t base, uint64_t step, struct err *err);
 
 /*
  * What the entry at pa stands for, whatever it holds: tables->changes lists every address space

@@ -200,19 +200,6 @@ bool tlb_at(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned page_lg2,
 	return true;
 }
 
-iova_t tlb_first(const struct tlb *tlb, const struct tlb_at *at)
-{
-	uint64_t page = *at->key & low_mask(tlb->tag_shift);
-
-	/* drop the size marker: the page number at 4 KiB granularity is above it */
-	return (page >> (at->copy->page_lg2 - 11)) << at->copy->page_lg2;
-}
-
-uint64_t tlb_tag_of(const struct tlb *tlb, const struct tlb_at *at)
-{
-	return *at->key >> tlb->tag_shift;
-}
-
 /* With stamps: the oldest; a way without a copy has stamp 0. */
 static uint64_t oldest(const struct tlb *tlb, uint64_t set)
 {
@@ -249,21 +236,16 @@ uint64_t tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigned page_
 /* A way without a copy goes behind those that have one, so that fills take it first. */
 static void to_back(struct tlb *tlb, uint64_t set, uint64_t way)
 {
-	unsigned place, back = tlb->back;
-	uint64_t order;
+	uint64_t order, before, behind;
 
 	if (!ordered(tlb)) {
 		tlb->stamps[set * tlb->stride + way] = 0;
 		return;
 	}
 	order = tlb->heads[set].order;
-	place = tlb_order_place(order, way);
-	for (; place < back; place += 4) {
-		uint64_t next = order >> (place + 4) & 15;
-
-		order = (order & ~(15ull << place)) | next << place;
-	}
-	tlb->heads[set].order = (order & ~(15ull << back)) | way << back;
+	before = (1ull << tlb_order_place(order, way)) - 1;
+	behind = low_mask(tlb->back) & ~before;
+	tlb->heads[set].order = (order & before) | (order >> 4 & behind) | way << tlb->back;
 }
 
 static void remove_at(struct tlb *tlb, uint64_t set, uint64_t way, const struct tlb_at *at)
@@ -284,16 +266,14 @@ static bool in_scope(const struct tlb *tlb, const struct tlb_scope *scope, const
 	return tlb_first(tlb, at) <= scope->last && tlb_last(tlb, at) >= scope->first;
 }
 
-/* Visits the copy in that way; true when it was removed. */
-static bool visit_way(struct tlb *tlb, const struct tlb_scope *scope, uint64_t set, uint64_t way,
-		      tlb_visitor *visit, void *ctx)
+/* Visits the copy in that way, which is in scope; 1 when it was removed, else 0. */
+static inline unsigned visit_way(struct tlb *tlb, uint64_t set, uint64_t way,
+				 const struct tlb_at *at, tlb_visitor *visit, void *ctx)
 {
-	struct tlb_at at = tlb_at_index(tlb, set * tlb->stride + way);
-
-	if (!in_scope(tlb, scope, &at) || !visit(ctx, tlb, &at))
-		return false;
-	remove_at(tlb, set, way, &at);
-	return true;
+	if (!visit(ctx, tlb, at))
+		return 0;
+	remove_at(tlb, set, way, at);
+	return 1;
 }
 
 static uint64_t scan(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *visit, void *ctx)
@@ -303,12 +283,13 @@ static uint64_t scan(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor
 
 	for (uint64_t set = 0; set < tlb->sets && tlb->count; set++) {
 		for (uint64_t way = 0; way < tlb->ways; way++) {
-			uint64_t at = set * tlb->stride + way;
+			struct tlb_at at = tlb_at_index(tlb, set * tlb->stride + way);
 
-			if (tlb->entries[at].key == NO_KEY)
+			if (*at.key == NO_KEY)
 				continue;
-			removed += visit_way(tlb, scope, set, way, visit, ctx);
-			held |= tlb->copies[at].space == scope->space;
+			if (in_scope(tlb, scope, &at))
+				removed += visit_way(tlb, set, way, &at, visit, ctx);
+			held |= at.copy->space == scope->space;
 		}
 	}
 	if (scope->space && !held)
@@ -316,9 +297,11 @@ static uint64_t scan(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor
 	return removed;
 }
 
-/* All pages of one size in the range, each in its set. */
-static uint64_t probe(struct tlb *tlb, const struct tlb_scope *scope, unsigned page_lg2,
-		      tlb_visitor *visit, void *ctx)
+/* All pages of one size in the range, each in its set: the key says tag and range. */
+static inline __attribute__((always_inline)) uint64_t probe(struct tlb *tlb,
+							    const struct tlb_scope *scope,
+							    unsigned page_lg2, tlb_visitor *visit,
+							    void *ctx)
 {
 	uint64_t removed = 0, page = scope->first >> page_lg2, last = scope->last >> page_lg2;
 
@@ -327,8 +310,12 @@ static uint64_t probe(struct tlb *tlb, const struct tlb_scope *scope, unsigned p
 		uint64_t set = tlb_set(tlb, iova, page_lg2);
 		uint64_t way = tlb_find(tlb, set, tlb_key(tlb, scope->tag, iova, page_lg2));
 
-		if (way != UINT64_MAX)
-			removed += visit_way(tlb, scope, set, way, visit, ctx);
+		if (way != UINT64_MAX) {
+			struct tlb_at at = tlb_at_index(tlb, set * tlb->stride + way);
+
+			if (!scope->space || at.copy->space == scope->space)
+				removed += visit_way(tlb, set, way, &at, visit, ctx);
+		}
 		if (page == last)
 			return removed;
 	}
@@ -342,6 +329,8 @@ uint64_t tlb_visit(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *
 
 	if (!tlb->count || (scope->space && !tlb_may_hold(tlb, scope->space)))
 		return 0;
+	if (tlb->only_lg2 == 12 && !scope->any_tag && !((scope->first ^ scope->last) >> 12))
+		return probe(tlb, scope, 12, visit, ctx); /* one page, as most are */
 	for (unsigned i = 0; i < n && pages <= tlb->count; i++) {
 		sizes[i] = tlb->live_lg2[i];
 		pages += (scope->last >> sizes[i]) - (scope->first >> sizes[i]) + 1;

@@ -285,12 +285,21 @@ static inline struct tlb_at tlb_at_index(const struct tlb *tlb, uint64_t at)
 bool tlb_at(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned page_lg2, struct tlb_at *at);
 
 /* Input range of a copy. */
-iova_t tlb_first(const struct tlb *tlb, const struct tlb_at *at);
+static inline iova_t tlb_first(const struct tlb *tlb, const struct tlb_at *at)
+{
+	uint64_t page = *at->key & low_mask(tlb->tag_shift);
+
+	/* drop the size marker: the page number at 4 KiB granularity is above it */
+	return (page >> (at->copy->page_lg2 - 11)) << at->copy->page_lg2;
+}
 static inline iova_t tlb_last(const struct tlb *tlb, const struct tlb_at *at)
 {
 	return tlb_first(tlb, at) + low_mask(at->copy->page_lg2);
 }
-uint64_t tlb_tag_of(const struct tlb *tlb, const struct tlb_at *at);
+static inline uint64_t tlb_tag_of(const struct tlb *tlb, const struct tlb_at *at)
+{
+	return *at->key >> tlb->tag_shift;
+}
 
 /* ---- fill ----------------------------------------------------------------------------- */
 

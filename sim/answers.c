@@ -4,21 +4,22 @@
  * first answer as start state.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/replay_private.h"
 
 static int ledger_is_touched(struct domain *domain, struct err *err)
 {
-	struct imap_entry *entry;
+	struct imap_entry *entry, *touched;
 
 	if (imap_create(NULL, &domain->touched))
 		return err_no_memory(err, "the ledger of touched pages");
 	for (entry = imap_first_in(domain->ledger, 0, UINT64_MAX); entry;
 	     entry = imap_next(domain->ledger, entry)) {
-		struct imap_entry touched = { .first = entry->first, .last = entry->last };
-
-		if (imap_insert(domain->touched, &touched))
+		touched = imap_insert(domain->touched, entry->first, entry->last);
+		if (!touched)
 			return err_no_memory(err, "the ledger of touched pages");
+		memset(touched->value, 0, sizeof touched->value);
 	}
 	return 0;
 }
@@ -37,7 +38,7 @@ int answers_adopt(struct replay *replay, const struct event *event,
 	uint64_t number = replay->event;
 	int answer;
 
-	if (!domain || domain->raw || !replay->machine->run.adopt)
+	if (!domain || domain->raw || domain->bypass || !replay->machine->run.adopt)
 		return 0;
 	if (!domain->touched && ledger_is_touched(domain, err))
 		return -1;
@@ -45,8 +46,7 @@ int answers_adopt(struct replay *replay, const struct event *event,
 	if (!event_has(event, DMA_PA) || !domain->before || imap_at(domain->touched, event->addr) ||
 	    imap_at(domain->ledger, event->addr))
 		return 0;
-	if (event->addr > low_mask(replay->units[0].iommu->model->address_bits(
-				  replay->units[0].iommu, domain->levels)))
+	if (event->addr > domain->highest)
 		return 0;
 	replay->count.adopted++;
 	answer = update_adopt(replay, domain, event->addr,
@@ -67,6 +67,8 @@ static bool agrees(const struct replay *replay, const struct event *event,
 	code = (uint16_t)event_value(replay->batch, event, DMA_FAULT);
 	if (result->outcome != OUTCOME_FAULT)
 		return false;
+	if (replay->foreign)
+		return true;
 	/* without a direction, any of the codes for a missing right is the same answer */
 	return result->fault == code || (!request->access && model->fault_is_missing(code) &&
 					 model->fault_is_missing(result->fault));
@@ -87,14 +89,16 @@ static void differ(struct replay *replay, const struct disagreement *what)
 static void count_distinct(struct replay *replay, struct device *device, iova_t iova, bool same)
 {
 	iova_t page = iova & ~low_mask(12);
-	struct imap_entry *entry, fresh = { page, page | low_mask(12), { same } };
+	struct imap_entry *entry;
 
 	if (!device->answered && imap_create(NULL, &device->answered))
 		return;
 	entry = imap_at(device->answered, iova);
 	if (!entry) {
-		if (imap_insert(device->answered, &fresh))
+		entry = imap_insert(device->answered, page, page | low_mask(12));
+		if (!entry)
 			return;
+		entry->value[0] = same;
 		replay->count.distinct++;
 		replay->count.distinct_agree += same;
 	} else if (!same && entry->value[0]) {

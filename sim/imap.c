@@ -6,28 +6,10 @@
 #include "sim/imap.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 64, SPARSE = CHUNK / 4, JOINED = CHUNK / 4 * 3, LIST_MIN = 4 };
-
-struct chunk {
-	uint32_t n;
-	struct imap_entry entries[CHUNK];
-};
-
-/* Everything in the chunk lies at or above the key, everything in chunks before it lies below. */
-struct part {
-	uint64_t key; /* removals leave it as it is; the first one's is never looked at */
-	struct chunk *chunk;
-};
-
-struct imap {
-	void (*split)(struct imap_entry *left, struct imap_entry *right);
-	struct part *parts; /* sorted; no chunk is empty unless it is the only one */
-	size_t n_parts, max_parts, count;
-};
+enum { CHUNK = IMAP_CHUNK, SPARSE = CHUNK / 4, JOINED = CHUNK / 4 * 3, LIST_MIN = 4 };
 
 int imap_create(void (*split)(struct imap_entry *left, struct imap_entry *right), struct imap **out)
 {
@@ -55,71 +37,10 @@ size_t imap_count(const struct imap *map)
 	return map->count;
 }
 
-/* ---- search --------------------------------------------------------------------------------- */
-
-/* The chunk that holds addr if any does. The map has chunks. */
-static size_t chunk_of(const struct imap *map, uint64_t addr)
-{
-	size_t at = 0, n = map->n_parts;
-
-	while (n > 1) {
-		size_t half = n / 2;
-
-		at = map->parts[at + half].key <= addr ? at + half : at;
-		n -= half;
-	}
-	return at;
-}
-
-/* The first entry of the chunk that ends at or after addr; chunk->n when there is none. */
-static uint32_t slot_of(const struct chunk *chunk, uint64_t addr)
-{
-	uint32_t slot = 0, n = chunk->n;
-
-	while (n > 1) {
-		uint32_t half = n / 2;
-
-		slot = chunk->entries[slot + half - 1].last < addr ? slot + half : slot;
-		n -= half;
-	}
-	return n && chunk->entries[slot].last < addr ? slot + 1 : slot;
-}
-
-/* Where the lowest entry stands that ends at or after addr; false: nowhere. */
-static inline bool seek(const struct imap *map, uint64_t addr, size_t *at, uint32_t *slot)
-{
-	if (!map->n_parts)
-		return false;
-	*at = chunk_of(map, addr);
-	*slot = slot_of(map->parts[*at].chunk, addr);
-	if (*slot < map->parts[*at].chunk->n)
-		return true;
-	++*at;
-	*slot = 0;
-	return *at < map->n_parts;
-}
-
-struct imap_entry *imap_first_in(const struct imap *map, uint64_t first, uint64_t last)
-{
-	struct imap_entry *entry;
-	uint32_t slot;
-	size_t at;
-
-	if (!seek(map, first, &at, &slot))
-		return NULL;
-	entry = &map->parts[at].chunk->entries[slot];
-	return entry->first <= last ? entry : NULL;
-}
-
-struct imap_entry *imap_at(const struct imap *map, uint64_t addr)
-{
-	return imap_first_in(map, addr, addr);
-}
-
 struct imap_entry *imap_next(const struct imap *map, const struct imap_entry *entry)
 {
-	size_t at = chunk_of(map, entry->first);
-	struct chunk *chunk = map->parts[at].chunk;
+	size_t at = imap_chunk_of(map, entry->first);
+	struct imap_chunk *chunk = map->parts[at].chunk;
 	ptrdiff_t slot = entry - chunk->entries;
 
 	assert(slot >= 0 && slot < (ptrdiff_t)chunk->n); /* the map's own entry, not a copy */
@@ -131,13 +52,13 @@ struct imap_entry *imap_next(const struct imap *map, const struct imap_entry *en
 /* ---- chunks --------------------------------------------------------------------------------- */
 
 /* Puts an empty chunk at position `at` of the list. */
-static struct chunk *add_chunk(struct imap *map, size_t at, uint64_t key)
+static struct imap_chunk *add_chunk(struct imap *map, size_t at, uint64_t key)
 {
-	struct chunk *chunk;
+	struct imap_chunk *chunk;
 
 	if (map->n_parts == map->max_parts) {
 		size_t max = map->max_parts ? map->max_parts * 2 : LIST_MIN;
-		struct part *parts = realloc(map->parts, max * sizeof *parts);
+		struct imap_part *parts = realloc(map->parts, max * sizeof *parts);
 
 		if (!parts)
 			return NULL;
@@ -149,14 +70,14 @@ static struct chunk *add_chunk(struct imap *map, size_t at, uint64_t key)
 		return NULL;
 	chunk->n = 0;
 	memmove(map->parts + at + 1, map->parts + at, (map->n_parts - at) * sizeof *map->parts);
-	map->parts[at] = (struct part){ key, chunk };
+	map->parts[at] = (struct imap_part){ key, chunk };
 	map->n_parts++;
 	return chunk;
 }
 
 static void drop_chunk(struct imap *map, size_t at)
 {
-	struct part *parts = map->parts;
+	struct imap_part *parts = map->parts;
 
 	free(parts[at].chunk);
 	map->n_parts--;
@@ -173,8 +94,8 @@ static void drop_chunk(struct imap *map, size_t at)
 /* A full chunk gives its upper half to a chunk behind it. */
 static int halve(struct imap *map, size_t at)
 {
-	struct chunk *lower = map->parts[at].chunk;
-	struct chunk *upper = add_chunk(map, at + 1, lower->entries[CHUNK / 2].first);
+	struct imap_chunk *lower = map->parts[at].chunk;
+	struct imap_chunk *upper = add_chunk(map, at + 1, lower->entries[CHUNK / 2].first);
 
 	if (!upper)
 		return -1;
@@ -212,7 +133,7 @@ static int make_room(struct imap *map, uint64_t first, size_t *at, uint32_t *slo
 /* Appends the chunk behind `at` to it. */
 static void join(struct imap *map, size_t at)
 {
-	struct chunk *lower = map->parts[at].chunk, *upper = map->parts[at + 1].chunk;
+	struct imap_chunk *lower = map->parts[at].chunk, *upper = map->parts[at + 1].chunk;
 
 	memcpy(lower->entries + lower->n, upper->entries, upper->n * sizeof upper->entries[0]);
 	lower->n += upper->n;
@@ -220,12 +141,10 @@ static void join(struct imap *map, size_t at)
 }
 
 /* After a removal. An empty chunk that is the only one stays, for what comes next. */
-static void settle(struct imap *map, size_t at)
+static void settle_sparse(struct imap *map, size_t at)
 {
 	uint32_t n = map->parts[at].chunk->n;
 
-	if (n >= SPARSE || map->n_parts == 1)
-		return;
 	if (n == 0)
 		drop_chunk(map, at);
 	else if (at + 1 < map->n_parts && n + map->parts[at + 1].chunk->n <= JOINED)
@@ -234,36 +153,47 @@ static void settle(struct imap *map, size_t at)
 		join(map, at - 1);
 }
 
+static inline void settle(struct imap *map, size_t at)
+{
+	if (map->parts[at].chunk->n < SPARSE && map->n_parts > 1)
+		settle_sparse(map, at);
+}
+
 /* ---- changes -------------------------------------------------------------------------------- */
 
-static inline void put_entry(struct imap *map, size_t at, uint32_t slot,
-			     const struct imap_entry *entry)
+/* Makes a place for an entry; all of it is the caller's to set. */
+static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t slot,
+					   uint64_t last)
 {
-	struct chunk *chunk = map->parts[at].chunk;
+	struct imap_chunk *chunk = map->parts[at].chunk;
+	struct imap_entry *entry = &chunk->entries[slot];
 
-	memmove(chunk->entries + slot + 1, chunk->entries + slot,
-		(chunk->n - slot) * sizeof *entry);
-	chunk->entries[slot] = *entry;
+	if (slot < chunk->n)
+		memmove(entry + 1, entry, (chunk->n - slot) * sizeof *entry);
 	chunk->n++;
 	map->count++;
 	/* reaches into the gap before the next chunk */
-	if (at + 1 < map->n_parts && map->parts[at + 1].key <= entry->last)
-		map->parts[at + 1].key = entry->last + 1;
+	if (at + 1 < map->n_parts && map->parts[at + 1].key <= last)
+		map->parts[at + 1].key = last + 1;
+	return entry;
 }
 
-int imap_insert(struct imap *map, const struct imap_entry *entry)
+struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
 {
+	struct imap_entry *entry;
 	uint32_t slot;
 	size_t at;
 
 	if (!map->n_parts && !add_chunk(map, 0, 0))
-		return -1;
-	at = chunk_of(map, entry->first);
-	slot = slot_of(map->parts[at].chunk, entry->first);
-	if (map->parts[at].chunk->n == CHUNK && make_room(map, entry->first, &at, &slot))
-		return -1;
-	put_entry(map, at, slot, entry);
-	return 0;
+		return NULL;
+	at = imap_chunk_of(map, first);
+	slot = imap_slot_of(map->parts[at].chunk, first);
+	if (map->parts[at].chunk->n == CHUNK && make_room(map, first, &at, &slot))
+		return NULL;
+	entry = put_entry(map, at, slot, last);
+	entry->first = first;
+	entry->last = last;
+	return entry;
 }
 
 /* The entry ends before `at` from now on; what began there is returned. */
@@ -283,12 +213,12 @@ static int spanning(struct imap *map, uint64_t addr, struct imap_entry **entry, 
 		    uint32_t *slot)
 {
 	*entry = NULL;
-	if (!seek(map, addr, at, slot) || map->parts[*at].chunk->entries[*slot].first >= addr)
+	if (!imap_seek(map, addr, at, slot) || map->parts[*at].chunk->entries[*slot].first >= addr)
 		return 0;
 	if (map->parts[*at].chunk->n == CHUNK) {
 		if (halve(map, *at))
 			return -1;
-		seek(map, addr, at, slot);
+		imap_seek(map, addr, at, slot);
 	}
 	*entry = &map->parts[*at].chunk->entries[*slot];
 	return 0;
@@ -306,7 +236,7 @@ static int split_at(struct imap *map, uint64_t addr)
 	if (!entry)
 		return 0;
 	right = take_right(map, entry, addr);
-	put_entry(map, at, slot + 1, &right);
+	*put_entry(map, at, slot + 1, right.last) = right;
 	return 0;
 }
 
@@ -315,6 +245,24 @@ int imap_isolate(struct imap *map, uint64_t first, uint64_t last)
 	if (split_at(map, first))
 		return -1;
 	return last == UINT64_MAX ? 0 : split_at(map, last + 1);
+}
+
+static inline void erase_at(struct imap *map, size_t at, struct imap_entry *entry)
+{
+	struct imap_chunk *chunk = map->parts[at].chunk;
+	struct imap_entry *end = chunk->entries + chunk->n;
+
+	assert(entry >= chunk->entries && entry < end); /* the map's own entry, not a copy */
+	if (entry + 1 < end)
+		memmove(entry, entry + 1, (size_t)(end - entry - 1) * sizeof *entry);
+	chunk->n--;
+	map->count--;
+	settle(map, at);
+}
+
+void imap_erase(struct imap *map, struct imap_entry *entry)
+{
+	erase_at(map, imap_chunk_of(map, entry->first), entry);
 }
 
 /* Who hears of what is cut. */
@@ -345,7 +293,7 @@ static int cut_hole(struct imap *map, struct cutting *cutting)
 	assert(entry); /* the caller has seen it */
 	middle = take_right(map, entry, cutting->first);
 	right = take_right(map, &middle, cutting->last + 1);
-	put_entry(map, at, slot + 1, &right);
+	*put_entry(map, at, slot + 1, right.last) = right;
 	tell(cutting, &middle);
 	return cutting->answer;
 }
@@ -353,7 +301,7 @@ static int cut_hole(struct imap *map, struct cutting *cutting)
 /* Cuts what lies in one chunk, from an entry that begins inside; returns whether more may follow. */
 static bool cut_chunk(struct imap *map, struct cutting *cutting, size_t at, uint32_t slot)
 {
-	struct chunk *chunk = map->parts[at].chunk;
+	struct imap_chunk *chunk = map->parts[at].chunk;
 	struct imap_entry *entry = &chunk->entries[slot], *end = &chunk->entries[chunk->n];
 	struct imap_entry head;
 	uint32_t n = 0;
@@ -369,7 +317,8 @@ static bool cut_chunk(struct imap *map, struct cutting *cutting, size_t at, uint
 	}
 	if (!n)
 		return more;
-	memmove(entry - n, entry, (size_t)(end - entry) * sizeof *entry);
+	if (entry < end)
+		memmove(entry - n, entry, (size_t)(end - entry) * sizeof *entry);
 	chunk->n -= n;
 	map->count -= n;
 	settle(map, at);
@@ -384,9 +333,16 @@ int imap_cut(struct imap *map, uint64_t first, uint64_t last,
 	uint32_t slot;
 	size_t at;
 
-	if (!seek(map, first, &at, &slot))
+	if (!imap_seek(map, first, &at, &slot))
 		return 0;
 	entry = &map->parts[at].chunk->entries[slot];
+	if (entry->first > last)
+		return 0;
+	if (entry->first == first && entry->last == last) { /* the usual one */
+		tell(&cutting, entry);
+		erase_at(map, at, entry);
+		return cutting.answer;
+	}
 	if (entry->first < first) {
 		if (entry->last > last)
 			return cut_hole(map, &cutting);
@@ -399,7 +355,7 @@ int imap_cut(struct imap *map, uint64_t first, uint64_t last,
 		if (at == map->n_parts)
 			return cutting.answer;
 	}
-	while (cut_chunk(map, &cutting, at, slot) && seek(map, first, &at, &slot))
+	while (cut_chunk(map, &cutting, at, slot) && imap_seek(map, first, &at, &slot))
 		;
 	return cutting.answer;
 }

@@ -10,10 +10,6 @@ static int new_pending(struct replay *replay, uint32_t *number, struct err *err)
 		if (replay->pending[i].used)
 			continue;
 		*number = i;
-		memset(&replay->pending[i], 0, sizeof replay->pending[i]);
-		replay->pending[i].used = true;
-		replay->pending[i].fq_domain = NAME_NONE;
-		replay->pending[i].op.done_event = NO_EVENT;
 		return 0;
 	}
 	uint32_t n = replay->n_pending ? replay->n_pending * 2 : 16;
@@ -149,33 +145,32 @@ int inval_execute(struct replay *replay, uint32_t number, struct err *err)
 	return device ? release(replay, unit, err) : 0;
 }
 
-static int issue_atcs(struct replay *replay, const struct inval_op *after, uint32_t *last,
-		      struct err *err);
+static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, struct err *err);
 
 /* D at this instant. What waits for it waits for the device TLBs too, where the policy flushes any. */
 int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 {
-	struct pending_inval pending = replay->pending[number];
-	struct inval_op *op = &pending.op;
+	struct pending_inval *pending = &replay->pending[number];
 	uint32_t last = NO_INVAL;
 
-	replay->pending[number].used = false;
-	op->done_ns = replay->now_ns;
-	replay->unit_at_hand = op->unit;
-	replay->observer->inval_done(replay->observer->self, op);
-	if (issue_atcs(replay, op, &last, err))
+	pending->op.done_ns = replay->now_ns;
+	replay->unit_at_hand = pending->op.unit;
+	replay->observer->inval_done(replay->observer->self, &pending->op);
+	if (issue_atcs(replay, number, &last, err))
 		return -1;
+	pending = &replay->pending[number]; /* there may be more of them now */
+	pending->used = false;
 	if (last != NO_INVAL) {
-		hand_on(&replay->pending[last], &pending);
+		hand_on(&replay->pending[last], pending);
 		return 0;
 	}
-	writer_free_tables(replay, pending.free);
-	if (pending.returns)
+	writer_free_tables(replay, pending->free);
+	if (pending->returns)
 		replay->observer->unmap_returned(
-			replay->observer->self, replay->domains[pending.ret_domain],
-			pending.ret_first, pending.ret_last, replay->now_ns);
-	if (pending.fq_domain != NAME_NONE)
-		return fq_flushed(replay, pending.fq_domain, pending.fq_count, err);
+			replay->observer->self, replay->domains[pending->ret_domain],
+			pending->ret_first, pending->ret_last, replay->now_ns);
+	if (pending->fq_domain != NAME_NONE)
+		return fq_flushed(replay, pending->fq_domain, pending->fq_count, err);
 	return 0;
 }
 
@@ -221,12 +216,19 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	if (new_pending(replay, number, err))
 		return -1;
 	pending = &replay->pending[*number];
+	pending->used = true; /* field by field: op.command and op.scope are set below */
+	pending->has_id = pending->returns = false;
+	pending->free = NULL;
+	pending->fq_domain = NAME_NONE;
 	pending->op.seq = ++replay->seq;
 	pending->op.event = replay->event;
-	pending->op.time_ns = replay->now_ns;
+	pending->op.time_ns = pending->op.done_ns = replay->now_ns;
+	pending->op.done_event = NO_EVENT;
 	pending->op.unit = unit;
 	pending->op.domain = domain ? domain->number : NAME_NONE;
 	pending->op.policy = policy;
+	pending->op.failed = false;
+	pending->waits = pending->times_out = false;
 	encode(replay, unit, domain, scope, native, &pending->op);
 	if (!iommu->model->decode(iommu, &pending->op.command, &pending->op.scope))
 		pending->op.scope =
@@ -247,30 +249,31 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
  * Linux flushes the device TLBs of a domain after its IOTLB (drivers 1, R5): *last is the number of the
  * last of them, or NO_INVAL when there is none behind this IOMMU.
  */
-static int issue_atcs(struct replay *replay, const struct inval_op *after, uint32_t *last,
-		      struct err *err)
+static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, struct err *err)
 {
-	const struct domain *domain =
-		after->domain != NAME_NONE ? replay->domains[after->domain] : NULL;
-	struct invalidation scope = { .what = INVAL_DEVICE_ATC,
-				      .pasid = NO_PASID,
-				      .last = UINT64_MAX };
+	const struct inval_op *op = &replay->pending[after].op;
+	const struct domain *domain = op->domain != NAME_NONE ? replay->domains[op->domain] : NULL;
+	struct invalidation scope;
+	uint32_t unit = op->unit;
 
-	if (!after->policy || !domain || after->scope.what == INVAL_DEVICE_ATC)
+	if (!op->policy || !domain || op->scope.what == INVAL_DEVICE_ATC)
 		return 0;
-	if (after->scope.what == INVAL_RANGE) {
-		scope.first = after->scope.first;
-		scope.last = after->scope.last;
+	scope = (struct invalidation){ .what = INVAL_DEVICE_ATC,
+				       .pasid = NO_PASID,
+				       .last = UINT64_MAX };
+	if (op->scope.what == INVAL_RANGE) {
+		scope.first = op->scope.first;
+		scope.last = op->scope.last;
 	}
 	for (uint32_t i = 0; i < domain->n_atcs; i++) {
 		const struct device *device = replay->devices[domain->atc_devices[i]];
 
-		if (device->unit != after->unit ||
+		if (device->unit != unit ||
 		    device_domain(device, domain->atc_pasids[i]) != domain->number)
 			continue;
 		scope.device = device->handle;
 		scope.pasid = domain->atc_pasids[i];
-		if (issue_one(replay, after->unit, domain, &scope, NULL, true,
+		if (issue_one(replay, unit, domain, &scope, NULL, true,
 			      replay->machine->run.inval_latency, last, err))
 			return -1;
 	}
@@ -299,12 +302,32 @@ static bool dropped(struct replay *replay)
 	return true;
 }
 
+/* Of an invalidation of one device's structures. */
+static int device_scope(struct replay *replay, const struct event *event,
+			struct invalidation *scope, struct err *err)
+{
+	uint32_t number = names_agent_of(replay->names, event->agent).device, domain;
+	const struct device *device = number < replay->n_devices ? replay->devices[number] : NULL;
+
+	if (!device)
+		return replay_error(replay, ERR_INPUT, err, "this device was never declared");
+	scope->what = event_has(event, INVAL_ATC) ? INVAL_DEVICE_ATC : INVAL_DEVICE_CONFIG;
+	scope->device = device->handle;
+	domain = device_domain(device, scope->pasid);
+	if (domain != NAME_NONE)
+		scope->tag = replay->domains[domain]->tag;
+	if (event_has(event, INVAL_SIZE)) {
+		scope->first = event->addr;
+		scope->last = event->addr + (event_value(replay->batch, event, INVAL_SIZE) - 1);
+	}
+	return 0;
+}
+
 /* What a recorded neutral invalidation asks for. */
 static int scope_of(struct replay *replay, const struct event *event, const struct domain **domain,
 		    struct invalidation *scope, struct err *err)
 {
 	struct agent agent = names_agent_of(replay->names, event->agent);
-	uint32_t number;
 
 	*scope = (struct invalidation){ .what = INVAL_ALL, .pasid = NO_PASID, .last = UINT64_MAX };
 	scope->leaf = event_has(event, INVAL_LEAF);
@@ -312,26 +335,9 @@ static int scope_of(struct replay *replay, const struct event *event, const stru
 	if (event->agent != EVENT_NO_AGENT && agent.pasid != PASID_NONE)
 		scope->pasid = agent.pasid;
 	*domain = NULL;
-	if (event_has(event, INVAL_ATC) || event_has(event, INVAL_CONFIG)) {
-		const struct device *device =
-			agent.device < replay->n_devices ? replay->devices[agent.device] : NULL;
-
-		if (!device)
-			return replay_error(replay, ERR_INPUT, err,
-					    "this device was never declared");
-		scope->what = event_has(event, INVAL_ATC) ? INVAL_DEVICE_ATC : INVAL_DEVICE_CONFIG;
-		scope->device = device->handle;
-		number = device_domain(device, scope->pasid);
-		if (number != NAME_NONE)
-			scope->tag = replay->domains[number]->tag;
-		if (event_has(event, INVAL_SIZE)) {
-			scope->first = event->addr;
-			scope->last =
-				event->addr + (event_value(replay->batch, event, INVAL_SIZE) - 1);
-		}
-		return 0;
-	}
-	if (event->agent == EVENT_NO_AGENT || agent.domain == NAME_NONE)
+	if (event_has(event, INVAL_ATC) || event_has(event, INVAL_CONFIG))
+		return device_scope(replay, event, scope, err);
+	if (!setup_names_domain(replay, event))
 		return 0;
 	*domain = setup_domain(replay, event, err);
 	if (!*domain)
@@ -428,6 +434,8 @@ int inval_command(struct replay *replay, const struct event *event, struct err *
 	bool has_id = event_has(event, CMD_ID);
 	uint32_t unit = 0;
 
+	if (replay->foreign) /* the neutral invalidations beside it stand for it */
+		return 0;
 	replay->native_commands = true;
 	replay->count.invals++;
 	for (unsigned i = 0; i < 4; i++)

@@ -14,13 +14,15 @@ static int ignore(void *ctx, const struct imap_entry *piece)
 static int set_owner(struct replay *replay, pa_t first, pa_t last, uint32_t owner,
 		     enum owner_state state, struct err *err)
 {
-	struct imap_entry entry = { .first = first,
-				    .last = last,
-				    .value = { owner, state, replay->event } };
+	struct imap_entry *entry = NULL;
 
-	if (imap_cut(replay->owners, first, last, ignore, NULL) ||
-	    imap_insert(replay->owners, &entry))
+	if (!imap_cut(replay->owners, first, last, ignore, NULL))
+		entry = imap_insert(replay->owners, first, last);
+	if (!entry)
 		return err_no_memory(err, "the ledger of owners");
+	entry->value[OWNER_NAME] = owner;
+	entry->value[OWNER_STATE] = state;
+	entry->value[OWNER_EVENT] = replay->event;
 	replay->observer->owner_changed(replay->observer->self, first, last, owner, state,
 					replay->event, replay->now_ns);
 	return 0;

@@ -8,6 +8,7 @@
 
 #include "sim/replay_private.h"
 #include "sim/spans.h"
+#include "traces/meta.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -110,6 +111,7 @@ void replay_destroy(struct replay *replay)
 	free(replay->handles);
 	free(replay->units);
 	free(replay->agents);
+	free(replay->agent_domains);
 	free(replay->space_domain);
 	free(replay->clock.heap);
 	free(replay->pending);
@@ -405,6 +407,8 @@ static int reg_event(struct replay *replay, const struct event *event, struct er
 
 	if (!unit)
 		return -1;
+	if (replay->foreign)
+		return 0;
 	if (!event_has(event, REG_SIZE) && value > UINT32_MAX)
 		size = 8;
 	replay->unit_at_hand = (uint32_t)(unit - replay->units);
@@ -481,6 +485,8 @@ int replay_batch(struct replay *replay, struct event_source *source,
 {
 	size_t i = 0;
 
+	if (!replay->source)
+		replay->foreign = meta_foreign(source->meta, replay->machine->model->name);
 	replay->source = source;
 	replay->names = source->names;
 	replay->batch = batch;

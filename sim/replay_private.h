@@ -103,6 +103,8 @@ struct replay {
 	uint32_t n_handle_lists;
 	struct agent_target *agents;
 	uint32_t n_agents;
+	struct domain **agent_domains; /* of the agents that named one so far */
+	uint32_t n_agent_domains;
 	uint32_t *space_domain; /* domain number by space */
 	uint32_t n_spaces;
 	struct flush_queue **queues; /* by domain number */
@@ -114,6 +116,7 @@ struct replay {
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	bool policy_invals, native_commands;
+	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
 	bool expects_pasids, expects_pages; /* by the recording's first events */
 	uint32_t cpu;			    /* that the event at hand ran on */
 	struct replay_counters count;
@@ -142,12 +145,37 @@ int setup_declare(struct replay *replay, const struct event *event, struct err *
 int setup_attach(struct replay *replay, const struct event *event, struct err *err);
 int setup_detach(struct replay *replay, const struct event *event, struct err *err);
 struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
-struct domain *setup_domain(struct replay *replay, const struct event *event, struct err *err);
+/* The domain that the event names, if an earlier one did too; else NULL. */
+static inline struct domain *setup_known_domain(const struct replay *replay,
+						const struct event *event)
+{
+	return event->agent < replay->n_agent_domains ? replay->agent_domains[event->agent] : NULL;
+}
+/* Whether it names one. */
+static inline bool setup_names_domain(const struct replay *replay, const struct event *event)
+{
+	return setup_known_domain(replay, event) ||
+	       (event->agent != EVENT_NO_AGENT &&
+		names_agent_of(replay->names, event->agent).domain != NAME_NONE);
+}
+/* The one that it names; NULL: it was never declared. */
+struct domain *setup_first_domain(struct replay *replay, const struct event *event,
+				  struct err *err);
+static inline struct domain *setup_domain(struct replay *replay, const struct event *event,
+					  struct err *err)
+{
+	struct domain *known = setup_known_domain(replay, event);
+
+	return known ? known : setup_first_domain(replay, event, err);
+}
 int setup_agent(struct replay *replay, uint32_t agent, struct err *err);
 
 /* words.c: every table word that software writes goes through here. */
 int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		struct err *err);
+/* The same in a frame that is known. */
+int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
+		   uint64_t base, uint64_t step, struct err *err);
 pa_t words_new_table(struct replay *replay);
 
 /* table_writer.c */
@@ -172,7 +200,11 @@ int writer_protect(struct replay *replay, struct domain *domain, iova_t first, i
 /* The range of the leaf at iova, or false where there is none. */
 bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova,
 		 iova_t *first, iova_t *last);
-uint64_t writer_words(const struct replay *replay, iova_t first, iova_t last);
+/* At most how many words an update of the range writes, with the smallest pages. */
+static inline uint64_t writer_words(const struct domain *domain, iova_t first, iova_t last)
+{
+	return (last - first) >> domain->format->granule_lg2;
+}
 void writer_free_tables(struct replay *replay, struct freed_table *list);
 
 /* updates.c */

@@ -83,14 +83,13 @@ static int grow(void **array, uint32_t *n, uint32_t number, size_t size)
 /* Its own root table, or the recording's (root=); known by its address space from now on. */
 static int root_of_domain(struct replay *replay, struct domain *domain, struct err *err)
 {
-	struct iommu *iommu = replay->units[0].iommu;
 	struct frame *frame;
 	uint32_t old = replay->n_spaces;
 
 	if (!domain->raw)
 		domain->root = words_new_table(replay);
-	frame = tables_root(replay->tables, domain->root, iommu->model->format(iommu)->role,
-			    domain->levels - 1, err);
+	frame = tables_root(replay->tables, domain->root, domain->format->role, domain->levels - 1,
+			    err);
 	if (!frame)
 		return -1;
 	domain->space = frame->node.space;
@@ -103,22 +102,45 @@ static int root_of_domain(struct replay *replay, struct domain *domain, struct e
 	return 0;
 }
 
+static bool tag_taken(const struct replay *replay, const struct domain *domain)
+{
+	for (uint32_t i = 0; i < replay->n_domains; i++)
+		if (replay->domains[i] && replay->domains[i] != domain &&
+		    replay->domains[i]->tag == domain->tag)
+			return true;
+	return false;
+}
+
 static int tag_of(struct replay *replay, const struct event *event, struct domain *domain,
 		  struct err *err)
 {
 	struct iommu *iommu = replay->units[0].iommu;
+	static const unsigned fields[] = { [DOMAIN_TAG_DID] = DOMAIN_DID,
+					   [DOMAIN_TAG_ASID] = DOMAIN_ASID,
+					   [DOMAIN_TAG_VMID] = DOMAIN_VMID };
 	uint64_t tags = iommu->model->tags(iommu);
+	unsigned own = fields[iommu->model->tag_kind(iommu)];
 
-	if (event_has(event, DOMAIN_DID)) {
-		domain->tag = event_value(replay->batch, event, DOMAIN_DID);
+	if (event_has(event, own)) {
+		domain->tag = event_value(replay->batch, event, own);
 		if (domain->tag >= tags)
 			return replay_error(replay, ERR_INPUT, err,
-					    "did=%llu: this machine has domain ids 0 to %llu",
+					    "%s=%llu: this machine has domain ids 0 to %llu",
+					    event_kinds[EVENT_DOMAIN].fields[own].key,
 					    (unsigned long long)domain->tag,
 					    (unsigned long long)tags - 1);
 		return 0;
 	}
-	domain->tag = ++replay->next_tag; /* 0 is reserved by drivers */
+	/* An identifier of another kind of IOMMU serves as well, as long as it is nobody else's. */
+	for (unsigned field = DOMAIN_ASID; field <= DOMAIN_DID; field++) {
+		domain->tag =
+			event_has(event, field) ? event_value(replay->batch, event, field) : tags;
+		if (domain->tag < tags && !tag_taken(replay, domain))
+			return 0;
+	}
+	do
+		domain->tag = ++replay->next_tag; /* 0 is reserved by drivers */
+	while (tag_taken(replay, domain));
 	if (domain->tag >= tags)
 		return replay_error(replay, ERR_LIMIT, err,
 				    "more domains than the %llu domain ids of this machine",
@@ -144,6 +166,7 @@ static int declare_domain(struct replay *replay, const struct event *event, stru
 	uint32_t number;
 	uint32_t queues = replay->n_domains;
 	struct domain *domain;
+	struct iommu *iommu;
 
 	if (declared_number(replay, event, NAMES_DOMAINS, &number, err))
 		return -1;
@@ -162,7 +185,8 @@ static int declare_domain(struct replay *replay, const struct event *event, stru
 	domain->before = event->time_ns == 0;
 	if (!setup_unit(replay, NAME_NONE, err) || tag_of(replay, event, domain, err))
 		return -1;
-	domain->levels = replay->units[0].iommu->model->levels(replay->units[0].iommu);
+	iommu = replay->units[0].iommu;
+	domain->levels = iommu->model->levels(iommu);
 	if (event_has(event, DOMAIN_LEVELS)) {
 		uint64_t levels = event_value(replay->batch, event, DOMAIN_LEVELS);
 
@@ -171,6 +195,13 @@ static int declare_domain(struct replay *replay, const struct event *event, stru
 					    (unsigned long long)levels, PT_LEVELS);
 		domain->levels = (unsigned)levels;
 	}
+	domain->format = iommu->model->format(iommu);
+	domain->highest = low_mask(iommu->model->address_bits(iommu, domain->levels));
+	if (event_has(event, DOMAIN_FORMAT) &&
+	    strcmp(names_text(replay->names,
+			      (uint32_t)event_value(replay->batch, event, DOMAIN_FORMAT)),
+		   "bypass") == 0)
+		domain->bypass = true;
 	if (event_has(event, DOMAIN_ROOT)) {
 		domain->raw = true;
 		domain->root = event_value(replay->batch, event, DOMAIN_ROOT);
@@ -192,6 +223,39 @@ static uint32_t requester_of(const struct replay *replay, const struct event *ev
 		return number + 8; /* distinct, and none of them 00:00.0 */
 	id = event_value(replay->batch, event, DEVICE_ID);
 	return (uint32_t)(bit(id, 63) ? id & 0xffff : id);
+}
+
+/* Writes the words that attach or detach, in the driver's order. domain: NULL detaches. */
+static int write_context(struct replay *replay, const struct device *device, uint32_t pasid,
+			 const struct domain *domain, struct err *err)
+{
+	struct iommu *iommu = replay->units[device->unit].iommu;
+	struct attachment attachment = { .requester_id = device->requester_id,
+					 .pasid = pasid,
+					 .root = !domain	  ? 0
+						 : domain->bypass ? (pa_t)ATTACH_BYPASS
+								  : domain->root,
+					 .levels = domain ? domain->levels : 0,
+					 .tag = domain ? domain->tag : 0,
+					 .ats = device->ats,
+					 .pri = device->pri,
+					 .spare = replay->next_table };
+	struct table_word words[ATTACH_WORDS];
+	size_t n = iommu->model->attach_words(iommu, &attachment, words);
+
+	if (!n)
+		return replay_error(
+			replay, ERR_INPUT, err,
+			"pasid=%u: the tables of this machine's driver have no place for "
+			"this PASID; for VT-d choose vtd.driver_tables=first-stage or "
+			"second-stage",
+			pasid);
+	replay->next_table += attachment.used * 4096ull;
+	replay->count.tables_made += attachment.used;
+	for (size_t i = 0; i < n; i++)
+		if (words_store(replay, words[i].pa, 1, words[i].value, 0, err))
+			return -1;
+	return 0;
 }
 
 static int declare_device(struct replay *replay, const struct event *event, struct err *err)
@@ -238,7 +302,9 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	if (!handles[device->unit])
 		return err_no_memory(err, "devices");
 	handles[device->unit][device->handle] = number;
-	return 0;
+	return unit->iommu->model->refuses_unattached
+		       ? write_context(replay, device, NO_PASID, NULL, err)
+		       : 0;
 }
 
 int setup_declare(struct replay *replay, const struct event *event, struct err *err)
@@ -255,15 +321,21 @@ int setup_declare(struct replay *replay, const struct event *event, struct err *
 	return 0;
 }
 
-struct domain *setup_domain(struct replay *replay, const struct event *event, struct err *err)
+struct domain *setup_first_domain(struct replay *replay, const struct event *event, struct err *err)
 {
 	uint32_t number = names_agent_of(replay->names, event->agent).domain;
 
-	if (number < replay->n_domains && replay->domains[number])
-		return replay->domains[number];
-	replay_error(replay, ERR_INPUT, err,
-		     "its domain was never declared; a `domain` event must come first");
-	return NULL;
+	if (number >= replay->n_domains || !replay->domains[number]) {
+		replay_error(replay, ERR_INPUT, err,
+			     "its domain was never declared; a `domain` event must come first");
+		return NULL;
+	}
+	if (grow((void **)&replay->agent_domains, &replay->n_agent_domains, event->agent,
+		 sizeof *replay->agent_domains)) {
+		err_no_memory(err, "agents");
+		return NULL;
+	}
+	return replay->agent_domains[event->agent] = replay->domains[number];
 }
 
 int setup_agent(struct replay *replay, uint32_t agent, struct err *err)
@@ -283,37 +355,6 @@ int setup_agent(struct replay *replay, uint32_t agent, struct err *err)
 			"its device was never declared; a `device` event must come first");
 	replay->agents[agent] =
 		(struct agent_target){ device->unit, who.device, device->handle, who.pasid };
-	return 0;
-}
-
-/* Writes the words that attach or detach, in the driver's order. domain: NULL detaches. */
-static int write_context(struct replay *replay, const struct device *device, uint32_t pasid,
-			 const struct domain *domain, struct err *err)
-{
-	struct iommu *iommu = replay->units[device->unit].iommu;
-	struct attachment attachment = { .requester_id = device->requester_id,
-					 .pasid = pasid,
-					 .root = domain ? domain->root : 0,
-					 .levels = domain ? domain->levels : 0,
-					 .tag = domain ? domain->tag : 0,
-					 .ats = device->ats,
-					 .pri = device->pri,
-					 .spare = replay->next_table };
-	struct table_word words[ATTACH_WORDS];
-	size_t n = iommu->model->attach_words(iommu, &attachment, words);
-
-	if (!n)
-		return replay_error(
-			replay, ERR_INPUT, err,
-			"pasid=%u: the tables of this machine's driver have no place for "
-			"this PASID; for VT-d choose vtd.driver_tables=first-stage or "
-			"second-stage",
-			pasid);
-	replay->next_table += attachment.used * 4096ull;
-	replay->count.tables_made += attachment.used;
-	for (size_t i = 0; i < n; i++)
-		if (words_store(replay, words[i].pa, 1, words[i].value, 0, err))
-			return -1;
 	return 0;
 }
 

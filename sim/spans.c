@@ -3,20 +3,25 @@
 #include <stdlib.h>
 
 #include "sim/imap.h"
+#include "sim/pool.h"
 
-enum { NO_NOTE = UINT32_MAX };
+enum { NO_NOTE = POOL_NONE };
 
 struct note {
-	uint32_t next, key;
+	uint32_t older, key;
 	uint64_t data;
 };
 
-/* Interval value[0]: the first note of the chain. A split copies the chain, so imap's split
- * callback is not used: stretches are cut here, where memory can run out with an answer. */
+/*
+ * The newest note of a stretch lies in its interval, as most stretches have no other; value[OLDER] is
+ * the chain behind it. A split copies the chain, so imap's split callback is not used: stretches
+ * are cut here, where memory can run out with an answer.
+ */
+enum { KEY, DATA, OLDER };
+
 struct spans {
 	struct imap *map;
-	struct note *notes;
-	uint32_t n, max, spare;
+	struct pool notes;
 };
 
 int spans_create(struct spans **out)
@@ -25,7 +30,7 @@ int spans_create(struct spans **out)
 
 	if (!spans)
 		return -1;
-	spans->spare = NO_NOTE;
+	spans->notes = pool_of(sizeof(struct note));
 	if (imap_create(NULL, &spans->map)) {
 		free(spans);
 		return -1;
@@ -39,162 +44,175 @@ void spans_destroy(struct spans *spans)
 	if (!spans)
 		return;
 	imap_destroy(spans->map);
-	free(spans->notes);
+	pool_free(&spans->notes);
 	free(spans);
+}
+
+/* ---- chains -------------------------------------------------------------------------------- */
+
+static struct note *note_at(const struct spans *spans, uint32_t at)
+{
+	return pool_at(&spans->notes, at);
 }
 
 static uint32_t new_note(struct spans *spans, struct note note)
 {
-	uint32_t at = spans->spare;
+	uint32_t at = pool_take(&spans->notes);
 
-	if (at != NO_NOTE) {
-		spans->spare = spans->notes[at].next;
-	} else {
-		if (spans->n == spans->max) {
-			uint32_t max = spans->max ? spans->max * 2 : 64;
-			struct note *notes = realloc(spans->notes, max * sizeof *notes);
-
-			if (!notes)
-				return NO_NOTE;
-			spans->notes = notes;
-			spans->max = max;
-		}
-		at = spans->n++;
-	}
-	spans->notes[at] = note;
+	if (at != NO_NOTE)
+		*note_at(spans, at) = note;
 	return at;
 }
 
-static void drop_note(struct spans *spans, uint32_t at)
+/* One more note of a stretch that has some. */
+static int push_note(struct spans *spans, struct imap_entry *held, uint32_t key, uint64_t data)
 {
-	spans->notes[at].next = spans->spare;
-	spans->spare = at;
-}
+	uint32_t at =
+		new_note(spans, (struct note){ (uint32_t)held->value[OLDER],
+					       (uint32_t)held->value[KEY], held->value[DATA] });
 
-static int copy_chain(struct spans *spans, uint32_t chain, uint32_t *copy)
-{
-	*copy = NO_NOTE;
-	for (; chain != NO_NOTE; chain = spans->notes[chain].next) {
-		struct note note = spans->notes[chain];
-		uint32_t at;
-
-		note.next = *copy;
-		at = new_note(spans, note);
-		if (at == NO_NOTE)
-			return -1;
-		*copy = at;
-	}
+	if (at == NO_NOTE)
+		return -1;
+	held->value[KEY] = key;
+	held->value[DATA] = data;
+	held->value[OLDER] = at;
 	return 0;
 }
 
-/* Makes a boundary between at - 1 and at, if an interval spans it. */
-static int split_at(struct spans *spans, uint64_t at)
+/* The newest note goes; false: it was the only one. */
+static bool pop_note(struct spans *spans, struct imap_entry *held)
 {
-	struct imap_entry *whole = at ? imap_at(spans->map, at) : NULL;
-	struct imap_entry right;
-	uint32_t copy;
+	uint32_t at = (uint32_t)held->value[OLDER];
 
-	if (!whole || whole->first == at)
-		return 0;
-	right = *whole;
-	right.first = at;
-	if (copy_chain(spans, (uint32_t)whole->value[0], &copy))
-		return -1;
-	right.value[0] = copy;
-	whole->last = at - 1;
-	if (imap_insert(spans->map, &right) == 0)
-		return 0;
-	imap_at(spans->map, at - 1)->last = right.last; /* no memory: as it was */
-	return -1;
+	if (at == NO_NOTE)
+		return false;
+	held->value[KEY] = note_at(spans, at)->key;
+	held->value[DATA] = note_at(spans, at)->data;
+	held->value[OLDER] = note_at(spans, at)->older;
+	pool_give(&spans->notes, at);
+	return true;
 }
 
-static int isolate(struct spans *spans, uint64_t first, uint64_t last)
+/* ---- stretches ------------------------------------------------------------------------------- */
+
+/* Makes a boundary between at - 1 and at, which the interval spans; -1: no memory, as it was. */
+static int split(struct spans *spans, struct imap_entry *whole, uint64_t at)
 {
-	return split_at(spans, first) || (last != UINT64_MAX && split_at(spans, last + 1));
+	struct imap_entry right = { at,
+				    whole->last,
+				    { whole->value[KEY], whole->value[DATA], NO_NOTE } };
+	uint32_t older = (uint32_t)whole->value[OLDER];
+
+	for (; older != NO_NOTE; older = note_at(spans, older)->older) {
+		struct note note = *note_at(spans, older);
+
+		if (push_note(spans, &right, note.key, note.data))
+			return -1;
+	}
+	whole->last = at - 1;
+	whole = imap_insert(spans->map, right.first, right.last);
+	if (!whole) {
+		imap_at(spans->map, at - 1)->last = right.last;
+		return -1;
+	}
+	*whole = right;
+	return 0;
+}
+
+/* isolate() where the lowest interval is not just the range. */
+static int isolate_parts(struct spans *spans, struct imap_entry *held, uint64_t first,
+			 uint64_t last, struct imap_entry **lowest)
+{
+	if (held->first < first && split(spans, held, first))
+		return -1;
+	held = imap_at(spans->map, last);
+	if (held && held->last > last && split(spans, held, last + 1))
+		return -1;
+	*lowest = imap_first_in(spans->map, first, last);
+	return 0;
+}
+
+/*
+ * The lowest interval in [first, last], or NULL; none of them sticks out any more. An interval that is
+ * just that range, the usual case, is found by one search. -1: no memory.
+ */
+static inline int isolate(struct spans *spans, uint64_t first, uint64_t last,
+			  struct imap_entry **lowest)
+{
+	struct imap_entry *held = imap_first_in(spans->map, first, last);
+
+	*lowest = held;
+	if (!held || (held->first == first && held->last == last))
+		return 0;
+	return isolate_parts(spans, held, first, last, lowest);
 }
 
 static int fill_gap(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
-	struct imap_entry entry = { .first = first, .last = last };
-	uint32_t at = new_note(spans, (struct note){ NO_NOTE, key, data });
+	struct imap_entry *entry = imap_insert(spans->map, first, last);
 
-	entry.value[0] = at;
-	return at == NO_NOTE ? -1 : imap_insert(spans->map, &entry);
+	if (!entry)
+		return -1;
+	entry->value[KEY] = key;
+	entry->value[DATA] = data;
+	entry->value[OLDER] = NO_NOTE;
+	return 0;
 }
 
 int spans_add(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
+	struct imap_entry *held;
 	uint64_t at = first;
 
-	if (isolate(spans, first, last))
+	if (isolate(spans, first, last, &held))
 		return -1;
-	for (;;) {
-		struct imap_entry *held = imap_first_in(spans->map, at, last);
-		uint64_t end;
+	for (; held; held = imap_first_in(spans->map, at, last)) {
+		uint64_t begin = held->first, end = held->last;
 
-		if (!held)
-			return fill_gap(spans, at, last, key, data);
-		if (held->first > at) {
-			end = held->first - 1;
-			if (fill_gap(spans, at, end, key, data))
-				return -1;
-		} else {
-			uint32_t note = new_note(
-				spans, (struct note){ (uint32_t)held->value[0], key, data });
-
-			if (note == NO_NOTE)
-				return -1;
-			held->value[0] = note;
-			end = held->last;
-		}
-		if (end >= last)
+		if (push_note(spans, held, key, data) ||
+		    (begin > at && fill_gap(spans, at, begin - 1, key, data)))
+			return -1;
+		if (end == last)
 			return 0;
 		at = end + 1;
 	}
+	return fill_gap(spans, at, last, key, data);
 }
 
-/* Takes the note out of one chain; the new head. */
-static uint32_t without(struct spans *spans, uint32_t chain, uint32_t key, uint64_t data)
+/* Takes one note out of an interval's chain; false: nothing is left. */
+static bool without(struct spans *spans, struct imap_entry *held, uint32_t key, uint64_t data)
 {
-	uint32_t head = chain, *link = &head;
+	uint32_t at = (uint32_t)held->value[OLDER], newer = NO_NOTE;
 
-	while (*link != NO_NOTE) {
-		struct note *note = &spans->notes[*link];
-
-		if (note->key == key && note->data == data) {
-			uint32_t gone = *link;
-
-			*link = note->next;
-			drop_note(spans, gone);
-			return head;
-		}
-		link = &note->next;
+	if (held->value[KEY] == key && held->value[DATA] == data)
+		return pop_note(spans, held);
+	while (at != NO_NOTE &&
+	       (note_at(spans, at)->key != key || note_at(spans, at)->data != data)) {
+		newer = at;
+		at = note_at(spans, at)->older;
 	}
-	return head;
-}
-
-static int drop_interval(void *ctx, const struct imap_entry *piece)
-{
-	(void)ctx;
-	(void)piece;
-	return 0;
+	if (at == NO_NOTE)
+		return true;
+	if (newer == NO_NOTE)
+		held->value[OLDER] = note_at(spans, at)->older;
+	else
+		note_at(spans, newer)->older = note_at(spans, at)->older;
+	pool_give(&spans->notes, at);
+	return true;
 }
 
 void spans_remove(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
 	struct imap_entry *held;
 
-	if (isolate(spans, first, last))
+	if (isolate(spans, first, last, &held))
 		return;
-	while ((held = imap_first_in(spans->map, first, last))) {
-		uint64_t begin = held->first, end = held->last;
+	while (held) {
+		uint64_t end = held->last;
 
-		held->value[0] = without(spans, (uint32_t)held->value[0], key, data);
-		if (held->value[0] == NO_NOTE)
-			imap_cut(spans->map, begin, end, drop_interval, NULL);
-		if (end >= last)
-			return;
-		first = end + 1;
+		if (!without(spans, held, key, data))
+			imap_erase(spans->map, held);
+		held = end < last ? imap_first_in(spans->map, end + 1, last) : NULL;
 	}
 }
 
@@ -205,11 +223,14 @@ void spans_each(const struct spans *spans, uint64_t first, uint64_t last,
 {
 	struct imap_entry *held = imap_first_in(spans->map, first, last);
 
-	for (; held && held->first <= last; held = imap_next(spans->map, held))
-		for (uint32_t at = (uint32_t)held->value[0]; at != NO_NOTE;
-		     at = spans->notes[at].next)
-			visit(ctx, held->first, held->last, spans->notes[at].key,
-			      spans->notes[at].data);
+	while (held) {
+		visit(ctx, held->first, held->last, (uint32_t)held->value[KEY], held->value[DATA]);
+		for (uint32_t at = (uint32_t)held->value[OLDER]; at != NO_NOTE;
+		     at = note_at(spans, at)->older)
+			visit(ctx, held->first, held->last, note_at(spans, at)->key,
+			      note_at(spans, at)->data);
+		held = held->last < last ? imap_first_in(spans->map, held->last + 1, last) : NULL;
+	}
 }
 
 int spans_update(struct spans *spans, uint64_t first, uint64_t last,
@@ -219,29 +240,31 @@ int spans_update(struct spans *spans, uint64_t first, uint64_t last,
 {
 	struct imap_entry *held;
 
-	if (isolate(spans, first, last))
+	if (isolate(spans, first, last, &held))
 		return -1;
-	while ((held = imap_first_in(spans->map, first, last))) {
-		uint64_t begin = held->first, end = held->last;
-		uint32_t head = (uint32_t)held->value[0], *link = &head;
+	while (held) {
+		uint64_t begin = held->first, end = held->last, older = held->value[OLDER];
+		bool newest =
+			visit(ctx, begin, end, (uint32_t)held->value[KEY], &held->value[DATA]);
 
-		while (*link != NO_NOTE) {
-			struct note *note = &spans->notes[*link];
-			uint32_t at = *link;
+		for (uint32_t at = (uint32_t)older, newer = NO_NOTE; at != NO_NOTE;) {
+			struct note *note = note_at(spans, at);
+			uint32_t next = note->older;
 
 			if (visit(ctx, begin, end, note->key, &note->data)) {
-				link = &note->next;
+				newer = at;
 			} else {
-				*link = note->next;
-				drop_note(spans, at);
+				if (newer == NO_NOTE)
+					held->value[OLDER] = next;
+				else
+					note_at(spans, newer)->older = next;
+				pool_give(&spans->notes, at);
 			}
+			at = next;
 		}
-		held->value[0] = head;
-		if (head == NO_NOTE)
-			imap_cut(spans->map, begin, end, drop_interval, NULL);
-		if (end >= last)
-			return 0;
-		first = end + 1;
+		if (!newest && !pop_note(spans, held))
+			imap_erase(spans->map, held);
+		held = end < last ? imap_first_in(spans->map, end + 1, last) : NULL;
 	}
 	return 0;
 }

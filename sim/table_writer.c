@@ -21,9 +21,7 @@ static struct writer writer_of(struct replay *replay, struct domain *domain,
 			       const struct write_rules *rules, struct write_outcome *outcome,
 			       struct err *err)
 {
-	struct iommu *iommu = replay->units[0].iommu;
-
-	return (struct writer){ replay, domain, iommu->model->format(iommu), rules, outcome, err };
+	return (struct writer){ replay, domain, domain->format, rules, outcome, err };
 }
 
 static unsigned span_lg2(const struct pt_format *format, unsigned level)
@@ -62,6 +60,33 @@ static int split(const struct writer *w, pa_t table, iova_t iova, unsigned level
 			w->format->leaf(leaf->addr, leaf->perm, level - 1), step, w->err))
 		return -1;
 	return store(w, table, iova, level, 1, w->format->table(lower), 0);
+}
+
+/*
+ * The table of smallest pages that holds iova's entry, or NULL where there is none. Neighbours share
+ * it: the last one is kept for as long as no table comes or goes. Drivers' tables fill one frame.
+ */
+static struct frame *leaf_table(const struct writer *w, iova_t iova)
+{
+	struct domain *domain = w->domain;
+	iova_t first = iova & ~low_mask(span_lg2(w->format, 1));
+	const struct tables *tables = w->replay->tables;
+	struct frame *frame;
+
+	if (domain->last_table && domain->last_table_first == first &&
+	    domain->last_table_shape == tables->shape)
+		return domain->last_table;
+	frame = memory_frame(w->replay->memory, domain->root);
+	for (unsigned level = domain->levels - 1; frame && level > 0; level--) {
+		struct pt_entry entry = w->format->decode(
+			frame_word(frame, index_of(w->format, iova, level)), level);
+
+		frame = entry.kind == PT_TABLE ? memory_frame(w->replay->memory, entry.addr) : NULL;
+	}
+	domain->last_table = frame;
+	domain->last_table_first = first;
+	domain->last_table_shape = tables->shape;
+	return frame;
 }
 
 /* The table of `level` that holds iova's entry; made where missing. */
@@ -181,46 +206,59 @@ static unsigned leaf_level(const struct writer *w, iova_t iova, pa_t pa, iova_t 
 	for (unsigned level = 1; level < w->domain->levels; level++) {
 		unsigned lg2 = span_lg2(w->format, level);
 
-		if (!iommu->model->page_supported(iommu, level))
-			continue;
 		if ((w->rules->cap_lg2 && lg2 > w->rules->cap_lg2) ||
 		    ((iova | pa) & low_mask(lg2)) || last - iova < low_mask(lg2))
 			break;
-		best = level;
+		if (iommu->model->page_supported(iommu, level))
+			best = level;
 	}
 	return best;
 }
 
-/* Leaves of one level within one table: as many as fit, live ones by the driver's rule. */
-static int map_leaves(const struct writer *w, pa_t table, iova_t iova, pa_t pa, unsigned level,
-		      unsigned count, unsigned perm)
+/* One leaf above the smallest pages, by the driver's rule where something stands. */
+static int map_superpage(const struct writer *w, iova_t iova, pa_t pa, unsigned level,
+			 unsigned perm)
 {
-	uint64_t step = 1ull << span_lg2(w->format, level);
-	bool plain = true;
+	uint64_t leaf = w->format->leaf(pa, perm, level);
+	struct pt_entry old;
+	pa_t table;
 
-	if (count == 1 || level == 0) {
-		for (unsigned i = 0; i < count && w->rules->refuse_live && plain; i++)
-			plain = entry_at(w, table, iova + i * step, level).kind == PT_ABSENT;
-		if (level == 0 && plain)
-			return store(w, table, iova, level, count, w->format->leaf(pa, perm, level),
-				     step);
+	if (descend(w, iova, level, &table))
+		return -1;
+	old = entry_at(w, table, iova, level);
+	if (old.kind == PT_LEAF && w->rules->refuse_live) {
+		w->outcome->refused++;
+		return 0;
 	}
-	for (unsigned i = 0; i < count; i++) {
-		struct pt_entry old = entry_at(w, table, iova + i * step, level);
-		uint64_t leaf = w->format->leaf(pa + i * step, perm, level);
-		int answer;
+	if (old.kind == PT_TABLE)
+		return replace_table(w, table, iova, level, leaf, old.addr);
+	return store(w, table, iova, level, 1, leaf, 0);
+}
 
-		if (old.kind == PT_LEAF && w->rules->refuse_live) {
-			w->outcome->refused++;
-			continue;
-		}
-		if (old.kind == PT_TABLE)
-			answer = replace_table(w, table, iova + i * step, level, leaf, old.addr);
-		else
-			answer = store(w, table, iova + i * step, level, 1, leaf, 0);
-		if (answer)
+/* Leaves of the smallest pages, all in one table: a single run where no live one is refused. */
+static int map_smallest(const struct writer *w, iova_t iova, pa_t pa, unsigned count, unsigned perm)
+{
+	uint64_t step = 1ull << w->format->granule_lg2, leaf = w->format->leaf(pa, perm, 0);
+	struct frame *table = leaf_table(w, iova);
+	unsigned at = index_of(w->format, iova, 0), live = 0;
+	pa_t made;
+
+	if (!table) {
+		if (descend(w, iova, 0, &made))
 			return -1;
+		table = memory_make(w->replay->memory, made);
+		if (!table)
+			return err_no_memory(w->err, "a table frame");
 	}
+	for (unsigned i = 0; i < count && w->rules->refuse_live; i++)
+		live += w->format->decode(frame_word(table, at + i), 0).kind == PT_LEAF;
+	if (!live)
+		return words_store_in(w->replay, table, at, count, leaf, step, w->err);
+	w->outcome->refused += live;
+	for (unsigned i = 0; i < count; i++, leaf += step)
+		if (w->format->decode(frame_word(table, at + i), 0).kind != PT_LEAF &&
+		    words_store_in(w->replay, table, at + i, 1, leaf, 0, w->err))
+			return -1;
 	return 0;
 }
 
@@ -235,10 +273,9 @@ int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t p
 		unsigned room = (1u << w.format->index_bits) - index_of(w.format, iova, level);
 		uint64_t pages = ((last - iova) >> lg2) + 1;
 		uint64_t count = level ? 1 : pages < room ? pages : room;
-		pa_t table;
 
-		if (descend(&w, iova, level, &table) ||
-		    map_leaves(&w, table, iova, pa, level, (unsigned)count, perm))
+		if (level ? map_superpage(&w, iova, pa, level, perm)
+			  : map_smallest(&w, iova, pa, (unsigned)count, perm))
 			return -1;
 		if (last - iova < count << lg2)
 			return 0;
@@ -250,8 +287,7 @@ int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t p
 bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova,
 		 iova_t *first, iova_t *last)
 {
-	struct iommu *iommu = replay->units[0].iommu;
-	const struct pt_format *format = iommu->model->format(iommu);
+	const struct pt_format *format = domain->format;
 	pa_t table = domain->root;
 
 	for (unsigned level = domain->levels; level-- > 0;) {
@@ -312,7 +348,16 @@ int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iov
 		 const struct write_rules *rules, struct write_outcome *outcome, struct err *err)
 {
 	struct writer w = writer_of(replay, domain, rules, outcome, err);
+	unsigned region_lg2 = span_lg2(w.format, 1);
+	struct frame *table = NULL;
 
+	/* no table goes, nothing is split: a few pages under one table, the usual unmap */
+	if (first >> region_lg2 == last >> region_lg2 && last - first < low_mask(region_lg2))
+		table = leaf_table(&w, first);
+	if (table)
+		return words_store_in(
+			replay, table, index_of(w.format, first, 0),
+			index_of(w.format, last, 0) - index_of(w.format, first, 0) + 1, 0, 0, err);
 	return unmap_table(&w, domain->root, domain->levels - 1, first, last);
 }
 
@@ -352,12 +397,4 @@ int writer_protect(struct replay *replay, struct domain *domain, iova_t first, i
 	struct writer w = writer_of(replay, domain, rules, outcome, err);
 
 	return protect_table(&w, domain->root, domain->levels - 1, first, last, perm);
-}
-
-/* At most how many words an update of the range writes with the smallest pages. */
-uint64_t writer_words(const struct replay *replay, iova_t first, iova_t last)
-{
-	struct iommu *iommu = replay->units[0].iommu;
-
-	return (last - first) >> iommu->model->format(iommu)->granule_lg2;
 }

@@ -15,64 +15,69 @@ static bool linux_policy(const struct replay *replay)
 static int range_of(const struct replay *replay, const struct domain *domain,
 		    const struct event *event, uint64_t size, iova_t *last, struct err *err)
 {
-	struct iommu *iommu = replay->units[0].iommu;
-	unsigned width = iommu->model->address_bits(iommu, domain->levels);
-
 	*last = event->addr + (size - 1);
 	if ((event->addr | size) & 0xfff)
 		return replay_error(replay, ERR_INPUT, err,
 				    "iova=0x%llx size=0x%llx: expected a multiple of 4K pages",
 				    (unsigned long long)event->addr, (unsigned long long)size);
-	if (*last > low_mask(width))
+	if (*last > domain->highest)
 		return replay_error(
 			replay, ERR_INPUT, err,
 			"iova 0x%llx is beyond the %u address bits of this machine's tables; "
 			"choose a deeper table (vtd.levels_5) or another model",
-			(unsigned long long)*last, width);
-	if (writer_words(replay, event->addr, *last) > replay->machine->run.table_words)
+			(unsigned long long)*last, log2_floor(domain->highest) + 1);
+	if (writer_words(domain, event->addr, *last) > replay->machine->run.table_words)
 		return replay_error(
 			replay, ERR_LIMIT, err,
 			"would write up to %llu table words; limits.table_words is %llu",
-			(unsigned long long)writer_words(replay, event->addr, *last),
+			(unsigned long long)writer_words(domain, event->addr, *last),
 			(unsigned long long)replay->machine->run.table_words);
 	return 0;
 }
 
+/* What an update takes from the ledger of a domain, and what it leaves in place. */
 struct removing {
 	struct replay *replay;
 	struct domain *domain;
-	struct removal removal; /* cause, event, time, seq are set */
-	iova_t asked_first, asked_last;
+	enum removal_cause cause;
 	unsigned kept; /* permission bits that stay when the target stays */
+	bool inferred;
 	bool same_target;
 	bool has_target; /* iova now leads to pa */
+	uint64_t seq;
+	iova_t asked_first, asked_last;
 	iova_t iova;
 	pa_t pa;
 };
 
 /* Tells of one piece of the ledger, minus what the update leaves in place. */
-static void tell_removed(struct removing *removing, const struct imap_entry *piece)
+static void tell_removed(const struct removing *removing, const struct imap_entry *piece)
 {
 	struct replay *replay = removing->replay;
-	struct removal *removal = &removing->removal;
 	pa_t pa = piece->value[LEDGER_PA];
 	unsigned lost = (unsigned)piece->value[LEDGER_PERM] & TLB_PERM;
-	bool stays = removing->same_target ||
-		     (removing->has_target && pa - piece->first == removing->pa - removing->iova);
 
-	if (stays)
+	if (removing->same_target ||
+	    (removing->has_target && pa - piece->first == removing->pa - removing->iova))
 		lost &= ~removing->kept;
 	if (!lost)
 		return;
-	removal->first = piece->first;
-	removal->last = piece->last;
-	removal->pa = pa;
-	removal->lost = (uint8_t)lost;
-	removal->mapped = piece->value[LEDGER_EVENT];
-	removal->owner = owners_of(replay, removing->domain, pa);
-	removal->beyond =
-		piece->first < removing->asked_first || piece->last > removing->asked_last;
-	replay->observer->removed(replay->observer->self, removal);
+	replay->observer->removed(
+		replay->observer->self,
+		&(struct removal){ .domain = removing->domain,
+				   .cause = removing->cause,
+				   .event = replay->event,
+				   .time_ns = replay->now_ns,
+				   .seq = removing->seq,
+				   .first = piece->first,
+				   .last = piece->last,
+				   .pa = pa,
+				   .lost = (uint8_t)lost,
+				   .beyond = piece->first < removing->asked_first ||
+					     piece->last > removing->asked_last,
+				   .mapped = piece->value[LEDGER_EVENT],
+				   .owner = owners_of(replay, removing->domain, pa),
+				   .inferred = removing->inferred });
 }
 
 static int cut_piece(void *ctx, const struct imap_entry *piece)
@@ -85,19 +90,16 @@ static int cut_piece(void *ctx, const struct imap_entry *piece)
 	return 0;
 }
 
-static struct removing removing_of(struct replay *replay, struct domain *domain,
-				   enum removal_cause cause, const struct event *event)
+/* A step in the order of updates. */
+static inline struct removing removing_of(struct replay *replay, struct domain *domain,
+					  enum removal_cause cause, const struct event *event)
 {
-	return (struct removing){
-		.replay = replay,
-		.domain = domain,
-		.removal = { .domain = domain,
-			     .cause = cause,
-			     .event = replay->event,
-			     .time_ns = replay->now_ns,
-			     .seq = ++replay->seq,
-			     .inferred = event && event_class(event) == CLASS_INFERRED },
-	};
+	return (struct removing){ .replay = replay,
+				  .domain = domain,
+				  .cause = cause,
+				  .inferred = event && event_class(event) == CLASS_INFERRED,
+				  .seq = ++replay->seq,
+				  .asked_last = UINT64_MAX };
 }
 
 /* Takes [first, last] out of the ledger and tells what was there. */
@@ -111,12 +113,15 @@ static int remove_range(struct removing *removing, iova_t first, iova_t last, st
 static int add_mapping(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		       pa_t pa, unsigned perm, struct err *err)
 {
-	struct imap_entry entry = { .first = first,
-				    .last = last,
-				    .value = { pa, perm, replay->event } };
+	struct imap_entry *entry = imap_insert(domain->ledger, first, last);
 
-	if (imap_insert(domain->ledger, &entry) || owners_mapped(replay, domain, first, last, pa))
+	if (!entry)
 		return err_no_memory(err, "the ledger of mappings");
+	entry->value[LEDGER_PA] = pa;
+	entry->value[LEDGER_PERM] = perm;
+	entry->value[LEDGER_EVENT] = replay->event;
+	if (owners_mapped(replay, domain, first, last, pa))
+		return err_no_memory(err, "the reverse ledger");
 	replay->observer->mapped(replay->observer->self, domain, first, last, pa, perm,
 				 replay->event, replay->now_ns);
 	return 0;
@@ -133,17 +138,18 @@ static int cut_touched(void *ctx, const struct imap_entry *piece)
 static int touch(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		 struct err *err)
 {
-	struct imap_entry entry = { .first = first,
-				    .last = last,
-				    .value = { replay->now_ns, replay->event_moved } };
+	struct imap_entry *entry = NULL;
 
 	if (replay->n_held)
 		pages_touched(replay, domain, first, last);
 	if (!domain->touched)
 		return 0;
-	if (imap_cut(domain->touched, first, last, cut_touched, NULL) ||
-	    imap_insert(domain->touched, &entry))
+	if (!imap_cut(domain->touched, first, last, cut_touched, NULL))
+		entry = imap_insert(domain->touched, first, last);
+	if (!entry)
 		return err_no_memory(err, "the ledger of touched pages");
+	entry->value[0] = replay->now_ns;
+	entry->value[1] = replay->event_moved;
 	answers_touched(replay, domain, first, last);
 	return 0;
 }
@@ -162,17 +168,18 @@ static struct write_rules rules_of(const struct replay *replay, unsigned cap_lg2
 static int flush_on_map(struct replay *replay, const struct domain *domain, iova_t first,
 			iova_t last, struct err *err)
 {
-	struct invalidation scope = { .what = INVAL_RANGE,
-				      .tag = domain->tag,
-				      .pasid = NO_PASID,
-				      .first = first,
-				      .last = last,
-				      .leaf = true,
-				      .drain = true };
+	struct invalidation scope;
 	uint32_t number;
 
 	if (!replay->policy_invals || !replay->machine->run.cm_flush_on_map)
 		return 0;
+	scope = (struct invalidation){ .what = INVAL_RANGE,
+				       .tag = domain->tag,
+				       .pasid = NO_PASID,
+				       .first = first,
+				       .last = last,
+				       .leaf = true,
+				       .drain = true };
 	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number,
 			   err);
 }
@@ -183,21 +190,29 @@ static int clear_overrun(struct replay *replay, struct domain *domain, const str
 {
 	struct write_rules rules = rules_of(replay, 0);
 	iova_t end = last | low_mask(21);
-	struct removing removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
+	struct removing removing;
 
 	if (replay->machine->run.superpage_span != SPAN_OVERRUN || last == end ||
 	    last - event->addr < low_mask(21))
 		return 0;
+	removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
 	removing.asked_first = event->addr;
 	removing.asked_last = last;
 	return remove_range(&removing, last + 1, end, err) ||
 	       writer_unmap(replay, domain, last + 1, end, &rules, outcome, err);
 }
 
-/* The ledger after a map whose live leaves were refused: the old mapping stays. */
-static int map_refused(struct replay *replay, struct domain *domain, iova_t first, iova_t last)
+/* What the map replaces, but for what leads to the same pages as before. */
+static int map_over(struct replay *replay, struct domain *domain, const struct event *event,
+		    iova_t last, pa_t pa, unsigned perm, struct err *err)
 {
-	return linux_policy(replay) && imap_first_in(domain->ledger, first, last) != NULL;
+	struct removing removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
+
+	removing.kept = perm;
+	removing.has_target = true;
+	removing.iova = event->addr;
+	removing.pa = pa;
+	return remove_range(&removing, event->addr, last, err);
 }
 
 int update_map(struct replay *replay, const struct event *event, struct err *err)
@@ -211,8 +226,8 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 			       : 0;
 	struct write_rules rules = rules_of(replay, cap);
 	struct write_outcome outcome = { 0 };
-	struct removing removing;
 	iova_t last;
+	bool live;
 
 	if (!domain || range_of(replay, domain, event, size, &last, err))
 		return -1;
@@ -224,18 +239,17 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	replay->count.maps++;
 	if (touch(replay, domain, event->addr, last, err))
 		return -1;
-	if (map_refused(replay, domain, event->addr, last)) {
+	/* Linux leaves live leaves as they are, and the old mapping with them. */
+	live = imap_first_in(domain->ledger, event->addr, last) != NULL;
+	if (live && linux_policy(replay)) {
 		replay->count.refused_maps++;
 		return 0;
 	}
-	removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
-	removing.asked_last = UINT64_MAX;
-	removing.kept = perm;
-	removing.has_target = true;
-	removing.iova = event->addr;
-	removing.pa = pa;
-	if (remove_range(&removing, event->addr, last, err) ||
-	    clear_overrun(replay, domain, event, last, &outcome, err) ||
+	if (!live)
+		replay->seq++; /* a step all the same */
+	else if (map_over(replay, domain, event, last, pa, perm, err))
+		return -1;
+	if (clear_overrun(replay, domain, event, last, &outcome, err) ||
 	    writer_map(replay, domain, event->addr, pa, last, perm, &rules, &outcome, err) ||
 	    add_mapping(replay, domain, event->addr, last, pa, perm, err))
 		return -1;
@@ -345,9 +359,7 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
 		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + 0xfff) & ~0xfffull;
 
-		if (done - 1 <= low_mask(replay->units[0].iommu->model->address_bits(
-					replay->units[0].iommu, domain->levels)) -
-					first)
+		if (done - 1 <= domain->highest - first)
 			last = first + done - 1; /* more or less than asked, as recorded */
 	}
 	if (rules.widen) {
@@ -385,7 +397,6 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 	if (!domain || range_of(replay, domain, event, size, &last, err))
 		return -1;
 	removing = removing_of(replay, domain, REMOVED_BY_PROTECT, event);
-	removing.asked_last = UINT64_MAX;
 	removing.kept = perm;
 	removing.same_target = true;
 	if (touch(replay, domain, event->addr, last, err))
@@ -488,7 +499,6 @@ static int raw_ledger(struct replay *replay, struct domain *domain,
 	struct removing removing = removing_of(replay, domain, REMOVED_BY_WRITE, NULL);
 	iova_t at = change->first;
 
-	removing.asked_last = UINT64_MAX;
 	for (size_t i = 0; i < segments->n; i++) {
 		const struct segment *segment = &segments->items[i];
 
@@ -518,14 +528,13 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 	uint32_t number =
 		change->space < replay->n_spaces ? replay->space_domain[change->space] : NAME_NONE;
 	struct domain *domain = number != NAME_NONE ? replay->domains[number] : NULL;
-	struct iommu *iommu = replay->units[0].iommu;
 	struct segments segments = { 0 };
 	int answer;
 
 	if (!domain || change->configuration)
 		return 0;
-	if (entry_segments(replay, iommu->model->format(iommu), change->now, change->level,
-			   change->first, TLB_PERM, &segments)) {
+	if (entry_segments(replay, domain->format, change->now, change->level, change->first,
+			   TLB_PERM, &segments)) {
 		free(segments.items);
 		return err_no_memory(err, "a table's translations");
 	}

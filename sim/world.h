@@ -33,9 +33,12 @@ static inline uint64_t holders_units(uint64_t holders)
 struct domain {
 	uint32_t number; /* in names */
 	uint32_t owner;	 /* string number or NAME_NONE */
-	uint64_t tag;	 /* domain id */
+	uint64_t tag;	 /* what the hardware knows it by: domain id, ASID or VMID */
 	pa_t root;
 	unsigned levels;
+	const struct pt_format *format; /* of its tables */
+	iova_t highest;			/* address that they can map */
+	bool bypass;	  /* format=bypass: requests of its devices pass untranslated */
 	bool raw;	  /* root= given: described by write events alone */
 	bool before;	  /* existed before the recording began */
 	uint32_t space;	  /* of its tables */
@@ -47,6 +50,11 @@ struct domain {
 	uint32_t atc_pasids[WORLD_ATCS];  /* and under which PASID each is attached */
 	uint32_t n_atcs;
 	uint32_t pasid; /* of its attachments so far; ALL_PASIDS: they differ */
+	/* The table of smallest pages that software wrote last, for as long as the graph of tables has
+	 * this shape (struct tables): where it begins, NULL for none. */
+	struct frame *last_table;
+	iova_t last_table_first;
+	uint64_t last_table_shape;
 	struct imap *ledger;
 	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
 };

@@ -32,33 +32,19 @@ static int too_few(const struct import_options *options, const struct scan_resul
 {
 	return err_set(
 		err, ERR_INPUT,
-		"%s and %s: nothing to put their clocks together by: %zu invalidation commands and "
-		"%zu SYNC marks in the guest, %zu commands and %zu reads of the version register "
-		"in the log; record intel_iommu:qi_submit in the guest",
+		"%s and %s: nothing to put their clocks together by: %zu invalidation commands, "
+		"%zu SYNC marks and %zu clksync brackets in the guest, %zu commands and %zu reads "
+		"of the marks' register in the log; record intel_iommu:qi_submit (VT-d) or write "
+		"brackets (SMMUv3) in the guest, as the documentation of importing tells",
 		options->guest, options->host, scan->guest_commands.n, scan->guest_marks.n,
-		scan->host_commands.n, scan->host_versions.n);
-}
-
-/* Joins guest[i] with host[first + i] and fits the line. */
-static int fit_lists(const struct command_list *guest, const struct command_list *host,
-		     size_t first, bool ticks, struct import_info *info, struct err *err)
-{
-	struct tie *ties = malloc(guest->n * sizeof *ties);
-	int status;
-
-	if (!ties)
-		return err_no_memory(err, "clock ties");
-	for (size_t i = 0; i < guest->n; i++)
-		ties[i] = (struct tie){ guest->items[i].time, host->items[first + i].time };
-	status = clock_fit(ties, guest->n, ticks, info, err);
-	free(ties);
-	return status;
+		scan->guest_brackets.n, scan->host_commands.n, scan->host_reads.n);
 }
 
 static int tie_clocks(const struct import_options *options, const struct scan_result *scan,
 		      struct import_info *info, size_t *first_pair, struct err *err)
 {
 	size_t least = scan->ticks ? 2 : 1, marks = scan->guest_marks.n;
+	size_t brackets = scan->guest_brackets.n;
 
 	if (scan->guest_commands.n > 0) {
 		if (commands_pair(&scan->guest_commands, options->guest, &scan->host_commands,
@@ -70,15 +56,35 @@ static int tie_clocks(const struct import_options *options, const struct scan_re
 	}
 	if (scan->guest_commands.n >= least) {
 		info->clock_from = "commands";
-		return fit_lists(&scan->guest_commands, &scan->host_commands, *first_pair,
-				 scan->ticks, info, err);
+		return clock_fit_lists(&scan->guest_commands, &scan->host_commands, *first_pair,
+				       scan->ticks, info, err);
 	}
-	/* The kernel reads the version register while booting; the marks' reads are the last. */
-	if (marks < least || scan->host_versions.n < marks)
-		return too_few(options, scan, err);
+	/* The kernel reads these registers while booting; the marks' reads are the last. */
+	if (brackets > 0 && scan->host_reads.n >= brackets && !scan->ticks) {
+		info->clock_from = "brackets";
+		return clock_enclose(scan->guest_brackets.items,
+				     scan->host_reads.items + scan->host_reads.n - brackets,
+				     brackets, info, err);
+	}
+	if (marks < least || scan->host_reads.n < marks) {
+		info->clock_from = "flushes";
+		return flushes_tie(scan, info) ? 0 : too_few(options, scan, err);
+	}
 	info->clock_from = "marks";
-	return fit_lists(&scan->guest_marks, &scan->host_versions, scan->host_versions.n - marks,
-			 scan->ticks, info, err);
+	return clock_fit_lists(&scan->guest_marks, &scan->host_reads, scan->host_reads.n - marks,
+			       scan->ticks, info, err);
+}
+
+/* Without pairs: those that are executed when the guest's recording has ended for certain. */
+static void count_commands_after(const struct scan_result *scan, struct import_info *info)
+{
+	uint64_t end = clock_map(&info->clock, scan->guest_latest) + info->uncertainty_ns;
+
+	for (size_t i = scan->host_commands.n; i > 0; i--) {
+		if (scan->host_commands.items[i - 1].time <= end)
+			break;
+		info->host_commands_after++;
+	}
 }
 
 static int find_clock(const struct import_options *options, const struct scan_result *scan,
@@ -89,6 +95,8 @@ static int find_clock(const struct import_options *options, const struct scan_re
 	if (options->guest && options->host) {
 		if (tie_clocks(options, scan, info, first_pair, err))
 			return -1;
+		if (scan->arch->host_tells)
+			count_commands_after(scan, info);
 		info->start_ns = clock_map(&info->clock, scan->guest_first);
 		return 0;
 	}
@@ -102,7 +110,8 @@ static int find_clock(const struct import_options *options, const struct scan_re
 				options->guest);
 		ns_per_unit = 1e9 / options->guest_hz;
 	}
-	info->clock.slope_q40 = (uint64_t)(ns_per_unit * (double)(1ull << 40) + 0.5);
+	info->clock.n = 1;
+	info->clock.pieces[0].slope_q40 = (uint64_t)(ns_per_unit * (double)(1ull << 40) + 0.5);
 	info->start_ns =
 		options->guest ? clock_map(&info->clock, scan->guest_first) : scan->host_first;
 	return 0;
@@ -125,7 +134,7 @@ static int see_step(struct import_source *import, struct domains *domains,
 	if (step->time_ns < import->info.start_ns)
 		return 0;
 	if (host->kind == HOST_ANSWER && host->walk)
-		domains_answer(domains, host->did, host->iova, host->pa, host->perm);
+		domains_answer(domains, host->space, host->iova, host->pa, host->perm);
 	return 0;
 }
 
@@ -144,7 +153,7 @@ static int sort_domains(struct import_source *import, const struct merge_plan *p
 			struct err *err)
 {
 	struct scan_result *scan = import->scan;
-	uint16_t *dids = malloc(65536 * sizeof *dids);
+	int32_t *spaces = malloc(SPACES * sizeof *spaces);
 	unsigned char *is_map = calloc(scan->decisions.n / 8 + 1, 1);
 	struct domains *domains = NULL;
 	struct merge *merge = NULL;
@@ -152,14 +161,15 @@ static int sort_domains(struct import_source *import, const struct merge_plan *p
 	size_t n = 0;
 	int got = -1;
 
-	if (!dids || !is_map) {
+	if (!spaces || !is_map) {
 		err_no_memory(err, "domains");
 		goto out;
 	}
-	for (unsigned did = 0; did <= 0xffff; did++)
-		if (scan->did_seen[did])
-			dids[n++] = (uint16_t)did;
-	if (domains_create(&scan->decisions, dids, n, &domains, err) ||
+	/* Nothing is mapped in what is passed through. */
+	for (int32_t space = 0; space < SPACE_BYPASS; space++)
+		if (scan->space_seen[space])
+			spaces[n++] = space;
+	if (domains_create(&scan->decisions, spaces, n, &domains, err) ||
 	    merge_open(plan, &merge, err))
 		goto out;
 	while ((got = merge_next(merge, &step, err)) == 1) {
@@ -181,7 +191,7 @@ out:
 	merge_close(merge);
 	domains_destroy(domains);
 	free(is_map);
-	free(dids);
+	free(spaces);
 	return got;
 }
 
@@ -233,9 +243,15 @@ static void meta_clock(struct import_source *import)
 	meta(import, "clock.uncertainty_ns = %" PRIu64 "\n", info->uncertainty_ns);
 	if (!import->options.guest || !import->options.host)
 		return;
-	meta(import, "clock.guest_base = %" PRIu64 "\n", info->clock.guest_base);
-	meta(import, "clock.host_base_ns = %" PRIu64 "\n", info->clock.host_base);
-	meta(import, "clock.slope_q40 = %" PRIu64 "\n", info->clock.slope_q40);
+	for (unsigned i = 0; i < info->clock.n; i++) {
+		const struct clock_piece *piece = &info->clock.pieces[i];
+
+		if (i > 0)
+			meta(import, "clock.from_guest = %" PRIu64 "\n", piece->guest_from);
+		meta(import, "clock.guest_base = %" PRIu64 "\n", piece->guest_base);
+		meta(import, "clock.host_base_ns = %" PRIu64 "\n", piece->host_base);
+		meta(import, "clock.slope_q40 = %" PRIu64 "\n", piece->slope_q40);
+	}
 	meta(import, "clock.paired = %" PRIu64 "\n", info->paired);
 	meta(import, "clock.residual_p1_ns = %" PRId64 "\n", info->residual_p1);
 	meta(import, "clock.residual_p50_ns = %" PRId64 "\n", info->residual_p50);
@@ -268,9 +284,9 @@ static void meta_domains(struct import_source *import)
 		const struct context_change *context = &scan->contexts[i];
 
 		if (context->entry)
-			meta(import, "import.context.%02x:%02x.%x = did%u width %u type %u\n",
+			meta(import, "import.context.%02x:%02x.%x = did%d width %u type %u\n",
 			     context->sid >> 8u, context->sid >> 3u & 0x1fu, context->sid & 7u,
-			     context->did, 30u + 9u * context->width, context->type);
+			     (int)context->space, 30u + 9u * context->width, context->type);
 	}
 }
 
@@ -280,7 +296,8 @@ static void make_meta(struct import_source *import)
 	if (import->options.guest)
 		meta(import, "source.0 = %s of a Linux guest\n", guest_form(import->guest_reader));
 	if (import->options.host)
-		meta(import, "source.1 = QEMU log, VT-d\n");
+		meta(import, "source.1 = %s\n", import->scan->arch->log);
+	meta(import, "source.iommu = %s\n", import->scan->arch->model);
 	meta_clock(import);
 	meta_domains(import);
 	if (import->options.guest)
@@ -390,10 +407,13 @@ static int prepare(struct import_source *import, struct err *err)
 	plan.uncertainty_ns = info->uncertainty_ns;
 	plan.pairs = info->paired;
 	plan.answers_by_page = import->scan->answers_by_page;
-	for (unsigned i = 0; i <= 0xffff; i++) {
-		info->domains += import->scan->did_seen[i];
+	for (unsigned i = 0; i < SPACES; i++)
+		info->domains += import->scan->space_seen[i];
+	for (unsigned i = 0; i <= 0xffff; i++)
 		info->devices += import->scan->sid_seen[i];
-	}
+	if (flushes_pair(import->scan, info, err))
+		return -1;
+	plan.flushed = import->scan->flushed;
 	walks = plan;
 	walks.walks_only = true;
 	if (sort_domains(import, &walks, err))
@@ -406,6 +426,8 @@ static int prepare(struct import_source *import, struct err *err)
 	emit.has_host = import->options.host;
 	emit.unknown_domain = info->maps[HOW_NONE] + info->unmaps[HOW_NONE] > 0;
 	make_meta(import);
+	import->source.meta = import->meta;
+	import->source.uncertainty_ns = info->uncertainty_ns;
 	import->source.bytes = (import->guest ? guest_bytes(import->guest_reader) : 0) +
 			       (import->host ? lines_bytes(import->host_lines) : 0);
 	if (names_create(&import->source.names))

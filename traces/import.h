@@ -4,9 +4,9 @@
  * Guest side: ftrace text (tracefs `trace`, `trace-cmd report`, `perf script`) or a trace.dat of
  * trace-cmd, with the events iommu:map, iommu:unmap, intel_iommu:qi_submit and trace marker
  * lines; dma:* events (kernel 6.12 and later) tell which device a mapping is for. Host side:
- * QEMU's log of vtd_* trace events, with TID@SECONDS.MICROSECONDS: or ISO time before them.
- * Either may be missing; with both, their clocks are put together by the invalidation commands
- * that stand in both.
+ * QEMU's log of vtd_* or smmu* trace events, with TID@SECONDS.MICROSECONDS: or ISO time before
+ * them. Either may be missing; with both, their clocks are put together by the invalidation
+ * commands that stand in both (VT-d), or by brackets of marks (SMMUv3).
  *
  * Both files are read three times (scan, sort out domains, stream), so they must be regular
  * files; zstd-compressed ones are unpacked on the way. A trace.dat is decoded once, into a
@@ -74,17 +74,25 @@ enum import_how {
 
 extern const char *const import_how_names[IMPORT_HOWS];
 
+enum { CLOCK_PIECES = 16 };
+
+/* Holds for guest times from guest_from on:
+ * host = host_base + (guest - guest_base) * slope_q40 / 2^40. */
+struct clock_piece {
+	uint64_t guest_from, guest_base, host_base, slope_q40;
+};
+
+/* More than one piece: the guest's clock stood still for a moment while the host's went on. */
 struct import_clock {
-	uint64_t guest_base,
-		host_base; /* host = host_base + (guest - guest_base) * slope_q40 / 2^40 */
-	uint64_t slope_q40;
+	struct clock_piece pieces[CLOCK_PIECES];
+	unsigned n;
 };
 
 struct import_info {
 	struct import_side guest, host;
 	/* Clock: residuals are execution on the host minus mapped issue, in ns. */
 	struct import_clock clock;
-	const char *clock_from; /* "commands", "marks", "one side" */
+	const char *clock_from; /* "commands", "marks", "brackets", "flushes", "one side" */
 	uint64_t paired, guest_commands, host_commands, host_commands_before, host_commands_after;
 	int64_t residual_p1, residual_p50, residual_p99, residual_max;
 	uint64_t clock_outliers; /* pairs that the fit left out: execution over 1 ms before issue */

@@ -94,3 +94,48 @@ void emitter_push(struct emitter *emitter, const struct building *building)
 		emitter->slots[emitter->slots_n++] = building->values[__builtin_ctz(left)];
 	emitter->events[emitter->events_n++] = event;
 }
+
+/* ---- commands ------------------------------------------------------------------------ */
+
+void emit_command(struct emitter *emitter, const struct descriptor *descriptor,
+		  enum event_class class)
+{
+	struct building building = building_begin(EVENT_CMD, 0, descriptor->origin);
+
+	building.event.flags = (uint8_t)((building.event.flags & ~3u) | class);
+	if (emitter->iommus_n > 1)
+		building_set(&building, CMD_IOMMU, emitter->iommus[descriptor->unit]);
+	building_set(&building, CMD_W0, descriptor->words[0]);
+	building_set(&building, CMD_W1, descriptor->words[1]);
+	if (descriptor->words[2] || descriptor->words[3]) {
+		building_set(&building, CMD_W2, descriptor->words[2]);
+		building_set(&building, CMD_W3, descriptor->words[3]);
+	}
+	if (descriptor->has_id)
+		building_set(&building, CMD_ID, descriptor->id);
+	emitter_push(emitter, &building);
+}
+
+struct building begin_inval(const struct descriptor *descriptor)
+{
+	struct building building = building_begin(EVENT_INVAL, 0, descriptor->origin);
+
+	building.event.flags = (uint8_t)((building.event.flags & ~3u) | CLASS_DERIVED);
+	if (descriptor->has_id)
+		building_set(&building, INVAL_ID, descriptor->id);
+	return building;
+}
+
+void invalidate_config(struct emitter *emitter, const struct descriptor *descriptor, uint16_t sid,
+		       uint32_t pasid)
+{
+	struct building building = begin_inval(descriptor);
+
+	if (emitter->devices[sid].agent == EVENT_NO_AGENT)
+		return;
+	building_device(&building, emitter->devices[sid].device);
+	if (pasid != PASID_NONE)
+		building_set(&building, INVAL_PASID, pasid);
+	building_set(&building, INVAL_CONFIG, 1);
+	emitter_push(emitter, &building);
+}

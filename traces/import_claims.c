@@ -26,24 +26,26 @@ struct claim_cpu {
 	/* A dma event that comes before its unmap. */
 	bool expecting, expect_range;
 	uint32_t expect_pid;
-	uint16_t expect_did;
+	int32_t expect_space;
 	uint64_t expect_first, expect_last;
 };
 
 struct claims {
-	const int32_t *sid_to_did; /* 65536 entries, -1 unknown; or NULL */
+	const struct import_arch *arch;
+	const int32_t *sid_to_space; /* 65536 entries, -1 unknown; or NULL */
 	struct decisions *decisions;
 	struct claim_cpu cpus[CPU_SLOTS];
 };
 
-int claims_create(const int32_t *sid_to_did, struct decisions *decisions, struct claims **out,
-		  struct err *err)
+int claims_create(const struct import_arch *arch, const int32_t *sid_to_space,
+		  struct decisions *decisions, struct claims **out, struct err *err)
 {
 	struct claims *claims = calloc(1, sizeof *claims);
 
 	if (!claims)
 		return err_no_memory(err, "domain evidence");
-	claims->sid_to_did = sid_to_did;
+	claims->arch = arch;
+	claims->sid_to_space = sid_to_space;
 	claims->decisions = decisions;
 	*out = claims;
 	return 0;
@@ -138,7 +140,7 @@ static int claim_mapping(struct claims *claims, const struct guest_record *recor
 	    (!slot->expect_range ||
 	     (recent.first <= slot->expect_last && recent.last >= slot->expect_first))) {
 		claims->decisions->items[recent.ordinal] =
-			(struct decision){ .did = slot->expect_did, .how = HOW_DEVICE };
+			decision_of(slot->expect_space, HOW_DEVICE, 0);
 		recent.claimed = true;
 		slot->expecting = false;
 	}
@@ -149,38 +151,33 @@ static int claim_mapping(struct claims *claims, const struct guest_record *recor
 	return 0;
 }
 
-/* Page-selective: IOTLB (type 2) and PASID-based IOTLB (type 6), specification 6.5.2.3 and .4 */
 static void claim_by_command(struct claims *claims, const struct guest_record *record)
 {
-	uint64_t type = record->words[0] & 0xf, granularity = record->words[0] >> 4 & 3;
-	uint64_t order = record->words[1] & 0x3f, first, bytes_less_one;
+	struct command_scope scope;
 
-	if ((type != 2 && type != 6) || granularity != 3)
-		return;
-	bytes_less_one = order >= 52 ? UINT64_MAX : (1ull << (12 + order)) - 1;
-	first = record->words[1] & ~0xfffull & ~bytes_less_one;
-	claim(claims, record, CLAIM_ANY, first, first | bytes_less_one,
-	      (struct decision){ .did = record->words[0] >> 16 & 0xffff, .how = HOW_COMMAND });
+	if (claims->arch->scope(record->words, &scope) && scope.selective)
+		claim(claims, record, CLAIM_ANY, scope.first, scope.last,
+		      decision_of(scope.space, HOW_COMMAND, 0));
 }
 
 static void claim_by_hint(struct claims *claims, const struct guest_record *record)
 {
 	struct claim_cpu *slot = claim_cpu_of(claims, record->cpu);
-	int32_t did = claims->sid_to_did ? claims->sid_to_did[record->sid & 0xffff] : -1;
+	int32_t space = claims->sid_to_space ? claims->sid_to_space[record->sid & 0xffff] : -1;
 
-	if (did < 0)
+	if (space < 0)
 		return;
 	if (record->hint == HINT_WILL_UNMAP) {
 		slot->expecting = true;
 		slot->expect_pid = record->pid;
-		slot->expect_did = (uint16_t)did;
+		slot->expect_space = space;
 		slot->expect_range = record->end != record->iova;
 		slot->expect_first = record->iova;
 		slot->expect_last = record->end - 1;
 		return;
 	}
 	claim(claims, record, record->hint == HINT_MAPPED ? CLAIM_MAPS : CLAIM_UNMAPS, record->iova,
-	      record->end - 1, (struct decision){ .did = (uint16_t)did, .how = HOW_DEVICE });
+	      record->end - 1, decision_of(space, HOW_DEVICE, 0));
 }
 
 int claims_add(struct claims *claims, const struct guest_record *record, struct err *err)
@@ -197,6 +194,9 @@ int claims_add(struct claims *claims, const struct guest_record *record, struct 
 		return 0;
 	case GUEST_MARK:
 	case GUEST_LOST:
+	case GUEST_FREE:
+	case GUEST_ALLOC:
+	case GUEST_KINDS:
 		return 0;
 	}
 	return 0;

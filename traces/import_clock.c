@@ -328,8 +328,8 @@ static void fit(struct point *points, size_t n, struct point *work, double *resi
 	buckets = bucket_minima(points, n, slope, minima);
 	info->uncertainty_ns = uncertainty(minima, buckets, slope, height);
 	if (slope > 0 && slope < MAX_NS_PER_UNIT)
-		info->clock.slope_q40 = (uint64_t)(slope * (double)(1ull << 40) + 0.5);
-	info->clock.host_base += (uint64_t)whole_ns(height);
+		info->clock.pieces[0].slope_q40 = (uint64_t)(slope * (double)(1ull << 40) + 0.5);
+	info->clock.pieces[0].host_base += (uint64_t)whole_ns(height);
 }
 
 int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *info,
@@ -348,7 +348,10 @@ int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *
 		free(residuals);
 		return err_no_memory(err, "clock fit");
 	}
-	info->clock = (struct import_clock){ ties[0].guest, ties[0].host, 0 };
+	info->clock = (struct import_clock){
+		.pieces[0] = { .guest_base = ties[0].guest, .host_base = ties[0].host },
+		.n = 1,
+	};
 	for (size_t i = 0; i < n; i++) {
 		points[i].guest = (double)(int64_t)(ties[i].guest - ties[0].guest);
 		points[i].host = (double)(int64_t)(ties[i].host - ties[0].host);
@@ -357,7 +360,7 @@ int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *
 	free(points);
 	free(work);
 	free(residuals);
-	if (info->clock.slope_q40 == 0)
+	if (info->clock.pieces[0].slope_q40 == 0)
 		return err_set(
 			err, ERR_INPUT,
 			"the clocks of both recordings do not run together: from the first to "
@@ -365,5 +368,97 @@ int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *
 			"of the same run?",
 			(unsigned long long)(ties[n - 1].guest - ties[0].guest),
 			(unsigned long long)(ties[n - 1].host - ties[0].host));
+	return 0;
+}
+
+int clock_fit_lists(const struct command_list *guest, const struct command_list *host, size_t first,
+		    bool ticks, struct import_info *info, struct err *err)
+{
+	struct tie *ties = malloc(guest->n * sizeof *ties);
+	int status;
+
+	if (!ties)
+		return err_no_memory(err, "clock ties");
+	for (size_t i = 0; i < guest->n; i++)
+		ties[i] = (struct tie){ guest->items[i].time, host->items[first + i].time };
+	status = clock_fit(ties, guest->n, ticks, info, err);
+	free(ties);
+	return status;
+}
+
+/* ---- brackets ------------------------------------------------------------------------ */
+
+/* Closes a piece whose offset lies between low and high. */
+static int add_piece(struct import_clock *clock, uint64_t guest_from, int64_t low, int64_t high,
+		     uint64_t *uncertainty_ns)
+{
+	uint64_t half = (uint64_t)(high - low) / 2;
+
+	if (clock->n == CLOCK_PIECES)
+		return -1;
+	clock->pieces[clock->n++] = (struct clock_piece){
+		.guest_from = guest_from,
+		.guest_base = guest_from,
+		.host_base = guest_from + (uint64_t)(low + (int64_t)half),
+		.slope_q40 = 1ull << 40,
+	};
+	if (half > *uncertainty_ns)
+		*uncertainty_ns = half;
+	return 0;
+}
+
+/* A step may lie anywhere between the brackets around it: it is doubt, too. */
+static uint64_t largest_step(const struct import_clock *clock)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 1; i < clock->n; i++) {
+		const struct clock_piece *a = &clock->pieces[i - 1], *b = &clock->pieces[i];
+		uint64_t before = a->host_base - a->guest_base,
+			 after = b->host_base - b->guest_base;
+		uint64_t step = after > before ? after - before : before - after;
+
+		if (step > most)
+			most = step;
+	}
+	return most;
+}
+
+/*
+ * Both clocks run at one rate. Each bracket holds the offset between two bounds; a piece is as
+ * many brackets in a row as agree.
+ */
+int clock_enclose(const struct command *brackets, const struct command *reads, size_t n,
+		  struct import_info *info, struct err *err)
+{
+	uint64_t from = brackets[0].low, uncertainty_ns = 0;
+	int64_t low = INT64_MIN / 2, high = INT64_MAX / 2;
+
+	info->clock.n = 0;
+	for (size_t i = 0; i < n; i++) {
+		int64_t least = (int64_t)(reads[i].time - brackets[i].high);
+		int64_t most = (int64_t)(reads[i].time - brackets[i].low);
+
+		if (i > 0 && (least > high || most < low)) {
+			if (add_piece(&info->clock, from, low, high, &uncertainty_ns))
+				break;
+			from = brackets[i].low;
+			low = INT64_MIN / 2;
+			high = INT64_MAX / 2;
+		}
+		low = least > low ? least : low;
+		high = most < high ? most : high;
+	}
+	if (add_piece(&info->clock, from, low, high, &uncertainty_ns))
+		return err_set(err, ERR_INPUT,
+			       "the clocks of both recordings do not run together: the offset that "
+			       "%zu brackets tell changes more than %d times; are both of the same "
+			       "run?",
+			       n, CLOCK_PIECES - 1);
+	uncertainty_ns += largest_step(&info->clock);
+	if (uncertainty_ns > UNCERTAINTY_MAX_NS)
+		uncertainty_ns = UNCERTAINTY_MAX_NS;
+	info->uncertainty_ns =
+		uncertainty_ns < UNCERTAINTY_MIN_NS ? UNCERTAINTY_MIN_NS : uncertainty_ns;
 	return 0;
 }

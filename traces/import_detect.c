@@ -1,7 +1,7 @@
 /* Which program made a recorded file: by its first bytes, or by the shape of its first lines. */
 #include <string.h>
 
-#include "traces/import_parts.h"
+#include "traces/import_tracedat.h"
 #include "traces/packed.h"
 
 enum { HEAD = 64 * 1024 };

@@ -24,7 +24,7 @@ enum {
 
 /* Pieces mapped together; they share a domain. */
 struct group {
-	int32_t did; /* -1: open */
+	int32_t space; /* -1: open */
 	uint8_t how, perm;
 	bool answered;
 	uint32_t pieces; /* live */
@@ -36,21 +36,21 @@ struct group {
 
 struct pid_entry {
 	uint32_t pid;
-	int32_t did; /* -1: empty */
+	int32_t space; /* -1: empty */
 };
 
 struct domain_cpu {
 	uint32_t cpu, pid;
 	uint32_t group;	      /* of the map that this CPU made last, 0: none */
 	uint64_t group_first; /* guards against a group number that was reused */
-	int32_t unmap_did;
+	int32_t unmap_space;
 	uint64_t unmap_ns;
 };
 
 struct domains {
 	struct decisions *decisions;
-	uint16_t *dids;
-	size_t dids_n;
+	int32_t *spaces;
+	size_t spaces_n;
 	struct live_tree tree;
 	struct group *groups;
 	uint32_t groups_n, groups_room, groups_free;
@@ -61,24 +61,24 @@ struct domains {
 
 /* ---- groups -------------------------------------------------------------------------- */
 
-int domains_create(struct decisions *decisions, const uint16_t *dids, size_t n,
+int domains_create(struct decisions *decisions, const int32_t *spaces, size_t n,
 		   struct domains **out, struct err *err)
 {
 	struct domains *domains = calloc(1, sizeof *domains);
 
-	if (!domains || !(domains->dids = malloc((n + 1) * sizeof *dids))) {
+	if (!domains || !(domains->spaces = malloc((n + 1) * sizeof *spaces))) {
 		domains_destroy(domains);
 		return err_no_memory(err, "domains");
 	}
 	if (n)
-		memcpy(domains->dids, dids, n * sizeof *dids);
-	domains->dids_n = n;
+		memcpy(domains->spaces, spaces, n * sizeof *spaces);
+	domains->spaces_n = n;
 	domains->decisions = decisions;
 	domains->groups_n = 1; /* 0 is "none" */
 	for (unsigned i = 0; i < PID_SLOTS; i++)
-		domains->pids[i].did = -1;
+		domains->pids[i].space = -1;
 	for (unsigned i = 0; i < CPU_SLOTS; i++)
-		domains->cpus[i].unmap_did = -1;
+		domains->cpus[i].unmap_space = -1;
 	*out = domains;
 	return 0;
 }
@@ -87,7 +87,7 @@ void domains_destroy(struct domains *domains)
 {
 	if (!domains)
 		return;
-	free(domains->dids);
+	free(domains->spaces);
 	live_tree_free(&domains->tree);
 	free(domains->groups);
 	free(domains);
@@ -98,7 +98,7 @@ static struct domain_cpu *domain_cpu_of(struct domains *domains, uint32_t cpu)
 	struct domain_cpu *slot = &domains->cpus[cpu % CPU_SLOTS];
 
 	if (slot->cpu != cpu)
-		*slot = (struct domain_cpu){ .cpu = cpu, .unmap_did = -1 };
+		*slot = (struct domain_cpu){ .cpu = cpu, .unmap_space = -1 };
 	return slot;
 }
 
@@ -125,19 +125,19 @@ static uint32_t take_group(struct domains *domains)
 	return domains->groups_n++;
 }
 
-static void group_decide(struct domains *domains, struct group *group, uint16_t did,
+static void group_decide(struct domains *domains, struct group *group, int32_t space,
 			 enum import_how how)
 {
 	struct pid_entry *entry = &domains->pids[group->pid % PID_SLOTS];
 
-	group->did = did;
+	group->space = space;
 	group->how = (uint8_t)how;
 	if (how <= HOW_ANSWER)
-		*entry = (struct pid_entry){ group->pid, did };
+		*entry = (struct pid_entry){ group->pid, space };
 }
 
 /* Whether another mapping of this domain is live at the group's address. */
-static bool group_excluded(const struct domains *domains, const struct group *group, uint16_t did)
+static bool group_excluded(const struct domains *domains, const struct group *group, int32_t space)
 {
 	uint32_t node = 0;
 
@@ -148,7 +148,7 @@ static bool group_excluded(const struct domains *domains, const struct group *gr
 		if (!node)
 			break;
 		other = &domains->groups[domains->tree.live[node].group];
-		if (other != group && other->did == did)
+		if (other != group && other->space == space)
 			return true;
 	}
 	return false;
@@ -159,25 +159,25 @@ static void group_infer(struct domains *domains, struct group *group)
 {
 	const struct pid_entry *entry = &domains->pids[group->pid % PID_SLOTS];
 	size_t possible = 0;
-	uint16_t only = 0;
+	int32_t only = NO_SPACE;
 
-	if (group->did >= 0)
+	if (group->space >= 0)
 		return;
-	if (domains->dids_n == 1) {
-		group_decide(domains, group, domains->dids[0], HOW_ONLY);
+	if (domains->spaces_n == 1) {
+		group_decide(domains, group, domains->spaces[0], HOW_ONLY);
 		return;
 	}
-	for (size_t i = 0; i < domains->dids_n && possible < 2; i++) {
-		if (!group_excluded(domains, group, domains->dids[i])) {
-			only = domains->dids[i];
+	for (size_t i = 0; i < domains->spaces_n && possible < 2; i++) {
+		if (!group_excluded(domains, group, domains->spaces[i])) {
+			only = domains->spaces[i];
 			possible++;
 		}
 	}
 	if (possible == 1)
 		group_decide(domains, group, only, HOW_FREE);
-	else if (entry->did >= 0 && entry->pid == group->pid &&
-		 !group_excluded(domains, group, (uint16_t)entry->did))
-		group_decide(domains, group, (uint16_t)entry->did, HOW_TASK);
+	else if (entry->space >= 0 && entry->pid == group->pid &&
+		 !group_excluded(domains, group, entry->space))
+		group_decide(domains, group, entry->space, HOW_TASK);
 }
 
 /* ---- live mappings ------------------------------------------------------------------- */
@@ -187,11 +187,8 @@ static void live_settle(struct domains *domains, uint32_t node)
 	const struct live *live = &domains->tree.live[node];
 	const struct group *group = &domains->groups[live->group];
 
-	domains->decisions->items[live->ordinal] = (struct decision){
-		.did = group->did >= 0 ? (uint32_t)group->did & 0xffff : 0,
-		.how = group->how & 0xfu,
-		.perm = group->perm & 3u,
-	};
+	domains->decisions->items[live->ordinal] =
+		decision_of(group->space, (enum import_how)group->how, group->perm);
 }
 
 static void live_drop(struct domains *domains, uint32_t node)
@@ -254,7 +251,7 @@ static uint32_t group_continued(struct domains *domains, const struct guest_reco
 	    group->last + 1 != record->iova || record->iova == 0 ||
 	    time_ns - group->time_ns > PIECE_GAP_NS)
 		return 0;
-	if (claimed.how != HOW_NONE && group->did >= 0 && group->did != claimed.did)
+	if (claimed.how != HOW_NONE && group->space >= 0 && group->space != (int32_t)claimed.space)
 		return 0;
 	return cpu->group;
 }
@@ -263,16 +260,16 @@ static uint32_t group_continued(struct domains *domains, const struct guest_reco
 static int replace_older(struct domains *domains, const struct group *group, uint64_t first,
 			 uint64_t last, struct err *err)
 {
-	uint16_t did = (uint16_t)group->did;
+	int32_t space = group->space;
 	uint32_t node = 0, next = live_tree_overlap(&domains->tree, first, last, 0);
 
-	if (group->did < 0)
+	if (group->space < 0)
 		return 0;
 	while ((node = next)) {
 		const struct group *other = &domains->groups[domains->tree.live[node].group];
 
 		next = live_tree_overlap(&domains->tree, first, last, node);
-		if (other->did == did && other != group &&
+		if (other->space == space && other != group &&
 		    live_cut(domains, node, first, last, err))
 			return -1;
 	}
@@ -295,7 +292,7 @@ int domains_map(struct domains *domains, size_t ordinal, const struct guest_reco
 		if (!number)
 			return err_no_memory(err, "live mappings");
 		domains->groups[number] = (struct group){
-			.did = -1,
+			.space = -1,
 			.pid = record->pid,
 			.cpu = record->cpu,
 			.first = record->iova,
@@ -304,8 +301,8 @@ int domains_map(struct domains *domains, size_t ordinal, const struct guest_reco
 	group = &domains->groups[number];
 	group->last = record->end - 1;
 	group->time_ns = time_ns;
-	if (claimed.how != HOW_NONE && group->did < 0)
-		group_decide(domains, group, (uint16_t)claimed.did, (enum import_how)claimed.how);
+	if (claimed.how != HOW_NONE && group->space < 0)
+		group_decide(domains, group, (int32_t)claimed.space, (enum import_how)claimed.how);
 	cpu->pid = record->pid;
 	cpu->group = number;
 	cpu->group_first = group->first;
@@ -329,7 +326,7 @@ static unsigned likelihood(const struct domains *domains, uint32_t node, uint64_
 		score += 8;
 	if (group->answered)
 		score += 3; /* and mostly after use */
-	if (cpu->unmap_did >= 0 && group->did == cpu->unmap_did &&
+	if (cpu->unmap_space >= 0 && group->space == cpu->unmap_space &&
 	    time_ns - cpu->unmap_ns < BURST_NS)
 		score += 2; /* and a device's completions together */
 	return score;
@@ -353,10 +350,11 @@ static uint32_t choose(const struct domains *domains, const struct guest_record 
 		if (!node || (best && domains->tree.live[node].first > record->iova))
 			break;
 		group = &domains->groups[domains->tree.live[node].group];
-		if (claimed.how != HOW_NONE && group->did >= 0 && group->did != claimed.did)
+		if (claimed.how != HOW_NONE && group->space >= 0 &&
+		    group->space != (int32_t)claimed.space)
 			continue;
 		score = likelihood(domains, node, record->iova, last, cpu, time_ns);
-		if (claimed.how != HOW_NONE && group->did >= 0)
+		if (claimed.how != HOW_NONE && group->space >= 0)
 			score += 100;
 		*several = best != 0;
 		if (score > best_score ||
@@ -375,18 +373,18 @@ static int take_away(struct domains *domains, uint32_t chosen, const struct gues
 {
 	uint32_t number = domains->tree.live[chosen].group, node, next;
 	uint64_t last = record->end - 1, group_last = domains->groups[number].last;
-	int32_t did = domains->groups[number].did;
+	int32_t space = domains->groups[number].space;
 
 	next = live_tree_overlap(&domains->tree, record->iova, last, 0);
 	while ((node = next)) {
 		struct group *group = &domains->groups[domains->tree.live[node].group];
-		bool same =
-			domains->tree.live[node].group == number || (did >= 0 && group->did == did);
+		bool same = domains->tree.live[node].group == number ||
+			    (space >= 0 && group->space == space);
 
 		next = live_tree_overlap(&domains->tree, record->iova, last, node);
-		if (!same && group->did < 0 && domains->tree.live[node].first > group_last &&
-		    did >= 0) {
-			group_decide(domains, group, (uint16_t)did, HOW_LIKELY);
+		if (!same && group->space < 0 && domains->tree.live[node].first > group_last &&
+		    space >= 0) {
+			group_decide(domains, group, space, HOW_LIKELY);
 			same = true;
 		}
 		if (same && live_cut(domains, node, record->iova, last, err))
@@ -405,7 +403,7 @@ int domains_unmap(struct domains *domains, size_t ordinal, const struct guest_re
 	struct group *group;
 
 	if (!node) {
-		struct group unseen = { .did = -1,
+		struct group unseen = { .space = -1,
 					.pid = record->pid,
 					.first = record->iova,
 					.last = record->end - 1 };
@@ -413,26 +411,25 @@ int domains_unmap(struct domains *domains, size_t ordinal, const struct guest_re
 		domains->unmaps_without_map++;
 		if (decision->how == HOW_NONE) {
 			group_infer(domains, &unseen);
-			decision->did = unseen.did >= 0 ? (uint32_t)unseen.did & 0xffff : 0;
-			decision->how = unseen.how & 0xfu;
+			*decision = decision_of(unseen.space, (enum import_how)unseen.how, 0);
 		}
 		return 0;
 	}
 	group = &domains->groups[domains->tree.live[node].group];
-	if (group->did < 0 && decision->how != HOW_NONE)
-		group_decide(domains, group, (uint16_t)decision->did,
+	if (group->space < 0 && decision->how != HOW_NONE)
+		group_decide(domains, group, (int32_t)decision->space,
 			     (enum import_how)decision->how);
 	group_infer(domains, group);
-	if (decision->how == HOW_NONE && group->did >= 0) {
-		decision->did = (uint32_t)group->did & 0xffff;
-		decision->how = !several && group->how <= HOW_ANSWER ? HOW_PAIRED : HOW_LIKELY;
-	}
-	cpu->unmap_did = group->did;
+	if (decision->how == HOW_NONE && group->space >= 0)
+		*decision = decision_of(
+			group->space,
+			!several && group->how <= HOW_ANSWER ? HOW_PAIRED : HOW_LIKELY, 0);
+	cpu->unmap_space = group->space;
 	cpu->unmap_ns = time_ns;
 	return take_away(domains, node, record, err);
 }
 
-void domains_answer(struct domains *domains, uint16_t did, uint64_t iova, uint64_t pa,
+void domains_answer(struct domains *domains, int32_t space, uint64_t iova, uint64_t pa,
 		    unsigned perm)
 {
 	struct group *open = NULL;
@@ -447,17 +444,17 @@ void domains_answer(struct domains *domains, uint16_t did, uint64_t iova, uint64
 		group = &domains->groups[domains->tree.live[node].group];
 		if (domains->tree.live[node].pa + (iova - domains->tree.live[node].first) != pa)
 			continue;
-		if (group->did < 0)
+		if (group->space < 0)
 			open = group;
-		if (group->did == did) {
+		if (group->space == space) {
 			open = group;
 			break;
 		}
 	}
 	if (!open)
 		return;
-	if (open->did < 0)
-		group_decide(domains, open, did, HOW_ANSWER);
+	if (open->space < 0)
+		group_decide(domains, open, space, HOW_ANSWER);
 	open->answered = true;
 	open->perm = (uint8_t)(perm & 3);
 }

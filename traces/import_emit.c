@@ -1,5 +1,5 @@
 /*
- * Neutral events out of merged records. Domains are called didN by their VT-d domain id,
+ * Neutral events out of merged records. Domains are called by what the hardware tags them with,
  * devices by bus, slot and function. src is 0 for the guest, 1 for the host; at is the line.
  */
 #include "traces/import_emit.h"
@@ -44,16 +44,24 @@ static void declare_iommus(struct emitter *emitter, const struct origin *origin)
 	}
 }
 
-static struct domain_state declare_domain(struct emitter *emitter, const char *name, int32_t did,
+static struct domain_state declare_domain(struct emitter *emitter, int32_t space,
 					  const struct origin *origin)
 {
+	const struct import_arch *arch = emitter->plan.scan->arch;
 	struct building building = building_begin(EVENT_DOMAIN, 0, origin);
-	struct domain_state state = { .domain = declare(emitter, NAMES_DOMAINS, name) };
+	struct domain_state state;
+	char name[24];
 
+	snprintf(name, sizeof name, "%s", space == SPACE_BYPASS ? "bypass" : arch->unknown);
+	if (space >= 0 && space < SPACE_BYPASS)
+		arch->name_space(space, name);
+	state.domain = declare(emitter, NAMES_DOMAINS, name);
 	building_set(&building, DOMAIN_NAME, string_of(emitter, name));
 	building_set(&building, DOMAIN_OWNER, string_of(emitter, "guest0"));
-	if (did >= 0)
-		building_set(&building, DOMAIN_DID, (uint64_t)did);
+	if (space == SPACE_BYPASS)
+		building_set(&building, DOMAIN_FORMAT, string_of(emitter, "bypass"));
+	else if (space >= 0)
+		arch->tag_space(space, &building);
 	emitter_push(emitter, &building);
 	state.agent =
 		names_agent(emitter->names, (struct agent){ NAME_NONE, state.domain, PASID_NONE });
@@ -81,56 +89,129 @@ static void declare_device(struct emitter *emitter, uint16_t sid, const struct o
 	emitter->sids[emitter->sids_n++] = sid;
 }
 
-static void attach(struct emitter *emitter, uint16_t sid, int32_t did, const struct origin *origin)
+static void attach(struct emitter *emitter, uint16_t sid, int32_t space,
+		   const struct origin *origin)
 {
 	struct device_state *state = &emitter->devices[sid];
 	struct building building = building_begin(EVENT_ATTACH, 0, origin);
-	uint32_t domain = did >= 0 ? emitter->domains[did].domain : emitter->unknown.domain;
+	uint32_t domain = space >= 0 ? emitter->domains[space].domain : emitter->unknown.domain;
 
 	building_device(&building, state->device);
 	building_domain(&building, domain);
 	emitter_push(emitter, &building);
-	state->did = did;
+	state->space = space;
+	state->attached = true;
 }
 
 static void detach(struct emitter *emitter, uint16_t sid, const struct origin *origin)
 {
+	struct device_state *state = &emitter->devices[sid];
 	struct building building = building_begin(EVENT_DETACH, 0, origin);
 
-	building_device(&building, emitter->devices[sid].device);
+	building_device(&building, state->device);
 	emitter_push(emitter, &building);
-	emitter->devices[sid].did = NO_DID;
+	state->space = NO_SPACE;
+	state->attached = false;
 }
 
+/* The device's context leads to another space than the last one, or nowhere. */
+static void change_context(struct emitter *emitter, uint16_t sid, int32_t space,
+			   const struct origin *origin)
+{
+	const struct device_state *state = &emitter->devices[sid];
+
+	if (state->attached ? state->space == space : space == NO_SPACE)
+		return;
+	if (state->attached)
+		detach(emitter, sid, origin);
+	if (space != NO_SPACE)
+		attach(emitter, sid, space, origin);
+}
+
+/* ---- where devices are attached ------------------------------------------------------ */
+
 /*
- * A context entry shows when QEMU caches it at the device's first access, long after it was
- * written. So a device counts as attached from the start, unless the guest invalidated its
- * context entry before that access: then from there on.
+ * A context shows at the device's next access, long after it was written. What dropped it from
+ * the recorder's caches before that access is when it came to be. Without such a command the
+ * first one counts from the start, later ones from the access.
  */
-static void place_attaches(struct emitter *emitter)
+static bool comes_with_a_command(const struct emitter *emitter, const struct context_change *change)
 {
 	const struct scan_result *scan = emitter->plan.scan;
 
+	return change->after >= 0 &&
+	       scan->host_commands.items[change->after].time >= emitter->start_ns;
+}
+
+static bool holds_from_the_start(const struct emitter *emitter, const struct context_change *change,
+				 bool first)
+{
+	return !comes_with_a_command(emitter, change) &&
+	       (first || change->after >= 0 || change->time_ns <= emitter->start_ns);
+}
+
+static int by_command(const void *a, const void *b)
+{
+	const struct context_change *left = *(const struct context_change *const *)a;
+	const struct context_change *right = *(const struct context_change *const *)b;
+
+	return (left->after > right->after) - (left->after < right->after);
+}
+
+static bool place_attaches(struct emitter *emitter)
+{
+	const struct scan_result *scan = emitter->plan.scan;
+
+	emitter->changes = malloc((scan->contexts_n + 1) * sizeof *emitter->changes);
+	if (!emitter->changes)
+		return false;
 	for (size_t i = 0; i < scan->contexts_n; i++) {
 		const struct context_change *change = &scan->contexts[i];
 		struct device_state *state = &emitter->devices[change->sid];
 
 		if (change->entry)
 			state->type |= change->type;
-		if (state->first_did != NO_DID && change->time_ns > emitter->start_ns)
-			continue;
-		state->first_did = change->did;
-		state->seen_ns = change->time_ns;
-		state->seen_line = change->line;
+		if (comes_with_a_command(emitter, change))
+			emitter->changes[emitter->changes_n++] = change;
+		else if (holds_from_the_start(emitter, change, !state->seen))
+			state->at_start = change;
+		state->seen = true;
 	}
-	for (size_t i = 0; i < scan->guest_commands.n; i++) {
-		const struct command *command = &scan->guest_commands.items[i];
-		struct device_state *state = &emitter->devices[command->low >> 32 & 0xffff];
+	qsort(emitter->changes, emitter->changes_n, sizeof *emitter->changes, by_command);
+	return true;
+}
 
-		if ((command->low & 0xf) == 1 && (command->low >> 4 & 3) == 3 &&
-		    state->attach_at < 0 &&
-		    state->seen_ns > clock_map(&emitter->plan.info->clock, command->time))
-			state->attach_at = (int64_t)i;
+/* What changes with the host's command of this number, if it has not yet. */
+static void change_contexts(struct emitter *emitter, size_t command, const struct origin *origin)
+{
+	struct context_change wanted = { .after = (int64_t)command };
+	const struct context_change *key = &wanted, **found, **end;
+	struct origin inferred = *origin;
+
+	if (emitter->changes_n == 0)
+		return;
+	found = bsearch(&key, emitter->changes, emitter->changes_n, sizeof *emitter->changes,
+			by_command);
+	if (!found)
+		return;
+	inferred.class = CLASS_INFERRED;
+	end = emitter->changes + emitter->changes_n;
+	while (found > emitter->changes && found[-1]->after == wanted.after)
+		found--;
+	for (; found < end && (*found)->after == wanted.after; found++)
+		change_context(emitter, (*found)->sid, (*found)->space, &inferred);
+}
+
+static void attach_at_start(struct emitter *emitter, uint16_t sid, const struct origin *origin)
+{
+	const struct device_state *state = &emitter->devices[sid];
+	struct origin seen = { .class = CLASS_INFERRED, .src = SRC_HOST };
+
+	if (state->at_start) {
+		seen.line = state->at_start->line;
+		change_context(emitter, sid, state->at_start->space, &seen);
+	} else if (!state->seen && emitter->plan.unknown_domain) {
+		attach(emitter, sid, NO_SPACE, origin);
 	}
 }
 
@@ -138,32 +219,19 @@ int emit_start(struct emitter *emitter, struct err *err)
 {
 	const struct scan_result *scan = emitter->plan.scan;
 	struct origin origin = { .class = CLASS_INFERRED };
-	char name[16];
 
 	declare_iommus(emitter, &origin);
-	for (int32_t did = 0; did <= 0xffff; did++) {
-		if (!scan->did_seen[did])
-			continue;
-		snprintf(name, sizeof name, "did%d", (int)did);
-		emitter->domains[did] = declare_domain(emitter, name, did, &origin);
-	}
+	for (int32_t space = 0; space < SPACES; space++)
+		if (scan->space_seen[space])
+			emitter->domains[space] = declare_domain(emitter, space, &origin);
 	if (emitter->plan.unknown_domain)
-		emitter->unknown = declare_domain(emitter, "did-unknown", NO_DID, &origin);
-	place_attaches(emitter);
+		emitter->unknown = declare_domain(emitter, NO_SPACE, &origin);
+	emitter->failed |= !place_attaches(emitter);
 	for (uint32_t sid = 0; sid <= 0xffff; sid++)
 		if (scan->sid_seen[sid])
 			declare_device(emitter, (uint16_t)sid, &origin);
-	for (size_t i = 0; i < emitter->sids_n; i++) {
-		const struct device_state *state = &emitter->devices[emitter->sids[i]];
-		struct origin seen = { .class = CLASS_INFERRED,
-				       .src = SRC_HOST,
-				       .line = state->seen_line };
-
-		if (state->first_did != NO_DID && state->attach_at < 0)
-			attach(emitter, emitter->sids[i], state->first_did, &seen);
-		else if (state->first_did == NO_DID && emitter->plan.unknown_domain)
-			attach(emitter, emitter->sids[i], NO_DID, &origin);
-	}
+	for (size_t i = 0; i < emitter->sids_n; i++)
+		attach_at_start(emitter, emitter->sids[i], &origin);
 	return emitter->failed ? err_no_memory(err, "declarations") : 0;
 }
 
@@ -188,7 +256,7 @@ static void emit_mapping(struct emitter *emitter, const struct merge_step *step,
 	const struct guest_record *record = step->guest;
 	const struct decision *decision = &emitter->plan.scan->decisions.items[step->ordinal];
 	const struct domain_state *domain =
-		decision->how == HOW_NONE ? &emitter->unknown : &emitter->domains[decision->did];
+		decision->how == HOW_NONE ? &emitter->unknown : &emitter->domains[decision->space];
 	uint64_t size = record->end - record->iova;
 	struct building building;
 
@@ -227,15 +295,24 @@ static void emit_issue(struct emitter *emitter, const struct merge_step *step,
 	for (unsigned i = 0; i < emitter->iommus_n && emitter->iommus_n > 1; i++)
 		if (strcmp(emitter->plan.scan->units[i], record->unit) == 0)
 			descriptor.unit = i;
-	vtd_invalidate(emitter, &descriptor);
-	for (size_t i = 0; i < emitter->sids_n; i++) {
-		const struct device_state *state = &emitter->devices[emitter->sids[i]];
-		struct origin inferred = *origin;
+	emitter->plan.scan->arch->invalidate(emitter, &descriptor);
+	if (descriptor.has_id)
+		change_contexts(emitter, emitter->plan.first_pair + step->ordinal, origin);
+}
 
-		inferred.class = CLASS_INFERRED;
-		if (state->attach_at == (int64_t)step->ordinal && state->first_did != NO_DID)
-			attach(emitter, emitter->sids[i], state->first_did, &inferred);
-	}
+/* Who gets a page is not told: it is the guest's. */
+static void emit_page(struct emitter *emitter, const struct guest_record *record,
+		      const struct origin *origin)
+{
+	bool alloc = record->kind == GUEST_ALLOC;
+	struct building building = building_begin(alloc ? EVENT_ALLOC : EVENT_FREE, 0, origin);
+
+	building_set(&building, FREE_PA, record->pa);
+	building_set(&building, FREE_SIZE, record->done);
+	if (alloc)
+		building_set(&building, ALLOC_OWNER, string_of(emitter, "guest0"));
+	building_set(&building, FIELD_CPU, record->cpu);
+	emitter_push(emitter, &building);
 }
 
 static void emit_guest(struct emitter *emitter, const struct merge_step *step, struct origin origin)
@@ -268,7 +345,12 @@ static void emit_guest(struct emitter *emitter, const struct merge_step *step, s
 			building_set(&building, FIELD_CPU, record->cpu);
 		emitter_push(emitter, &building);
 		break;
+	case GUEST_FREE:
+	case GUEST_ALLOC:
+		emit_page(emitter, record, &origin);
+		break;
 	case GUEST_HINT:
+	case GUEST_KINDS:
 		break;
 	}
 }
@@ -285,7 +367,9 @@ static void emit_dma(struct emitter *emitter, const struct host_record *record,
 		     const struct origin *origin)
 {
 	bool fault = record->kind == HOST_FAULT;
-	unsigned verb = !fault ? DMA_VERB_ANY : record->write ? DMA_VERB_WRITE : DMA_VERB_READ;
+	unsigned verb = !record->directed ? DMA_VERB_ANY
+			: record->write	  ? DMA_VERB_WRITE
+					  : DMA_VERB_READ;
 	struct building building = building_begin(EVENT_DMA, verb, origin);
 
 	building_set(&building, DMA_IOVA, record->iova);
@@ -314,7 +398,8 @@ static void emit_execution(struct emitter *emitter, const struct merge_step *ste
 	} else {
 		/* Behind all paired ones, so that no number is used twice. */
 		descriptor.id = plan->pairs + step->ordinal + 1;
-		vtd_invalidate(emitter, &descriptor);
+		plan->scan->arch->invalidate(emitter, &descriptor);
+		change_contexts(emitter, step->ordinal, origin);
 	}
 	if (emitter->pending_n < PENDING)
 		emitter->pending[emitter->pending_n++] = (uint32_t)descriptor.id;
@@ -338,8 +423,18 @@ static void emit_fault(struct emitter *emitter, const struct host_record *record
 
 	building_set(&building, FAULT_IOVA, record->iova);
 	building_set(&building, FAULT_CODE, record->code);
-	building_set(&building, FAULT_ACCESS, record->write);
+	if (record->directed)
+		building_set(&building, FAULT_ACCESS, record->write);
 	building.event.agent = emitter->devices[record->sid].agent;
+	emitter_push(emitter, &building);
+}
+
+static void emit_overflow(struct emitter *emitter, const struct origin *origin)
+{
+	struct building building = building_begin(EVENT_OVERFLOW, 0, origin);
+
+	building_set(&building, OVERFLOW_IOMMU, emitter->iommus[0]);
+	building_set(&building, OVERFLOW_QUEUE, string_of(emitter, "eventq"));
 	emitter_push(emitter, &building);
 }
 
@@ -352,20 +447,6 @@ static void emit_register(struct emitter *emitter, const struct host_record *rec
 	building_set(&building, REG_VALUE, record->value);
 	building_set(&building, REG_SIZE, record->size);
 	emitter_push(emitter, &building);
-}
-
-/* A context entry that leads elsewhere than the last one of this device. */
-static void emit_context(struct emitter *emitter, const struct host_record *record,
-			 struct origin origin)
-{
-	struct device_state *state = &emitter->devices[record->sid];
-
-	if (state->did == record->did)
-		return;
-	origin.class = CLASS_DERIVED;
-	if (state->did != NO_DID)
-		detach(emitter, record->sid, &origin);
-	attach(emitter, record->sid, record->did, &origin);
 }
 
 /*
@@ -387,6 +468,7 @@ static void emit_host(struct emitter *emitter, const struct merge_step *step,
 {
 	const struct host_record *record = step->host;
 	bool before = step->time_ns < emitter->start_ns;
+	struct origin derived = *origin;
 
 	/* Before time 0 nothing is cached or mapped: only registers keep their state. */
 	if (before && record->kind != HOST_REGISTER)
@@ -411,9 +493,13 @@ static void emit_host(struct emitter *emitter, const struct merge_step *step,
 		emit_register(emitter, record, origin);
 		break;
 	case HOST_CONTEXT:
-		emit_context(emitter, record, *origin);
+		derived.class = CLASS_DERIVED;
+		change_context(emitter, record->sid, record->space, &derived);
 		break;
-	case HOST_VERSION:
+	case HOST_OVERFLOW:
+		emit_overflow(emitter, origin);
+		break;
+	case HOST_READ:
 		break;
 	}
 }
@@ -464,7 +550,7 @@ int emitter_create(const struct emit_plan *plan, struct names *names, struct emi
 	if (emitter) {
 		emitter->devices = malloc(65536 * sizeof *emitter->devices);
 		emitter->sids = malloc(65536 * sizeof *emitter->sids);
-		emitter->domains = malloc(65536 * sizeof *emitter->domains);
+		emitter->domains = malloc(SPACES * sizeof *emitter->domains);
 		emitter->pending = malloc(PENDING * sizeof *emitter->pending);
 	}
 	if (!emitter || !emitter->devices || !emitter->sids || !emitter->domains ||
@@ -476,15 +562,13 @@ int emitter_create(const struct emit_plan *plan, struct names *names, struct emi
 	emitter->names = names;
 	emitter->start_ns = plan->info->start_ns;
 	emitter->unknown = (struct domain_state){ EVENT_NO_AGENT, NAME_NONE };
-	for (unsigned i = 0; i <= 0xffff; i++) {
+	for (unsigned i = 0; i < SPACES; i++)
 		emitter->domains[i] = (struct domain_state){ EVENT_NO_AGENT, NAME_NONE };
+	for (unsigned i = 0; i <= 0xffff; i++)
 		emitter->devices[i] = (struct device_state){
 			.agent = EVENT_NO_AGENT,
-			.did = NO_DID,
-			.first_did = NO_DID,
-			.attach_at = -1,
+			.space = NO_SPACE,
 		};
-	}
 	*out = emitter;
 	return 0;
 }
@@ -497,6 +581,7 @@ void emitter_destroy(struct emitter *emitter)
 	free(emitter->sids);
 	free(emitter->domains);
 	free(emitter->pending);
+	free(emitter->changes);
 	free(emitter->events);
 	free(emitter->slots);
 	free(emitter);

@@ -9,17 +9,15 @@
 
 enum { SRC_GUEST, SRC_HOST };
 enum { PENDING = 65536 }; /* commands executed and not waited for; the queue holds at most 32768 */
-enum { NO_DID = -1 };
 
 struct device_state {
 	uint32_t agent; /* EVENT_NO_AGENT: not declared */
 	uint32_t device;
-	int32_t did;	   /* where it is attached now */
-	int32_t first_did; /* where it was when first seen, or at time 0 */
-	uint64_t seen_ns;  /* first evidence of that */
-	uint64_t seen_line;
-	uint8_t type;	   /* context entry's TT */
-	int64_t attach_at; /* guest command after which it is attached; -1: at time 0 */
+	int32_t space; /* where it is attached now */
+	bool attached;
+	bool seen;			       /* some context of it was recorded */
+	const struct context_change *at_start; /* what holds at time 0 */
+	uint8_t type;			       /* context entry's TT */
 };
 
 struct domain_state {
@@ -33,10 +31,13 @@ struct emitter {
 	struct device_state *devices; /* 65536, by requester id */
 	uint16_t *sids;		      /* of the declared ones, ascending */
 	size_t sids_n;
-	struct domain_state *domains; /* 65536, by domain id */
+	struct domain_state *domains; /* SPACES */
 	struct domain_state unknown;
 	uint32_t iommus[UNITS];
 	unsigned iommus_n;
+	/* Context changes that come with a host command, by its number. */
+	const struct context_change **changes;
+	size_t changes_n;
 	uint32_t *pending; /* ids executed since the last wait */
 	size_t pending_n;
 	/* Events not yet taken. */
@@ -80,7 +81,12 @@ struct descriptor {
 	const struct origin *origin;
 };
 
-/* The descriptor as `cmd`, and what it means as `inval`. */
-void vtd_invalidate(struct emitter *emitter, const struct descriptor *descriptor);
+/* The command verbatim, of as many words as are not 0, two at least. */
+void emit_command(struct emitter *emitter, const struct descriptor *descriptor, enum event_class);
+/* An `inval` that stands for part of what the descriptor means. */
+struct building begin_inval(const struct descriptor *descriptor);
+/* Of a declared device's cached configuration; of others there is nothing to say. */
+void invalidate_config(struct emitter *emitter, const struct descriptor *descriptor, uint16_t sid,
+		       uint32_t pasid);
 
 #endif

@@ -20,9 +20,9 @@ struct ftrace {
 	bool clock_known, ticks;
 	struct import_side side;
 	/* dma_map_sg names several ranges: they come out as one record each. */
-	struct guest_record ranges;
-	uint64_t range_start[HINT_RANGES], range_bytes[HINT_RANGES];
-	unsigned range_next, range_count;
+	struct guest_record ranged;
+	struct payload_ranges ranges;
+	unsigned range_next;
 };
 
 int ftrace_open(struct lines *lines, bool strict, struct ftrace **out, struct err *err)
@@ -151,7 +151,7 @@ static bool parse_anchor(const char *start, const char *bracket, const char *end
 	struct scan scan = { bracket + 1, end };
 	uint64_t cpu;
 
-	if (!scan_decimal(&scan, &cpu) || cpu > UINT32_MAX || !scan_literal(&scan, "] "))
+	if (!scan_decimal(&scan, &cpu) || cpu > UINT32_MAX || !scan_literal(&scan, "]"))
 		return false;
 	prefix->cpu = (uint32_t)cpu;
 	if (!parse_pid(start, bracket, &prefix->pid))
@@ -169,6 +169,36 @@ static bool parse_anchor(const char *start, const char *bracket, const char *end
 		if (scan.at - word < 4 || scan.at - word > 6)
 			return false;
 		scan_blanks(&scan);
+	}
+	return false;
+}
+
+/* `trace-cmd report -l`: "bash-19722   0.....  1145.233875: ", the CPU glued to its flags. */
+static bool parse_glued(const struct line *line, struct prefix *prefix)
+{
+	const char *end = line->text + line->length;
+
+	for (const char *at = line->text; (at = memchr(at, '-', (size_t)(end - at))); at++) {
+		struct scan scan = { at + 1, end };
+		uint64_t pid, cpu;
+		const char *flags;
+
+		if (!scan_decimal(&scan, &pid) || pid > UINT32_MAX || !scan_literal(&scan, " "))
+			continue;
+		scan_blanks(&scan);
+		if (!scan_decimal(&scan, &cpu) || cpu > UINT32_MAX)
+			continue;
+		flags = scan.at;
+		while (scan.at < end && *scan.at != ' ')
+			scan.at++;
+		if (scan.at - flags < 4 || scan.at - flags > 6)
+			continue;
+		scan_blanks(&scan);
+		if (!parse_time(&scan, prefix) || !parse_event(&scan, prefix))
+			continue;
+		prefix->cpu = (uint32_t)cpu;
+		prefix->pid = (uint32_t)pid;
+		return true;
 	}
 	return false;
 }
@@ -193,169 +223,31 @@ static bool parse_prefix(const struct line *line, struct prefix *prefix)
 			at++;
 		}
 	}
-	return false;
+	return parse_glued(line, prefix);
 }
 
 /* ---- payloads ------------------------------------------------------------------------ */
-
-static bool event_is(const struct prefix *prefix, const char *name)
-{
-	size_t length = strlen(name);
-
-	return (size_t)(prefix->event.end - prefix->event.at) == length &&
-	       memcmp(prefix->event.at, name, length) == 0;
-}
-
-/* "IOMMU: iova=0x... - 0x... paddr=0x... size=N"; older kernels leave out the end (exclusive). */
-static bool parse_map(struct scan *scan, struct guest_record *record)
-{
-	uint64_t size;
-	bool has_end;
-
-	if (!scan_literal_hex(scan, "IOMMU: iova=0x", &record->iova))
-		return false;
-	has_end = scan_literal_hex(scan, " - 0x", &record->end);
-	if (record->kind == GUEST_MAP && !scan_literal_hex(scan, " paddr=0x", &record->pa))
-		return false;
-	if (!scan_literal_hex(scan, " size=0x", &size) &&
-	    !scan_literal_decimal(scan, " size=", &size))
-		return false;
-	record->done = size;
-	if (record->kind == GUEST_UNMAP)
-		scan_literal_decimal(scan, " unmapped_size=", &record->done);
-	if (!scan_at_end(scan))
-		return false;
-	if (!has_end)
-		record->end = record->iova + size;
-	return guest_mapping_holds(record, size);
-}
-
-/* "iotlb_inv dmar0: 0x900f2 0xffffd000 0x0 0x0" */
-static bool parse_qi_submit(struct scan *scan, struct guest_record *record)
-{
-	while (scan->at < scan->end && *scan->at != ' ')
-		scan->at++;
-	scan_blanks(scan);
-	if (!guest_scan_unit(scan, record))
-		return false;
-	return scan_literal_hex(scan, ": 0x", &record->words[0]) &&
-	       scan_literal_hex(scan, " 0x", &record->words[1]) &&
-	       scan_literal_hex(scan, " 0x", &record->words[2]) &&
-	       scan_literal_hex(scan, " 0x", &record->words[3]) && scan_at_end(scan);
-}
-
-/* Moves behind the next occurrence of key. */
-static bool seek(struct scan *scan, const char *key)
-{
-	size_t length = strlen(key);
-
-	for (; scan_left(scan) >= length; scan->at++) {
-		if (memcmp(scan->at, key, length) == 0) {
-			scan->at += length;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* "... dma_addr=ffffd000 size=4096 ...": hexadecimal without 0x, then decimal. */
-static bool parse_one_range(struct scan *scan, struct guest_record *record)
-{
-	uint64_t start, bytes;
-
-	return seek(scan, " dma_addr=") && scan_hex(scan, &start) &&
-	       scan_literal_decimal(scan, " size=", &bytes) &&
-	       guest_set_range(record, start, bytes);
-}
-
-/* "... dma_addrs={0xfff3f8c0,...} sizes={0x200,...} ..." */
-static bool parse_list(struct scan *scan, const char *key, uint64_t *values, unsigned *n)
-{
-	*n = 0;
-	if (!seek(scan, key))
-		return false;
-	do {
-		if (*n == HINT_RANGES || !scan_literal_hex(scan, "0x", &values[*n]))
-			return false;
-		++*n;
-	} while (scan_literal(scan, ","));
-	return scan_literal(scan, "}");
-}
-
-static bool parse_scatter(struct ftrace *ftrace, struct scan *scan, struct guest_record *record)
-{
-	unsigned starts, sizes;
-
-	if (!parse_list(scan, " dma_addrs={", ftrace->range_start, &starts) ||
-	    !parse_list(scan, " sizes={", ftrace->range_bytes, &sizes) || starts != sizes)
-		return false;
-	guest_set_range(record, ftrace->range_start[0], ftrace->range_bytes[0]);
-	ftrace->ranges = *record;
-	ftrace->range_next = 1;
-	ftrace->range_count = starts;
-	return true;
-}
-
-/* A text of another form (probes of the same name) is no hint and no error. */
-static bool parse_hint(struct ftrace *ftrace, const struct prefix *prefix,
-		       struct guest_record *record)
-{
-	const struct hint_event *event =
-		guest_hint_event(prefix->event.at, (size_t)(prefix->event.end - prefix->event.at));
-	struct scan scan = prefix->payload;
-
-	if (!event || !guest_scan_device(&scan, record))
-		return false;
-	record->kind = GUEST_HINT;
-	record->hint = event->hint;
-	switch (event->ranges) {
-	case HINT_ONE_RANGE:
-		return parse_one_range(&scan, record);
-	case HINT_RANGE_LIST:
-		return parse_scatter(ftrace, &scan, record);
-	case HINT_NO_RANGE:
-		return true;
-	}
-	return false;
-}
 
 /* 1: the record is filled; 0: the line was counted; -1: error. */
 static int parse_payload(struct ftrace *ftrace, const struct line *line,
 			 const struct prefix *prefix, struct guest_record *record, struct err *err)
 {
-	struct scan scan = prefix->payload;
 	const char *expected = NULL;
+	enum payload payload =
+		payload_parse(&prefix->event, &prefix->payload, record, &ftrace->ranges, &expected);
 
-	if (event_is(prefix, "map") && scan_left(&scan) >= 6 && memcmp(scan.at, "IOMMU:", 6) == 0) {
-		record->kind = GUEST_MAP;
-		if (!parse_map(&scan, record))
-			expected = "map: IOMMU: iova=0x... - 0x... paddr=0x... size=N";
-	} else if (event_is(prefix, "unmap") && scan_left(&scan) >= 6 &&
-		   memcmp(scan.at, "IOMMU:", 6) == 0) {
-		record->kind = GUEST_UNMAP;
-		if (!parse_map(&scan, record))
-			expected = "unmap: IOMMU: iova=0x... - 0x... size=N unmapped_size=N";
-	} else if (event_is(prefix, "qi_submit")) {
-		record->kind = GUEST_COMMAND;
-		if (!parse_qi_submit(&scan, record))
-			expected = "qi_submit: TYPE UNIT: 0x... 0x... 0x... 0x...";
-	} else if (event_is(prefix, "tracing_mark_write") || event_is(prefix, "print")) {
-		record->kind = GUEST_MARK;
-		scan_literal(&scan, "tracing_mark_write: ");
-		while (scan.end > scan.at && scan.end[-1] == ' ')
-			scan.end--;
-		record->text = scan.at;
-		record->length = scan_left(&scan);
-		if (record->length > MARK_MAX_BYTES)
-			expected = "a marker text of at most 4096 bytes";
-	} else if (!parse_hint(ftrace, prefix, record)) {
+	if (payload == PAYLOAD_BAD)
+		return side_bad(&ftrace->side, ftrace->strict, lines_path(ftrace->lines), line,
+				expected, err);
+	if (payload == PAYLOAD_UNUSED) {
 		side_skip(&ftrace->side, prefix->event.at,
 			  (size_t)(prefix->event.end - prefix->event.at));
 		return 0;
 	}
-	if (expected)
-		return side_bad(&ftrace->side, ftrace->strict, lines_path(ftrace->lines), line,
-				expected, err);
+	if (ftrace->ranges.n > 1 && record->kind == GUEST_HINT) {
+		ftrace->ranged = *record;
+		ftrace->range_next = 1;
+	}
 	return 1;
 }
 
@@ -368,7 +260,7 @@ static int parse_header(const struct ftrace *ftrace, const struct line *line,
 	struct scan scan = scan_of(line->text, line->length);
 	uint64_t kept, written;
 
-	if (seek(&scan, " latency trace v"))
+	if (scan_seek(&scan, " latency trace v"))
 		return err_set(err, ERR_INPUT,
 			       "%s:%llu: ftrace's latency format, whose times are relative; record "
 			       "again with `echo nolatency-format > trace_options`",
@@ -382,6 +274,32 @@ static int parse_header(const struct ftrace *ftrace, const struct line *line,
 	record->count = written - kept;
 	record->untimed = true;
 	return 1;
+}
+
+/* perf script --show-lost-events: "perf 19124 [001] 1077.821490: PERF_RECORD_LOST lost 206" */
+static bool parse_perf_lost(const struct line *line, struct guest_record *record)
+{
+	struct scan scan = scan_of(line->text, line->length);
+	uint64_t cpu;
+
+	if (scan_literal(&scan, "Processed ") && scan_seek(&scan, " samples and lost ")) {
+		/* What perf says at its end without --show-lost-events: nowhere and everywhere. */
+		record->kind = GUEST_LOST;
+		record->untimed = true;
+		return true;
+	}
+	scan = scan_of(line->text, line->length);
+	if (!scan_seek(&scan, " PERF_RECORD_LOST lost ") || !scan_decimal(&scan, &record->count) ||
+	    !scan_at_end(&scan))
+		return false;
+	record->kind = GUEST_LOST;
+	record->untimed = true;
+	scan = scan_of(line->text, line->length);
+	record->has_cpu = scan_seek(&scan, " [") && scan_decimal(&scan, &cpu) &&
+			  cpu <= UINT32_MAX && scan_literal(&scan, "]");
+	if (record->has_cpu)
+		record->cpu = (uint32_t)cpu;
+	return true;
 }
 
 /* "CPU:1 [LOST 12 EVENTS]", "CPU:1 [12 EVENTS DROPPED]", without a number: unknown. */
@@ -429,7 +347,7 @@ static int parse_line(struct ftrace *ftrace, const struct line *line, struct gue
 	if (line->length > 0 && line->text[0] == '#' && (line->length < 2 || line->text[1] != '#'))
 		return parse_header(ftrace, line, record, err);
 	if (!parse_prefix(line, &prefix)) {
-		if (parse_lost(line, record))
+		if (parse_lost(line, record) || parse_perf_lost(line, record))
 			return 1;
 		if (is_furniture(line))
 			return 0;
@@ -454,13 +372,14 @@ int ftrace_next(struct ftrace *ftrace, struct guest_record *record, struct err *
 	struct line line;
 	int got;
 
-	if (ftrace->range_next < ftrace->range_count) {
-		*record = ftrace->ranges;
-		guest_set_range(record, ftrace->range_start[ftrace->range_next],
-				ftrace->range_bytes[ftrace->range_next]);
+	if (ftrace->range_next > 0 && ftrace->range_next < ftrace->ranges.n) {
+		*record = ftrace->ranged;
+		guest_set_range(record, ftrace->ranges.start[ftrace->range_next],
+				ftrace->ranges.bytes[ftrace->range_next]);
 		ftrace->range_next++;
 		return 1;
 	}
+	ftrace->range_next = 0;
 	while ((got = lines_next(ftrace->lines, &line, err)) == 1) {
 		got = parse_line(ftrace, &line, record, err);
 		if (got < 0)

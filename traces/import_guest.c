@@ -2,7 +2,7 @@
  * The guest's recording, whatever its form: which form it has, and what holds for records of
  * either.
  */
-#include "traces/import_parts.h"
+#include "traces/import_tracedat.h"
 
 #include <stdlib.h>
 
@@ -181,11 +181,17 @@ const struct hint_event *guest_hint_event(const char *name, size_t length)
 	static const struct hint_event events[] = {
 		{ "dma_map_page", HINT_MAPPED, HINT_ONE_RANGE },
 		{ "dma_map_phys", HINT_MAPPED, HINT_ONE_RANGE },
+		{ "dma_map_resource", HINT_MAPPED, HINT_ONE_RANGE },
 		{ "dma_alloc", HINT_MAPPED, HINT_ONE_RANGE },
+		{ "dma_alloc_pages", HINT_MAPPED, HINT_ONE_RANGE },
+		{ "dma_alloc_sgt", HINT_MAPPED, HINT_ONE_RANGE },
 		{ "dma_map_sg", HINT_MAPPED, HINT_RANGE_LIST },
 		{ "dma_unmap_page", HINT_UNMAPPED, HINT_ONE_RANGE },
 		{ "dma_unmap_phys", HINT_UNMAPPED, HINT_ONE_RANGE },
+		{ "dma_unmap_resource", HINT_UNMAPPED, HINT_ONE_RANGE },
 		{ "dma_free", HINT_WILL_UNMAP, HINT_ONE_RANGE },
+		{ "dma_free_pages", HINT_WILL_UNMAP, HINT_ONE_RANGE },
+		{ "dma_free_sgt", HINT_WILL_UNMAP, HINT_ONE_RANGE },
 		{ "dma_unmap_sg", HINT_WILL_UNMAP, HINT_NO_RANGE },
 	};
 

@@ -5,7 +5,7 @@
  *
  *   - a table walk that found a page mapped comes after the map of that page, if the guest's
  *     map stands at most the uncertainty later (and no unmap of the page in between);
- *   - a command's execution comes after its issue.
+ *   - a command's execution comes after its issue, and after the unmap that it flushes.
  *
  * Then the guest's events up to that one move forward to the host's time; they are counted.
  */
@@ -36,8 +36,10 @@ struct merge {
 	bool host_loaded, host_ended, host_clamped;
 	size_t host_commands; /* read so far */
 	uint64_t host_ns, last_ns;
-	size_t pull;	   /* guest records to hand out before the host's */
-	size_t pull_until; /* or: until so many commands were issued */
+	size_t pull;	      /* guest records to hand out before the host's */
+	size_t pull_until;    /* or: until so many commands were issued */
+	size_t pull_mappings; /* or: until so many maps and unmaps were handed out */
+	size_t mapped;	      /* handed out */
 	bool pull_checked;
 	uint64_t moved, moved_max_ns, moved_far;
 };
@@ -198,6 +200,8 @@ static void check_causes(struct merge *merge)
 		merge->host_commands++;
 		if (command >= plan->first_pair && command - plan->first_pair < plan->pairs)
 			merge->pull_until = command - plan->first_pair + 1;
+		if (plan->flushed)
+			merge->pull_mappings = plan->flushed[command];
 	} else if (merge->host_record.kind == HOST_ANSWER && merge->host_record.walk) {
 		merge->pull = needed_by_walk(merge);
 	}
@@ -224,6 +228,8 @@ static void take_guest(struct merge *merge, struct merge_step *step, bool pulled
 	merge->queued--;
 	if (ahead->record.kind == GUEST_COMMAND)
 		merge->issued++;
+	if (ahead->record.kind == GUEST_MAP || ahead->record.kind == GUEST_UNMAP)
+		merge->mapped++;
 	if (time_ns > merge->last_ns)
 		merge->last_ns = time_ns;
 	*step = (struct merge_step){ .guest = &ahead->record,
@@ -260,7 +266,8 @@ int merge_next(struct merge *merge, struct merge_step *step, struct err *err)
 		take_guest(merge, step, false);
 		return 1;
 	}
-	pulled = merge->pull > 0 || merge->issued < merge->pull_until;
+	pulled = merge->pull > 0 || merge->issued < merge->pull_until ||
+		 merge->mapped < merge->pull_mappings;
 	if (guest && pulled)
 		take_guest(merge, step, true);
 	else

@@ -12,6 +12,20 @@
 #include "traces/lines.h"
 #include "traces/packed.h"
 
+/* ---- address spaces ------------------------------------------------------------------ */
+
+/*
+ * An address space by what the recorded hardware tags it with. VT-d: the domain id. SMMUv3: the
+ * ASID in stage 1, SPACE_STAGE2 and the VMID in stage 2. Requests of a device in SPACE_BYPASS
+ * pass untranslated.
+ */
+enum {
+	NO_SPACE = -1,
+	SPACE_STAGE2 = 1 << 16,
+	SPACE_BYPASS = 1 << 17,
+	SPACES,
+};
+
 /* ---- counting ------------------------------------------------------------------------ */
 
 /* Counts a line left out by its event name. */
@@ -28,6 +42,8 @@ void line_excerpt(const char *text, size_t length, char *out, size_t size);
 
 /* ---- guest: import_guest.c ----------------------------------------------------------- */
 
+enum { MARK_MAX_BYTES = 4096 }; /* a page: what the kernel takes, and what names can hold */
+
 enum guest_kind {
 	GUEST_MAP,
 	GUEST_UNMAP,
@@ -35,6 +51,9 @@ enum guest_kind {
 	GUEST_MARK,
 	GUEST_LOST,
 	GUEST_HINT, /* a dma:* event */
+	GUEST_FREE, /* kmem: pages are given back */
+	GUEST_ALLOC,
+	GUEST_KINDS
 };
 
 /* A dma:* event names the device of mappings that stand right before or after it. */
@@ -47,7 +66,7 @@ struct guest_record {
 	uint32_t cpu, pid;
 	uint64_t iova, end; /* map, unmap, hint; end == iova: not named; end 0: up to 2^64 */
 	uint64_t pa;
-	uint64_t done; /* unmap: bytes really unmapped */
+	uint64_t done; /* unmap: bytes really unmapped; free, alloc: bytes */
 	uint64_t words[4];
 	char unit[16];	  /* command: "dmar0" */
 	const char *text; /* mark, until the next record */
@@ -105,6 +124,25 @@ struct hint_event {
 
 const struct hint_event *guest_hint_event(const char *name, size_t length); /* NULL: none */
 
+/* ---- guest's payloads: import_payload.c ------------------------------------------------ */
+
+/* The ranges that a dma_map_sg event lists. */
+struct payload_ranges {
+	uint64_t start[HINT_RANGES], bytes[HINT_RANGES];
+	unsigned n;
+};
+
+enum payload {
+	PAYLOAD_RECORD,
+	PAYLOAD_UNUSED, /* an event of no use here, or another of the same name */
+	PAYLOAD_BAD,	/* *expected says how it should read */
+};
+
+/* event: its name; payload: the text behind it. The record comes with its prefix filled. */
+enum payload payload_parse(const struct scan *event, const struct scan *payload,
+			   struct guest_record *record, struct payload_ranges *ranges,
+			   const char **expected);
+
 /* ---- guest's text: import_ftrace.c --------------------------------------------------- */
 
 struct ftrace;
@@ -116,39 +154,6 @@ int ftrace_next(struct ftrace *ftrace, struct guest_record *record, struct err *
 bool ftrace_ticks(const struct ftrace *ftrace);
 const struct import_side *ftrace_side(struct ftrace *ftrace);
 
-/* ---- guest's trace.dat: import_tracedat.c -------------------------------------------- */
-
-#define TRACEDAT_MAGIC "\x17\x08\x44tracing"
-
-struct tracedat;
-
-/*
- * Decodes the file once, through libtracecmd in a process of its own, into a temporary file of
- * about 150 bytes an event. `file` may be closed afterwards. -1 naming the file and what to do,
- * when it is cut or so damaged that the library gives up or breaks down.
- */
-int tracedat_open(struct packed *file, bool strict, struct tracedat **out, struct err *err);
-void tracedat_close(struct tracedat *tracedat); /* NULL is allowed */
-int tracedat_rewind(struct tracedat *tracedat, struct err *err);
-int tracedat_next(struct tracedat *tracedat, struct guest_record *record, struct err *err);
-bool tracedat_ticks(const struct tracedat *tracedat);
-const struct import_side *tracedat_side(const struct tracedat *tracedat);
-uint64_t tracedat_bytes(const struct tracedat *tracedat); /* of the decoded events */
-uint64_t tracedat_offset(const struct tracedat *tracedat);
-
-enum { TRACEDAT_STUCK_SECONDS = 120 /* without getting on, the library is in a loop */ };
-
-struct tracedat_outcome {
-	struct import_side side;
-	struct err err; /* its code: whether decoding failed */
-	bool ticks;
-	uint64_t overwritten; /* events that the ring buffer had no room to keep */
-};
-
-/* import_tracedat_decode.c: writes guest records, and puts off the alarm while it gets on. */
-void tracedat_decode(const char *path, bool strict, int fd, FILE *records,
-		     struct tracedat_outcome *outcome);
-
 /* ---- host: import_qemu.c ------------------------------------------------------------- */
 
 enum host_kind {
@@ -158,18 +163,22 @@ enum host_kind {
 	HOST_WAIT,     /* everything before is complete */
 	HOST_REGISTER, /* fault status, fault control or fault record written */
 	HOST_FRR,      /* a fault was recorded where software sees it */
-	HOST_CONTEXT,  /* context entry of a device, as cached */
-	HOST_VERSION,  /* the version register was read: trace of a SYNC mark */
+	HOST_CONTEXT,  /* where a device's requests are translated; NO_SPACE: refused */
+	HOST_OVERFLOW, /* records were lost because their queue was full */
+	HOST_READ,     /* the register was read that clock marks read */
 };
 
 struct host_record {
 	enum host_kind kind;
-	bool walk;	    /* answer: by a table walk, not from the recorder's IOTLB */
-	bool did_known;	    /* answer: did and perm are there */
-	bool write;	    /* fault, frr */
-	uint8_t perm;	    /* answer: bit 0 read, bit 1 write, of the leaf */
-	uint8_t size;	    /* register: bytes */
-	uint16_t sid, did;  /* context too */
+	bool walk;	  /* answer: by a table walk, not from the recorder's IOTLB */
+	bool space_known; /* answer: space and perm are there */
+	bool directed;	  /* answer, fault, frr: write says what it was */
+	bool write;
+	bool entry;   /* context: high and low are its entry */
+	uint8_t perm; /* answer: bit 0 read, bit 1 write, of the leaf */
+	uint8_t size; /* register: bytes */
+	uint16_t sid;
+	int32_t space;	    /* answer, fault, context */
 	uint32_t code;	    /* fault, frr: the specification's fault reason */
 	uint64_t time_ns;   /* since 1970 */
 	uint64_t line;	    /* answer: of the line that tells hit or walk, if there is one */
@@ -192,7 +201,9 @@ int qemu_open(struct lines *lines, const struct qemu_options *options, struct qe
 void qemu_close(struct qemu *qemu);
 int qemu_next(struct qemu *qemu, struct host_record *record, struct err *err);
 const struct import_side *qemu_side(struct qemu *qemu);
-uint64_t qemu_pages(const struct qemu *qemu); /* page hit and update lines so far */
+uint64_t qemu_pages(const struct qemu *qemu); /* VT-d page hit and update lines so far */
+/* Whose events it holds, NULL before the first record. */
+const struct import_arch *qemu_arch(const struct qemu *qemu);
 
 /* ---- clock: import_clock.c ----------------------------------------------------------- */
 
@@ -214,9 +225,13 @@ struct tie {
 
 static inline uint64_t clock_map(const struct import_clock *clock, uint64_t guest)
 {
-	__int128 distance = (__int128)guest - (__int128)clock->guest_base;
-	__int128 host =
-		(__int128)clock->host_base + ((distance * (__int128)clock->slope_q40) >> 40);
+	const struct clock_piece *piece = &clock->pieces[0];
+	__int128 distance, host;
+
+	for (unsigned i = 1; i < clock->n && clock->pieces[i].guest_from <= guest; i++)
+		piece = &clock->pieces[i];
+	distance = (__int128)guest - (__int128)piece->guest_base;
+	host = (__int128)piece->host_base + ((distance * (__int128)piece->slope_q40) >> 40);
 
 	return host < 0 ? 0 : host > (__int128)UINT64_MAX ? UINT64_MAX : (uint64_t)host;
 }
@@ -233,6 +248,62 @@ int commands_pair(const struct command_list *guest, const char *guest_path,
 /* Fits the lower edge through the ties and fills clock, residuals, outliers, uncertainty. */
 int clock_fit(const struct tie *ties, size_t n, bool ticks, struct import_info *info,
 	      struct err *err);
+
+/* The same of guest[i] and host[first + i]. */
+int clock_fit_lists(const struct command_list *guest, const struct command_list *host, size_t first,
+		    bool ticks, struct import_info *info, struct err *err);
+
+/*
+ * The same from brackets: the guest read a register between two marks, at times `low` and
+ * `high`; reads[i].time is when the host saw it. Guest times are ns. Fills clock and uncertainty.
+ */
+int clock_enclose(const struct command *brackets, const struct command *reads, size_t n,
+		  struct import_info *info, struct err *err);
+
+struct scan_result;
+
+/*
+ * Which unmap each page-selective command of the host flushes, when the guest does not record
+ * commands: by range and time. Decides those unmaps' spaces; fills scan->flushed.
+ */
+int flushes_pair(struct scan_result *scan, const struct import_info *info, struct err *err);
+
+/*
+ * The clock from unmaps and their flushes: in strict mode every unmap is flushed at once, so its
+ * ranges stand in the host's log in the same order. False: they do not.
+ */
+bool flushes_tie(const struct scan_result *scan, struct import_info *info);
+
+/* ---- kinds of IOMMU: import_vtd.c, import_smmuv3.c ----------------------------------- */
+
+/* What a command names; fields without a meaning are -1, or 0. */
+struct command_scope {
+	bool selective;	    /* of the pages [first, last] of `space` */
+	int32_t space;	    /* NO_SPACE: none, or all */
+	int32_t sid;	    /* a device, -1: none, or several */
+	bool configuration; /* the device's cached configuration goes */
+	uint64_t first, last;
+};
+
+struct building;
+struct descriptor;
+struct emitter;
+
+struct import_arch {
+	const char *model;   /* whose commands, registers and fault codes a recording holds */
+	const char *log;     /* of the host, in META */
+	const char *unknown; /* the domain of mappings whose own is not found */
+	bool host_tells;     /* guests record no commands: the host's tell whom to declare */
+	/* False: the command is of no interest. */
+	bool (*scope)(const uint64_t words[2], struct command_scope *scope);
+	void (*name_space)(int32_t space, char name[24]);
+	/* Sets the fields of a `domain` event that tell its tag. */
+	void (*tag_space)(int32_t space, struct building *domain);
+	/* A descriptor or command as `cmd`, and what it means as `inval`. */
+	void (*invalidate)(struct emitter *emitter, const struct descriptor *descriptor);
+};
+
+extern const struct import_arch import_vtd, import_smmuv3;
 
 /* ---- live mappings: import_live.c ---------------------------------------------------- */
 
@@ -262,8 +333,15 @@ void live_tree_free(struct live_tree *tree);
 
 /* One uint32_t a map or unmap, in the order of the guest's file. */
 struct decision {
-	uint32_t did : 16, how : 4, perm : 2;
+	uint32_t space : 18, how : 4, perm : 2;
 };
+
+static inline struct decision decision_of(int32_t space, enum import_how how, unsigned perm)
+{
+	unsigned number = space < 0 ? 0 : (unsigned)space;
+
+	return (struct decision){ number & 0x3ffff, (unsigned)how & 15, perm & 3 };
+}
 
 struct decisions {
 	struct decision *items;
@@ -272,31 +350,29 @@ struct decisions {
 
 struct claims;
 
-/* First pass: strong evidence from the guest alone. NULL sid_to_did: no dma hints. */
-int claims_create(const int32_t *sid_to_did, struct decisions *decisions, struct claims **out,
-		  struct err *err);
+/* First pass: strong evidence from the guest alone. NULL sid_to_space: no dma hints. */
+int claims_create(const struct import_arch *arch, const int32_t *sid_to_space,
+		  struct decisions *decisions, struct claims **out, struct err *err);
 void claims_destroy(struct claims *claims);
 int claims_add(struct claims *claims, const struct guest_record *record, struct err *err);
 
 struct domains;
 
-/* Second pass: both sides in merged order. dids: those known, ascending. */
-int domains_create(struct decisions *decisions, const uint16_t *dids, size_t n,
+/* Second pass: both sides in merged order. spaces: those known, ascending. */
+int domains_create(struct decisions *decisions, const int32_t *spaces, size_t n,
 		   struct domains **out, struct err *err);
 void domains_destroy(struct domains *domains);
 int domains_map(struct domains *domains, size_t ordinal, const struct guest_record *record,
 		uint64_t time_ns, struct err *err);
 int domains_unmap(struct domains *domains, size_t ordinal, const struct guest_record *record,
 		  uint64_t time_ns, struct err *err);
-/* A table walk's answer: what it says was mapped in did. perm: bit 0 read, bit 1 write. */
-void domains_answer(struct domains *domains, uint16_t did, uint64_t iova, uint64_t pa,
+/* A table walk's answer: what it says was mapped in space. perm: bit 0 read, bit 1 write. */
+void domains_answer(struct domains *domains, int32_t space, uint64_t iova, uint64_t pa,
 		    unsigned perm);
 /* Decides what is still open, and counts. */
 void domains_finish(struct domains *domains, uint64_t *unmaps_without_map);
 
 /* ---- merge: import_merge.c ----------------------------------------------------------- */
-
-enum { MARK_MAX_BYTES = 4096 }; /* a page: what the kernel takes, and what names can hold */
 
 struct merge_plan {
 	const struct import_options *options;
@@ -304,8 +380,9 @@ struct merge_plan {
 	struct lines *host;
 	struct import_clock clock;
 	uint64_t uncertainty_ns;
-	size_t first_pair; /* guest command 0 is this one of the host's */
-	size_t pairs;	   /* guest commands that are paired: all or none */
+	size_t first_pair;	 /* guest command 0 is this one of the host's */
+	size_t pairs;		 /* guest commands that are paired: all or none */
+	const uint32_t *flushed; /* by host command, or NULL: scan_result */
 	bool answers_by_page, walks_only;
 };
 
@@ -332,7 +409,9 @@ void merge_counts(const struct merge *merge, struct import_info *info);
 
 struct context_change {
 	uint64_t time_ns, line;
-	uint16_t sid, did;
+	int64_t after; /* host command that dropped the device's configuration before, -1: none */
+	uint16_t sid;
+	int32_t space; /* NO_SPACE: refused without being translated */
 	uint8_t width; /* context entry's AW: 1 39 bits, 2 48 bits, 3 57 bits */
 	uint8_t type;  /* its TT: 1 lets the device keep an ATC */
 	bool entry;    /* from a context entry; else from a translation */
@@ -341,12 +420,17 @@ struct context_change {
 enum { UNITS = 64 };
 
 struct scan_result {
-	struct command_list guest_commands, host_commands, guest_marks, host_versions;
+	const struct import_arch *arch;
+	struct command_list guest_commands, host_commands, guest_marks, host_reads;
+	struct command_list guest_brackets; /* low, high: times before and after */
+	struct command_list guest_unmaps;   /* low, high: first and last; line: ordinal */
+	uint32_t *flushed; /* by host command: 1 + ordinal of the last unmap before it, or 0 */
 	struct decisions decisions;
 	struct context_change *contexts; /* in the host's order, one each time a device's changes */
 	size_t contexts_n, contexts_room;
-	int32_t sid_to_did[65536]; /* the last known, -1 none */
-	bool sid_seen[65536], did_seen[65536];
+	int32_t sid_to_space[65536];   /* the last known, NO_SPACE none */
+	int64_t config_command[65536]; /* the last one that dropped it, -1 none */
+	bool sid_seen[65536], space_seen[SPACES];
 	char units[UNITS][16]; /* of guest commands, in order of appearance */
 	unsigned units_n;
 	bool has_guest; /* then its commands tell whom to declare, boot's do not */

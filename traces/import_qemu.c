@@ -1,42 +1,14 @@
 /*
- * QEMU's log of its emulated VT-d unit: vtd_* trace events, one a line.
+ * QEMU's log of an emulated IOMMU: trace events, one a line.
  *
  *     18758@1795219550.930155:vtd_dmar_translate dev 00:05.00 iova 0xffffd000 ...  (7.2 to 10.0)
  *     2026-11-21T00:49:51.139699Z vtd_dmar_translate dev 00:05.00 iova ...         (10.1 on)
  *
- * A translation is told in two lines of one thread: first whether QEMU's own IOTLB had it
- * (vtd_iotlb_page_hit) or the tables were walked (vtd_iotlb_page_update), with the requester,
- * the exact address and the domain; then the answer (vtd_dmar_translate).
+ * The event's name says whose it is.
  */
-#include "traces/import_parts.h"
+#include "traces/import_qemu.h"
 
 #include <stdlib.h>
-
-enum {
-	THREADS = 64,
-	/* Registers of interest, specification 11.4 */
-	FSTS_REG = 0x34,
-	FECTL_REG = 0x38,
-	FRCD_REG = 0x220,
-	FRCD_LAST = 0x22f,
-};
-
-/* The hit or update line that a thread wrote last. */
-struct page_line {
-	uint64_t tid, line;
-	uint64_t iova, leaf;
-	uint16_t sid, did;
-	bool walk, pending;
-};
-
-struct qemu {
-	struct lines *lines;
-	struct qemu_options options;
-	struct import_side side;
-	struct page_line threads[THREADS];
-	unsigned last_thread, victim;
-	uint64_t pages;
-};
 
 int qemu_open(struct lines *lines, const struct qemu_options *options, struct qemu **out,
 	      struct err *err)
@@ -47,17 +19,29 @@ int qemu_open(struct lines *lines, const struct qemu_options *options, struct qe
 		return err_no_memory(err, "QEMU log reader");
 	qemu->options = *options;
 	qemu->lines = lines;
-	if (lines_rewind(lines, err)) {
+	qemu->spaces = malloc(65536 * sizeof *qemu->spaces);
+	if (!qemu->spaces)
+		err_no_memory(err, "QEMU log reader");
+	if (!qemu->spaces || lines_rewind(lines, err)) {
 		qemu_close(qemu);
 		return -1;
 	}
+	for (unsigned sid = 0; sid <= 0xffff; sid++)
+		qemu->spaces[sid] = SPACE_UNKNOWN;
 	*out = qemu;
 	return 0;
 }
 
 void qemu_close(struct qemu *qemu)
 {
+	if (qemu)
+		free(qemu->spaces);
 	free(qemu);
+}
+
+const struct import_arch *qemu_arch(const struct qemu *qemu)
+{
+	return qemu->arch;
 }
 
 uint64_t qemu_pages(const struct qemu *qemu)
@@ -122,16 +106,71 @@ static bool scan_iso(struct scan *scan, uint64_t *ns)
 	return true;
 }
 
+/* Six digits and a colon, which is what QEMU prints behind the seconds. */
+static bool scan_micros(struct scan *scan, uint64_t *ns)
+{
+	unsigned micros = 0;
+
+	if (scan_left(scan) < 7 || scan->at[6] != ':')
+		return false;
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned digit = (unsigned char)(scan->at[i] - '0');
+
+		if (digit > 9)
+			return false;
+		micros = micros * 10 + digit;
+	}
+	*ns = micros * 1000ull;
+	scan->at += 7;
+	return true;
+}
+
+/* The prefix of the line before, but for the fraction: worth 15 % of an import. */
+static bool scan_same_prefix(const struct qemu *qemu, struct scan *scan, uint64_t *tid,
+			     uint64_t *ns)
+{
+	struct scan ahead = *scan;
+	uint64_t fraction;
+
+	if (!qemu->prefix_n || scan_left(scan) < qemu->prefix_n ||
+	    memcmp(scan->at, qemu->prefix, qemu->prefix_n) != 0)
+		return false;
+	ahead.at += qemu->prefix_n;
+	if (!scan_micros(&ahead, &fraction))
+		return false;
+	*tid = qemu->prefix_tid;
+	*ns = qemu->prefix_ns + fraction;
+	*scan = ahead;
+	return true;
+}
+
+static void keep_prefix(struct qemu *qemu, const struct scan *scan, const char *end, uint64_t tid,
+			uint64_t ns)
+{
+	qemu->prefix_n = (size_t)(end - scan->at);
+	if (qemu->prefix_n > sizeof qemu->prefix)
+		qemu->prefix_n = 0;
+	memcpy(qemu->prefix, scan->at, qemu->prefix_n);
+	qemu->prefix_tid = tid;
+	qemu->prefix_ns = ns;
+}
+
 /* Thread and time; scan stands at the event's name behind. No thread: 0. */
-static bool scan_prefix(struct scan *scan, uint64_t *tid, uint64_t *ns)
+static bool scan_prefix(struct qemu *qemu, struct scan *scan, uint64_t *tid, uint64_t *ns)
 {
 	struct scan ahead = *scan;
 	uint64_t seconds, fraction;
 
+	if (scan_same_prefix(qemu, scan, tid, ns))
+		return true;
 	if (scan_decimal(&ahead, tid) && scan_literal_decimal(&ahead, "@", &seconds) &&
-	    seconds < 16000000000u && scan_literal(&ahead, ".") &&
-	    scan_fraction(&ahead, &fraction) && scan_literal(&ahead, ":")) {
+	    seconds < 16000000000u && scan_literal(&ahead, ".")) {
+		const char *point = ahead.at;
+
+		if (!scan_fraction(&ahead, &fraction) || !scan_literal(&ahead, ":"))
+			return false;
 		*ns = seconds * 1000000000u + fraction;
+		keep_prefix(qemu, scan, point, *tid, seconds * 1000000000u);
 		*scan = ahead;
 		return true;
 	}
@@ -139,245 +178,102 @@ static bool scan_prefix(struct scan *scan, uint64_t *tid, uint64_t *ns)
 	return scan_iso(scan, ns);
 }
 
-/* ---- events -------------------------------------------------------------------------- */
+/* ---- lines --------------------------------------------------------------------------- */
 
-static struct page_line *thread_of(struct qemu *qemu, uint64_t tid)
+struct qemu_thread *qemu_thread_of(struct qemu *qemu, uint64_t tid)
 {
 	if (qemu->threads[qemu->last_thread].tid == tid)
 		return &qemu->threads[qemu->last_thread];
-	for (unsigned i = 0; i < THREADS; i++) {
+	for (unsigned i = 0; i < QEMU_THREADS; i++) {
 		if (qemu->threads[i].tid == tid) {
 			qemu->last_thread = i;
 			return &qemu->threads[i];
 		}
 	}
 	qemu->last_thread = qemu->victim;
-	qemu->victim = (qemu->victim + 1) % THREADS;
-	qemu->threads[qemu->last_thread] = (struct page_line){ .tid = tid };
+	qemu->victim = (qemu->victim + 1) % QEMU_THREADS;
+	qemu->threads[qemu->last_thread] = (struct qemu_thread){ .tid = tid };
 	return &qemu->threads[qemu->last_thread];
 }
 
-/* What a line is and how it goes on. */
-struct event_line {
-	const struct line *line;
-	uint64_t tid, time_ns;
-	struct scan text;
-};
-
-enum parsed { PARSED_RECORD, PARSED_NOTHING, PARSED_BAD };
-
-static void fill_answer(struct host_record *record, const struct page_line *page)
+/* Each name has one reader; a log that holds records of one IOMMU holds none of another. */
+static enum parsed read_event(struct qemu *qemu, struct qemu_line *line, struct host_record *record)
 {
-	record->sid = page->sid;
-	record->did = page->did;
-	record->did_known = true;
-	record->walk = page->walk;
-	record->perm = (uint8_t)(page->leaf & 3);
-	record->line = page->line;
-	record->iova = page->iova;
-}
+	static const struct {
+		const char *prefix;
+		const struct import_arch *arch;
+		enum parsed (*read)(struct qemu *qemu, struct qemu_line *line,
+				    struct host_record *record);
+	} readers[] = {
+		{ "vtd_", &import_vtd, qemu_vtd_line },
+		{ "smmu", &import_smmuv3, qemu_smmu_line },
+	};
 
-/* "IOTLB page hit sid 0x200 iova 0xfffff9d0 slpte 0x118d11003 domain 0x7" */
-static enum parsed parse_page(struct qemu *qemu, struct event_line *event, bool walk,
-			      struct host_record *record)
-{
-	struct page_line *page = thread_of(qemu, event->tid);
-	struct scan *text = &event->text;
-	uint64_t sid, did;
+	for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
+		enum parsed parsed;
 
-	page->pending = false;
-	if (qemu->options.walks_only && !walk)
-		return PARSED_NOTHING;
-	if (!scan_literal(text, walk ? "IOTLB page update" : "IOTLB page hit") ||
-	    !scan_literal_hex(text, " sid 0x", &sid) || sid > 0xffff ||
-	    !scan_literal_hex(text, " iova 0x", &page->iova) ||
-	    !scan_literal_hex(text, " slpte 0x", &page->leaf) ||
-	    !scan_literal_hex(text, " domain 0x", &did) || did > 0xffff || !scan_at_end(text))
-		return PARSED_BAD;
-	page->line = event->line->number;
-	page->sid = (uint16_t)sid;
-	page->did = (uint16_t)did;
-	page->walk = walk;
-	page->pending = true;
-	qemu->pages++;
-	if (!qemu->options.answers_by_page)
-		return PARSED_NOTHING;
-	record->kind = HOST_ANSWER;
-	fill_answer(record, page);
-	/* The leaf's level is not told: a 4 KiB page is the least it can be. */
-	record->pa = (page->leaf & 0x000ffffffffff000ull) | (page->iova & 0xfff);
-	return PARSED_RECORD;
-}
-
-/* "dev 02:00.00 iova 0xfffff000 -> gpa 0x118d11000 mask 0xfff", functions as two hex digits */
-static enum parsed parse_translate(struct qemu *qemu, struct event_line *event,
-				   struct host_record *record)
-{
-	struct page_line *page = thread_of(qemu, event->tid);
-	struct scan *text = &event->text;
-	uint64_t bus, slot, function, iova, gpa, mask, sid;
-
-	if (qemu->options.walks_only && !page->pending)
-		return PARSED_NOTHING;
-	if (!scan_literal_hex(text, "dev ", &bus) || bus > 0xff ||
-	    !scan_literal_hex(text, ":", &slot) || slot > 0x1f ||
-	    !scan_literal_hex(text, ".", &function) || function > 7 ||
-	    !scan_literal_hex(text, " iova 0x", &iova) ||
-	    !scan_literal_hex(text, " -> gpa 0x", &gpa) ||
-	    !scan_literal_hex(text, " mask 0x", &mask) || !scan_at_end(text))
-		return PARSED_BAD;
-	sid = bus << 8 | slot << 3 | function;
-	record->kind = HOST_ANSWER;
-	record->sid = (uint16_t)sid;
-	record->iova = iova;
-	record->line = event->line->number;
-	/* The requester here is the device, in the line before it may be a bridge's alias. */
-	if (page->pending && ((page->iova ^ iova) & ~(mask | 0xfff)) == 0)
-		fill_answer(record, page);
-	page->pending = false;
-	record->pa = (gpa & ~mask) | (record->iova & mask);
-	return PARSED_RECORD;
-}
-
-/* "sid 0x50 fault 6 addr 0x10000000 write 0" */
-static enum parsed parse_fault(struct scan *text, struct host_record *record)
-{
-	uint64_t sid, code, write;
-
-	if (!scan_literal_hex(text, "sid 0x", &sid) || sid > 0xffff ||
-	    !scan_literal_decimal(text, " fault ", &code) || code > 0xffff ||
-	    !scan_literal_hex(text, " addr 0x", &record->iova) ||
-	    !scan_literal_decimal(text, " write ", &write) || !scan_at_end(text))
-		return PARSED_BAD;
-	record->kind = HOST_FAULT;
-	record->sid = (uint16_t)sid;
-	record->code = (uint32_t)code;
-	record->write = write != 0;
-	return PARSED_RECORD;
-}
-
-/* "IOTLB context hit bus 0x2 devfn 0x0 high 0x701 low 0x101b1e001 gen 1" */
-static enum parsed parse_context(struct scan *text, bool update, struct host_record *record)
-{
-	uint64_t bus, devfn;
-
-	if (!scan_literal(text, update ? "IOTLB context update" : "IOTLB context hit") ||
-	    !scan_literal_hex(text, " bus 0x", &bus) || bus > 0xff ||
-	    !scan_literal_hex(text, " devfn 0x", &devfn) || devfn > 0xff ||
-	    !scan_literal_hex(text, " high 0x", &record->high) ||
-	    !scan_literal_hex(text, " low 0x", &record->low))
-		return PARSED_BAD;
-	record->kind = HOST_CONTEXT;
-	record->sid = (uint16_t)(bus << 8 | devfn);
-	record->did = (uint16_t)(record->high >> 8); /* context entry bits 87:72 */
-	record->walk = update;
-	return PARSED_RECORD;
-}
-
-/* "invalidate desc type iotlb high 0xffff8000 low 0x900f2" */
-static enum parsed parse_command(struct scan *text, struct host_record *record)
-{
-	if (!scan_literal(text, "invalidate desc type "))
-		return PARSED_BAD;
-	/* The type's name, of one word or two, says less than the low quadword. */
-	while (text->at < text->end && *text->at != ' ')
-		text->at++;
-	while (scan_left(text) > 7 && memcmp(text->at, " high 0x", 8) != 0)
-		text->at++;
-	if (!scan_literal_hex(text, " high 0x", &record->high) ||
-	    !scan_literal_hex(text, " low 0x", &record->low) || !scan_at_end(text))
-		return PARSED_BAD;
-	record->kind = HOST_COMMAND;
-	return (record->low & 0xf) == 5 ? PARSED_NOTHING
-					: PARSED_RECORD; /* a wait tells of itself */
-}
-
-/* "addr 0x34 size 0x4 value 0x83" */
-static enum parsed parse_register(struct scan *text, struct host_record *record)
-{
-	uint64_t size;
-
-	if (!scan_literal_hex(text, "addr 0x", &record->offset) ||
-	    !scan_literal_hex(text, " size 0x", &size) || (size != 4 && size != 8) ||
-	    !scan_literal_hex(text, " value 0x", &record->value) || !scan_at_end(text))
-		return PARSED_BAD;
-	record->kind = HOST_REGISTER;
-	record->size = (uint8_t)size;
-	if (record->offset == FSTS_REG || record->offset == FECTL_REG ||
-	    (record->offset >= FRCD_REG && record->offset <= FRCD_LAST))
-		return PARSED_RECORD;
-	return PARSED_NOTHING;
-}
-
-/* "addr 0x0 size 0x4": what follows a SYNC mark. */
-static enum parsed parse_read(struct scan *text, struct host_record *record)
-{
-	uint64_t size;
-
-	if (!scan_literal_hex(text, "addr 0x", &record->offset) ||
-	    !scan_literal_hex(text, " size 0x", &size) || !scan_at_end(text))
-		return PARSED_BAD;
-	record->kind = HOST_VERSION;
-	return record->offset == 0 && size == 4 ? PARSED_RECORD : PARSED_NOTHING;
-}
-
-/* "index 0 high 0x40ffff0600000050 low 0x10000000": fault record, specification 11.4.7.6 */
-static enum parsed parse_frr(struct scan *text, struct host_record *record)
-{
-	uint64_t index;
-
-	if (!scan_literal_decimal(text, "index ", &index) ||
-	    !scan_literal_hex(text, " high 0x", &record->high) ||
-	    !scan_literal_hex(text, " low 0x", &record->low) || !scan_at_end(text))
-		return PARSED_BAD;
-	record->kind = HOST_FRR;
-	record->sid = (uint16_t)record->high;
-	record->code = (uint32_t)(record->high >> 32 & 0xff);
-	record->write = !(record->high >> 62 & 1);
-	record->iova = record->low & ~0xfffull;
-	return PARSED_RECORD;
-}
-
-static bool name_is(const char *name, size_t length, const char *want)
-{
-	return length == strlen(want) && memcmp(name, want, length) == 0;
-}
-
-/* By frequency. *known: the name has a meaning here. */
-static enum parsed parse_event_line(struct qemu *qemu, const char *name, size_t length,
-				    struct event_line *event, struct host_record *record,
-				    const char **expected)
-{
-	struct scan *text = &event->text;
-
-	*expected = "the fields of this event as QEMU 7.2 to 11.1 print them";
-	if (name_is(name, length, "vtd_iotlb_page_hit"))
-		return parse_page(qemu, event, false, record);
-	if (name_is(name, length, "vtd_dmar_translate"))
-		return parse_translate(qemu, event, record);
-	if (name_is(name, length, "vtd_iotlb_page_update"))
-		return parse_page(qemu, event, true, record);
-	if (name_is(name, length, "vtd_iotlb_cc_hit"))
-		return parse_context(text, false, record);
-	if (name_is(name, length, "vtd_dmar_fault"))
-		return parse_fault(text, record);
-	if (name_is(name, length, "vtd_inv_desc"))
-		return parse_command(text, record);
-	if (name_is(name, length, "vtd_inv_desc_wait_sw") ||
-	    name_is(name, length, "vtd_inv_desc_wait_irq")) {
-		record->kind = HOST_WAIT;
-		return PARSED_RECORD;
+		if (line->length < 4 || memcmp(line->name, readers[i].prefix, 4) != 0)
+			continue;
+		if (qemu->arch && qemu->arch != readers[i].arch)
+			return PARSED_UNKNOWN;
+		parsed = readers[i].read(qemu, line, record);
+		if (parsed == PARSED_RECORD)
+			qemu->arch = readers[i].arch;
+		return parsed;
 	}
-	if (name_is(name, length, "vtd_reg_write"))
-		return parse_register(text, record);
-	if (name_is(name, length, "vtd_reg_read"))
-		return parse_read(text, record);
-	if (name_is(name, length, "vtd_frr_new"))
-		return parse_frr(text, record);
-	if (name_is(name, length, "vtd_iotlb_cc_update"))
-		return parse_context(text, true, record);
-	*expected = NULL;
-	return PARSED_NOTHING;
+	return PARSED_UNKNOWN;
+}
+
+static int bad_line(struct qemu *qemu, const struct line *line, const char *expected,
+		    struct err *err)
+{
+	return side_bad(&qemu->side, qemu->options.strict, lines_path(qemu->lines), line, expected,
+			err);
+}
+
+/* An event without its time is an error; other text is what QEMU logs for other reasons. */
+static int untimed_line(struct qemu *qemu, const struct line *line, struct err *err)
+{
+	struct scan text = scan_of(line->text, line->length);
+
+	if (scan_at_end(&text))
+		return 0;
+	if (!scan_literal(&text, "vtd_") && !scan_literal(&text, "smmu") &&
+	    (unsigned char)(*text.at - '0') > 9) {
+		side_skip(&qemu->side, "(other text)", strlen("(other text)"));
+		return 0;
+	}
+	return bad_line(qemu, line,
+			"TID@SECONDS.MICROSECONDS:EVENT or an ISO time before the event (start "
+			"QEMU with -msg timestamp=on)",
+			err);
+}
+
+/* False: the line has no such form. */
+static bool split_line(struct qemu *qemu, const struct line *line, struct qemu_line *split)
+{
+	const char *blank;
+
+	split->line = line;
+	split->text = scan_of(line->text, line->length);
+	if (!scan_prefix(qemu, &split->text, &split->tid, &split->time_ns))
+		return false;
+	scan_blanks(&split->text);
+	split->name = split->text.at;
+	blank = memchr(split->name, ' ', scan_left(&split->text));
+	split->length = blank ? (size_t)(blank - split->name) : scan_left(&split->text);
+	split->text.at = blank ? blank + 1 : split->text.end;
+	return true;
+}
+
+static bool take_waiting(struct qemu *qemu, struct host_record *record)
+{
+	if (qemu->waits == 0)
+		return false;
+	*record = qemu->waiting[0];
+	qemu->waiting[0] = qemu->waiting[1];
+	qemu->waits--;
+	return true;
 }
 
 int qemu_next(struct qemu *qemu, struct host_record *record, struct err *err)
@@ -385,44 +281,35 @@ int qemu_next(struct qemu *qemu, struct host_record *record, struct err *err)
 	struct line line;
 	int got;
 
+	if (take_waiting(qemu, record))
+		return 1;
 	while ((got = lines_next(qemu->lines, &line, err)) == 1) {
-		struct event_line event = { .line = &line };
-		const char *name, *space, *expected;
-		size_t length;
-		enum parsed parsed;
+		struct qemu_line split;
 
-		event.text = scan_of(line.text, line.length);
-		if (!scan_prefix(&event.text, &event.tid, &event.time_ns)) {
-			if (!scan_at_end(&event.text) &&
-			    side_bad(&qemu->side, qemu->options.strict, lines_path(qemu->lines),
-				     &line,
-				     "TID@SECONDS.MICROSECONDS:EVENT or an ISO time before the "
-				     "event "
-				     "(start QEMU with -msg timestamp=on)",
-				     err))
+		if (!split_line(qemu, &line, &split)) {
+			if (untimed_line(qemu, &line, err))
 				return -1;
 			continue;
 		}
-		scan_blanks(&event.text);
-		name = event.text.at;
-		space = memchr(name, ' ', scan_left(&event.text));
-		length = space ? (size_t)(space - name) : scan_left(&event.text);
-		event.text.at = space ? space + 1 : event.text.end;
-		memset(record, 0, sizeof *record);
-		record->time_ns = event.time_ns;
-		record->line = line.number;
-		parsed = parse_event_line(qemu, name, length, &event, record, &expected);
-		if (!expected) {
-			side_skip(&qemu->side, name, length);
-		} else if (parsed == PARSED_BAD) {
-			if (side_bad(&qemu->side, qemu->options.strict, lines_path(qemu->lines),
-				     &line, expected, err))
-				return -1;
-		} else {
+		switch (read_event(qemu, &split, record)) {
+		case PARSED_RECORD:
 			qemu->side.used++;
-			if (parsed == PARSED_RECORD)
-				return 1;
+			return 1;
+		case PARSED_NOTHING:
+			qemu->side.used++;
+			break;
+		case PARSED_BAD:
+			if (bad_line(qemu, &line,
+				     "the fields of this event as QEMU 7.2 to 11.1 print them",
+				     err))
+				return -1;
+			break;
+		case PARSED_UNKNOWN:
+			side_skip(&qemu->side, split.name, split.length);
+			break;
 		}
+		if (take_waiting(qemu, record))
+			return 1;
 	}
-	return got;
+	return got == 0 && qemu_smmu_end(qemu, record) ? 1 : got;
 }

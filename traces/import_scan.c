@@ -11,6 +11,8 @@
 static int context_add(struct scan_result *result, const struct host_record *record, bool entry,
 		       struct err *err)
 {
+	int64_t *command = &result->config_command[record->sid];
+
 	if (result->contexts_n == result->contexts_room) {
 		size_t room = result->contexts_room ? result->contexts_room * 2 : 64;
 		struct context_change *contexts =
@@ -24,47 +26,42 @@ static int context_add(struct scan_result *result, const struct host_record *rec
 	result->contexts[result->contexts_n++] = (struct context_change){
 		.time_ns = record->time_ns,
 		.line = record->line,
+		.after = *command,
 		.sid = record->sid,
-		.did = record->did,
+		.space = record->space,
 		.entry = entry,
 		.width = entry ? (uint8_t)(record->high & 7) : 0,
 		.type = entry ? (uint8_t)(record->low >> 2 & 3) : 0,
 	};
-	result->sid_to_did[record->sid] = record->did;
+	*command = -1; /* it explains one change */
+	result->sid_to_space[record->sid] = record->space;
 	return 0;
 }
 
-/* Devices and domains that a descriptor names, specification 6.5.2. */
-static void see_command(struct scan_result *result, uint64_t low)
+/* Devices and domains that a command names. */
+static void see_command(struct scan_result *result, const struct command *command)
 {
-	unsigned granularity = low >> 4 & 3;
-	uint16_t did = (uint16_t)(low >> 16);
+	const uint64_t words[2] = { command->low, command->high };
+	struct command_scope scope;
 
-	switch (low & 0xf) {
-	case 1: /* context cache: 1 global, 2 domain, 3 device */
-		if (granularity == 2)
-			result->did_seen[did] = true;
-		if (granularity == 3 && (low >> 48 & 3) == 0)
-			result->sid_seen[low >> 32 & 0xffff] = true;
-		break;
-	case 2: /* IOTLB: 1 global */
-		if (granularity != 1)
-			result->did_seen[did] = true;
-		break;
-	case 3: /* device TLB */
-		result->sid_seen[low >> 32 & 0xffff] = true;
-		break;
-	case 6: /* IOTLB by PASID */
-		result->did_seen[did] = true;
-		break;
-	case 7: /* PASID cache: 3 global */
-		if (granularity != 3)
-			result->did_seen[did] = true;
-		break;
-	case 8: /* device TLB by PASID; source id in bits 31:16 */
-		result->sid_seen[low >> 16 & 0xffff] = true;
-		break;
-	}
+	if (!result->arch->scope(words, &scope))
+		return;
+	if (scope.space != NO_SPACE)
+		result->space_seen[scope.space] = true;
+	if (scope.sid >= 0)
+		result->sid_seen[scope.sid] = true;
+}
+
+static void see_host_command(struct scan_result *result, const struct command *command)
+{
+	const uint64_t words[2] = { command->low, command->high };
+	struct command_scope scope;
+
+	/* The guest's own commands tell whom to declare, those of booting do not. */
+	if (!result->has_guest || result->arch->host_tells)
+		see_command(result, command);
+	if (result->arch->scope(words, &scope) && scope.configuration && scope.sid >= 0)
+		result->config_command[scope.sid] = (int64_t)result->host_commands.n;
 }
 
 static int see_host(struct scan_result *result, const struct host_record *record,
@@ -77,10 +74,10 @@ static int see_host(struct scan_result *result, const struct host_record *record
 		info->answers++;
 		info->walks += record->walk;
 		result->sid_seen[record->sid] = true;
-		if (!record->did_known)
+		if (!record->space_known)
 			return 0;
-		result->did_seen[record->did] = true;
-		return result->sid_to_did[record->sid] >= 0
+		result->space_seen[record->space] = true;
+		return result->sid_to_space[record->sid] >= 0
 			       ? 0
 			       : context_add(result, record, false, err);
 	case HOST_FAULT:
@@ -88,22 +85,23 @@ static int see_host(struct scan_result *result, const struct host_record *record
 		result->sid_seen[record->sid] = true;
 		return 0;
 	case HOST_COMMAND:
-		if (!result->has_guest)
-			see_command(result, record->low);
+		see_host_command(result, &command);
 		return command_add(&result->host_commands, command, err);
 	case HOST_FRR:
 		result->sid_seen[record->sid] = true;
 		return 0;
 	case HOST_CONTEXT:
 		result->sid_seen[record->sid] = true;
-		result->did_seen[record->did] = true;
-		return result->sid_to_did[record->sid] == record->did
+		if (record->space != NO_SPACE)
+			result->space_seen[record->space] = true;
+		return result->sid_to_space[record->sid] == record->space
 			       ? 0
-			       : context_add(result, record, true, err);
-	case HOST_VERSION:
-		return command_add(&result->host_versions, command, err);
+			       : context_add(result, record, record->entry, err);
+	case HOST_READ:
+		return command_add(&result->host_reads, command, err);
 	case HOST_WAIT:
 	case HOST_REGISTER:
+	case HOST_OVERFLOW:
 		return 0;
 	}
 	return 0;
@@ -137,6 +135,7 @@ static int read_host(bool strict, struct lines *lines, struct scan_result *resul
 	if (qemu_open(lines, &options, &qemu, err))
 		return -1;
 	while ((got = qemu_next(qemu, &record, err)) == 1) {
+		result->arch = qemu_arch(qemu);
 		if (!result->host_timed)
 			result->host_first = record.time_ns;
 		result->host_timed = true;
@@ -163,17 +162,18 @@ static int scan_host(bool strict, struct lines *lines, struct scan_result *resul
 	/* A log with page lines alone: they are the answers then. */
 	if (info->answers == 0 && result->pages > 0) {
 		result->answers_by_page = true;
-		result->host_commands.n = result->host_versions.n = result->contexts_n = 0;
+		result->host_commands.n = result->host_reads.n = result->contexts_n = 0;
 		result->host_latest = 0;
 		for (unsigned sid = 0; sid <= 0xffff; sid++)
-			result->sid_to_did[sid] = -1;
+			result->sid_to_space[sid] = NO_SPACE;
 		info->faults = 0;
 		if (read_host(strict, lines, result, info, err))
 			return -1;
 	}
 	if (!result->host_timed)
 		return no_events(lines_path(lines), &info->host,
-				 "vtd_* trace events of QEMU (-trace 'vtd_*' -msg timestamp=on)",
+				 "vtd_* or smmu* trace events of QEMU (-trace 'vtd_*', or -trace "
+				 "'smmu*', and -msg timestamp=on)",
 				 err);
 	return 0;
 }
@@ -193,6 +193,39 @@ static int see_unit(struct scan_result *result, const char *path, const struct g
 	return 0;
 }
 
+/* "LABEL 3 before ...", a read of the SMMU's IIDR, "LABEL 3 after ..." */
+static int see_bracket(struct scan_result *result, const struct guest_record *record,
+		       struct scan text, struct err *err)
+{
+	struct command_list *brackets = &result->guest_brackets;
+	struct command bracket = { .low = record->time,
+				   .high = record->time,
+				   .time = record->time,
+				   .line = record->line };
+	uint64_t number;
+
+	while (text.at < text.end && *text.at != ' ')
+		text.at++;
+	if (!scan_literal_decimal(&text, " ", &number))
+		return 0;
+	if (scan_literal(&text, " before"))
+		return command_add(brackets, bracket, err);
+	if (scan_literal(&text, " after") && brackets->n > 0)
+		brackets->items[brackets->n - 1].high = record->time;
+	return 0;
+}
+
+/* "SYNC name": a read of VT-d's version register follows. */
+static int see_mark(struct scan_result *result, const struct guest_record *record, struct err *err)
+{
+	struct command command = { .time = record->time, .line = record->line };
+	struct scan text = scan_of(record->text, record->length);
+
+	if (scan_literal(&text, "SYNC "))
+		return command_add(&result->guest_marks, command, err);
+	return scan_literal(&text, "clksync ") ? see_bracket(result, record, text, err) : 0;
+}
+
 static int see_guest(struct scan_result *result, const char *path,
 		     const struct guest_record *record, struct err *err)
 {
@@ -203,15 +236,18 @@ static int see_guest(struct scan_result *result, const char *path,
 		result->guest_first = record->time;
 	}
 	if (record->kind == GUEST_COMMAND) {
-		see_command(result, record->words[0]);
+		see_command(result, &command);
 		if (see_unit(result, path, record, err))
 			return -1;
 		return command_add(&result->guest_commands, command, err);
 	}
-	if (record->kind == GUEST_MARK && record->length >= 5 &&
-	    memcmp(record->text, "SYNC ", 5) == 0)
-		return command_add(&result->guest_marks, command, err);
-	return 0;
+	if (record->kind == GUEST_UNMAP && result->arch->host_tells) {
+		command.low = record->iova;
+		command.high = record->end - 1;
+		command.line = result->decisions.n;
+		return command_add(&result->guest_unmaps, command, err);
+	}
+	return record->kind == GUEST_MARK ? see_mark(result, record, err) : 0;
 }
 
 static int scan_guest(const char *path, struct guest *guest, struct scan_result *result,
@@ -223,7 +259,7 @@ static int scan_guest(const char *path, struct guest *guest, struct scan_result 
 	int got;
 
 	if (guest_rewind(guest, err) ||
-	    claims_create(result->sid_to_did, &result->decisions, &claims, err))
+	    claims_create(result->arch, result->sid_to_space, &result->decisions, &claims, err))
 		return -1;
 	while ((got = guest_next(guest, &record, err)) == 1) {
 		if (!record.untimed) {
@@ -252,8 +288,11 @@ static int scan_guest(const char *path, struct guest *guest, struct scan_result 
 int scan_files(const struct import_options *options, struct guest *guest, struct lines *host,
 	       struct scan_result *result, struct import_info *info, struct err *err)
 {
-	for (unsigned sid = 0; sid <= 0xffff; sid++)
-		result->sid_to_did[sid] = -1;
+	for (unsigned sid = 0; sid <= 0xffff; sid++) {
+		result->sid_to_space[sid] = NO_SPACE;
+		result->config_command[sid] = -1;
+	}
+	result->arch = &import_vtd; /* until the host's log says otherwise */
 	result->has_guest = guest;
 	if (host && scan_host(options->strict, host, result, info, err))
 		return -1;
@@ -269,7 +308,10 @@ void scan_free(struct scan_result *result)
 	free(result->guest_commands.items);
 	free(result->host_commands.items);
 	free(result->guest_marks.items);
-	free(result->host_versions.items);
+	free(result->host_reads.items);
+	free(result->guest_brackets.items);
+	free(result->guest_unmaps.items);
+	free(result->flushed);
 	free(result->decisions.items);
 	free(result->contexts);
 }

@@ -3,10 +3,9 @@
  *
  * The libraries trust what they read: one flipped bit in a header can make them crash, and some
  * write to standard output. So a process of its own decodes the file, once, into a temporary
- * file of guest records, and the readings that an import needs are readings of that file. It
- * begins with struct tracedat_outcome, which is written last; behind a mark stands its text.
+ * file of guest records, and the readings that an import needs are readings of that file.
  */
-#include "traces/import_parts.h"
+#include "traces/import_tracedat.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +24,7 @@ struct tracedat {
 	FILE *records; /* a temporary file without a name */
 	struct tracedat_outcome outcome;
 	uint64_t bytes;
+	long start;	 /* of the first record */
 	bool start_told; /* the loss before the first record was handed out */
 	char text[MARK_MAX_BYTES];
 };
@@ -62,14 +62,13 @@ _Noreturn static void decode_apart(const char *path, bool strict, int fd, FILE *
 {
 	struct tracedat_outcome outcome = { .side.records = true };
 
-	if (confine() || fseek(records, sizeof outcome, SEEK_SET) != 0)
+	if (confine() || stored_skip_outcome(records))
 		_exit(1);
 	alarm(TRACEDAT_STUCK_SECONDS);
 	tracedat_decode(path, strict, fd, records, &outcome);
 	if (fflush(records) != 0 && !outcome.err.code)
 		err_set(&outcome.err, ERR_IO, "%s: temporary file: %s", path, strerror(errno));
-	rewind(records);
-	if (fwrite(&outcome, sizeof outcome, 1, records) != 1 || fflush(records) != 0)
+	if (stored_write_outcome(records, &outcome) || fflush(records) != 0)
 		_exit(1);
 	_exit(0);
 }
@@ -167,62 +166,71 @@ static int open_plain(struct packed *packed, FILE **out, struct err *err)
 
 /* ---- the reader --------------------------------------------------------------------------- */
 
-static int decode(struct tracedat *tracedat, FILE *file, bool strict, struct err *err)
+static int decode(FILE *records, const char *path, FILE *file, bool strict, struct err *err)
 {
-	struct stat status;
 	pid_t process = fork();
 
 	if (process < 0)
-		return err_set(err, ERR_IO, "%s: no process to decode it: %s", tracedat->path,
+		return err_set(err, ERR_IO, "%s: no process to decode it: %s", path,
 			       strerror(errno));
 	if (process == 0)
-		decode_apart(tracedat->path, strict, fileno(file), tracedat->records);
-	if (wait_for(process, tracedat->path, err))
-		return -1;
-	rewind(tracedat->records);
-	if (fread(&tracedat->outcome, sizeof tracedat->outcome, 1, tracedat->records) != 1 ||
-	    fstat(fileno(tracedat->records), &status) != 0)
-		return err_set(err, ERR_IO, "%s: its decoded events cannot be read back: %s",
-			       tracedat->path, strerror(errno));
-	tracedat->bytes = (uint64_t)status.st_size;
-	if (tracedat->outcome.err.code) {
-		*err = tracedat->outcome.err;
-		return -1;
-	}
-	return 0;
+		decode_apart(path, strict, fileno(file), records);
+	return wait_for(process, path, err);
 }
 
 int tracedat_open(struct packed *packed, bool strict, struct tracedat **out, struct err *err)
 {
-	struct tracedat *tracedat = calloc(1, sizeof *tracedat);
 	const char *path = packed_path(packed);
-	FILE *file = NULL;
-	int status;
+	FILE *records = temporary(path, err), *file = NULL;
+	int status = records ? open_plain(packed, &file, err) : -1;
 
-	if (!tracedat || !(tracedat->path = strdup(path))) {
-		tracedat_close(tracedat);
-		return err_no_memory(err, "trace.dat reader");
-	}
-	tracedat->records = temporary(path, err);
-	status = tracedat->records ? open_plain(packed, &file, err) : -1;
 	if (status == 0) {
-		status = decode(tracedat, file, strict, err);
+		status = decode(records, path, file, strict, err);
 		fclose(file);
 	}
-	if (status) {
-		tracedat_close(tracedat);
-		return -1;
+	if (status == 0)
+		return tracedat_open_decoded(records, path, out, err);
+	if (records)
+		fclose(records);
+	return -1;
+}
+
+int tracedat_open_decoded(FILE *decoded, const char *path, struct tracedat **out, struct err *err)
+{
+	struct tracedat *tracedat = calloc(1, sizeof *tracedat);
+	struct stat status;
+
+	if (!tracedat || !(tracedat->path = strdup(path))) {
+		fclose(decoded);
+		free(tracedat);
+		return err_no_memory(err, "trace.dat reader");
 	}
+	tracedat->records = decoded;
+	if (stored_read_outcome(decoded, path, &tracedat->outcome, err))
+		goto fail;
+	if (tracedat->outcome.err.code) {
+		*err = tracedat->outcome.err;
+		goto fail;
+	}
+	tracedat->start = ftell(decoded);
+	if (tracedat->start < 0 || fstat(fileno(decoded), &status) != 0) {
+		err_set(err, ERR_IO, "%s: its decoded events: %s", path, strerror(errno));
+		goto fail;
+	}
+	tracedat->bytes = (uint64_t)status.st_size;
 	*out = tracedat;
 	return 0;
+
+fail:
+	tracedat_close(tracedat);
+	return -1;
 }
 
 void tracedat_close(struct tracedat *tracedat)
 {
 	if (!tracedat)
 		return;
-	if (tracedat->records)
-		fclose(tracedat->records);
+	fclose(tracedat->records);
 	free(tracedat->path);
 	free(tracedat);
 }
@@ -230,15 +238,13 @@ void tracedat_close(struct tracedat *tracedat)
 int tracedat_rewind(struct tracedat *tracedat, struct err *err)
 {
 	tracedat->start_told = false;
-	if (fseek(tracedat->records, sizeof tracedat->outcome, SEEK_SET) != 0)
+	if (fseek(tracedat->records, tracedat->start, SEEK_SET) != 0)
 		return err_set(err, ERR_IO, "%s: %s", tracedat->path, strerror(errno));
 	return 0;
 }
 
 int tracedat_next(struct tracedat *tracedat, struct guest_record *record, struct err *err)
 {
-	FILE *records = tracedat->records;
-
 	if (!tracedat->start_told) {
 		tracedat->start_told = true;
 		*record = (struct guest_record){ .kind = GUEST_LOST,
@@ -247,19 +253,7 @@ int tracedat_next(struct tracedat *tracedat, struct guest_record *record, struct
 		if (record->count > 0)
 			return 1;
 	}
-	if (fread(record, sizeof *record, 1, records) != 1) {
-		if (feof(records))
-			return 0;
-		return err_set(err, ERR_IO, "%s: its decoded events: %s", tracedat->path,
-			       strerror(errno));
-	}
-	if (record->kind != GUEST_MARK)
-		return 1;
-	record->text = tracedat->text;
-	if (record->length > sizeof tracedat->text ||
-	    (record->length > 0 && fread(tracedat->text, record->length, 1, records) != 1))
-		return err_set(err, ERR_IO, "%s: its decoded events end early", tracedat->path);
-	return 1;
+	return stored_read(tracedat->records, tracedat->path, record, tracedat->text, err);
 }
 
 bool tracedat_ticks(const struct tracedat *tracedat)

@@ -5,7 +5,7 @@
  * Damage inside compressed data ends the records of a CPU early and without an error. So what is
  * seen of each CPU is compared with the kernel's own count, which the file keeps.
  */
-#include "traces/import_parts.h"
+#include "traces/import_tracedat.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -30,7 +30,14 @@ enum {
 
 /* How records of one event are read. */
 struct layout {
-	enum { LAYOUT_SKIP, LAYOUT_MAPPING, LAYOUT_COMMAND, LAYOUT_MARK, LAYOUT_HINT } reading;
+	enum {
+		LAYOUT_SKIP,
+		LAYOUT_MAPPING,
+		LAYOUT_COMMAND,
+		LAYOUT_MARK,
+		LAYOUT_HINT,
+		LAYOUT_PAGE
+	} reading;
 	enum guest_kind kind;
 	const char *name;
 	const struct hint_event *hint;
@@ -63,9 +70,7 @@ struct decoder {
 
 static int emit(struct decoder *decoder, const struct guest_record *record)
 {
-	if (fwrite(record, sizeof *record, 1, decoder->records) == 1 &&
-	    (record->kind != GUEST_MARK || record->length == 0 ||
-	     fwrite(record->text, record->length, 1, decoder->records) == 1))
+	if (stored_write(decoder->records, record) == 0)
 		return 0;
 	return err_set(&decoder->outcome->err, ERR_IO,
 		       "%s: writing its decoded events to a temporary file: %s; TMPDIR names "
@@ -185,6 +190,7 @@ static void lay_out(struct layout *layout, struct tep_event *event)
 	static const char *const unmap[FIELDS] = { "iova", "size", "unmapped_size" };
 	static const char *const words[FIELDS] = { "qw0", "qw1", "qw2", "qw3" };
 	static const char *const text[FIELDS] = { "buf" };
+	static const char *const page[FIELDS] = { "pfn", "order" };
 
 	layout->name = event->name;
 	if (event_is(event, "iommu", "map") || event_is(event, "iommu", "unmap")) {
@@ -200,6 +206,11 @@ static void lay_out(struct layout *layout, struct tep_event *event)
 		layout->reading = LAYOUT_MARK;
 		layout->kind = GUEST_MARK;
 		find_fields(layout, event, text);
+	} else if (event_is(event, "kmem", "mm_page_free") ||
+		   event_is(event, "kmem", "mm_page_alloc")) {
+		layout->reading = LAYOUT_PAGE;
+		layout->kind = strcmp(event->name, "mm_page_free") == 0 ? GUEST_FREE : GUEST_ALLOC;
+		find_fields(layout, event, page);
 	} else if (strcmp(event->system, "dma") == 0) {
 		lay_out_hint(layout, event);
 	}
@@ -267,6 +278,22 @@ static bool read_mark(const struct layout *layout, const struct tep_record *data
 	record->text = text.at;
 	record->length = scan_left(&text);
 	return record->length <= MARK_MAX_BYTES;
+}
+
+/* Numbers of pages, of 4 KiB as everywhere here; a failed allocation is of no bytes. */
+static bool read_page(const struct layout *layout, const struct tep_record *data,
+		      struct guest_record *record)
+{
+	uint64_t pfn, order;
+
+	if (!read_number(layout->fields[0], data, &pfn) ||
+	    !read_number(layout->fields[1], data, &order) || order > 30)
+		return false;
+	if (layout->kind == GUEST_ALLOC && (pfn == 0 || pfn == UINT64_MAX))
+		return true;
+	record->pa = pfn << 12;
+	record->done = 4096ull << order;
+	return pfn >> 40 == 0;
 }
 
 /* One record for each range of a dma_map_sg event. */
@@ -340,6 +367,11 @@ static int decode_event(struct decoder *decoder, const struct layout *layout,
 		break;
 	case LAYOUT_MARK:
 		good = read_mark(layout, data, record);
+		break;
+	case LAYOUT_PAGE:
+		good = read_page(layout, data, record);
+		if (good && record->done == 0)
+			return 0; /* a page that could not be had */
 		break;
 	}
 	if (!good)

@@ -2,14 +2,56 @@
 #include "hw/base/bits.h"
 #include "traces/import_emit.h"
 
-static struct building begin_inval(const struct descriptor *descriptor)
-{
-	struct building building = building_begin(EVENT_INVAL, 0, descriptor->origin);
+#include <stdio.h>
 
-	building.event.flags = (uint8_t)((building.event.flags & ~3u) | CLASS_DERIVED);
-	if (descriptor->has_id)
-		building_set(&building, INVAL_ID, descriptor->id);
-	return building;
+/* Devices and domains that a descriptor names, specification 6.5.2. */
+static bool vtd_scope(const uint64_t words[2], struct command_scope *scope)
+{
+	uint64_t low = words[0], granularity = bits(low, 5, 4), order = bits(words[1], 5, 0);
+	bool selective = false;
+
+	*scope = (struct command_scope){ .space = NO_SPACE, .sid = -1 };
+	switch (bits(low, 3, 0)) {
+	case 1: /* context cache: 1 global, 2 domain, 3 device */
+		if (granularity == 2)
+			scope->space = (int32_t)bits(low, 31, 16);
+		if (granularity == 3 && bits(low, 49, 48) == 0)
+			scope->sid = (int32_t)bits(low, 47, 32);
+		scope->configuration = true;
+		break;
+	case 2: /* IOTLB: 1 global; 6: by PASID */
+	case 6:
+		if (granularity != 1 || bits(low, 3, 0) == 6)
+			scope->space = (int32_t)bits(low, 31, 16);
+		selective = granularity == 3;
+		break;
+	case 3: /* device TLB */
+		scope->sid = (int32_t)bits(low, 47, 32);
+		break;
+	case 7: /* PASID cache: 3 global */
+		if (granularity != 3)
+			scope->space = (int32_t)bits(low, 31, 16);
+		break;
+	case 8: /* device TLB by PASID; source id in bits 31:16 */
+		scope->sid = (int32_t)bits(low, 31, 16);
+		break;
+	default:
+		return false;
+	}
+	scope->selective = selective;
+	scope->first = words[1] & ~0xfffull & ~low_mask(order >= 52 ? 64 : 12 + (unsigned)order);
+	scope->last = scope->first | low_mask(order >= 52 ? 64 : 12 + (unsigned)order);
+	return true;
+}
+
+static void vtd_name_space(int32_t space, char name[24])
+{
+	snprintf(name, 24, "did%d", (int)space);
+}
+
+static void vtd_tag_space(int32_t space, struct building *domain)
+{
+	building_set(domain, DOMAIN_DID, (uint64_t)space);
 }
 
 static void set_range(struct building *building, uint64_t address, unsigned order)
@@ -29,28 +71,14 @@ static void set_atc_range(struct building *building, uint64_t address, bool size
 		  sized ? (~page ? (unsigned)__builtin_ctzll(~page) + 1 : 52) : 0);
 }
 
-static void invalidate_config(struct emitter *emitter, const struct descriptor *descriptor,
-			      uint16_t sid, uint32_t pasid)
-{
-	struct building building = begin_inval(descriptor);
-
-	if (emitter->devices[sid].agent == EVENT_NO_AGENT)
-		return;
-	building_device(&building, emitter->devices[sid].device);
-	if (pasid != PASID_NONE)
-		building_set(&building, INVAL_PASID, pasid);
-	building_set(&building, INVAL_CONFIG, 1);
-	emitter_push(emitter, &building);
-}
-
 /* Context cache, specification 6.5.2.1; PASID cache, 6.5.2.2 (did and pasid in both places). */
 static void invalidate_configs(struct emitter *emitter, const struct descriptor *descriptor,
-			       int32_t did, uint32_t pasid)
+			       int32_t space, uint32_t pasid)
 {
 	for (size_t i = 0; i < emitter->sids_n; i++) {
 		uint16_t sid = emitter->sids[i];
 
-		if (did == NO_DID || emitter->devices[sid].did == did)
+		if (space == NO_SPACE || emitter->devices[sid].space == space)
 			invalidate_config(emitter, descriptor, sid, pasid);
 	}
 }
@@ -63,7 +91,7 @@ static void invalidate_context(struct emitter *emitter, const struct descriptor 
 
 	switch (bits(low, 5, 4)) {
 	case 1:
-		invalidate_configs(emitter, descriptor, NO_DID, PASID_NONE);
+		invalidate_configs(emitter, descriptor, NO_SPACE, PASID_NONE);
 		break;
 	case 2:
 		invalidate_configs(emitter, descriptor, (int32_t)bits(low, 31, 16), PASID_NONE);
@@ -123,22 +151,11 @@ static void invalidate_atc(struct emitter *emitter, const struct descriptor *des
 	emitter_push(emitter, &building);
 }
 
-void vtd_invalidate(struct emitter *emitter, const struct descriptor *descriptor)
+static void vtd_invalidate(struct emitter *emitter, const struct descriptor *descriptor)
 {
-	struct building building = building_begin(EVENT_CMD, 0, descriptor->origin);
 	uint64_t low = descriptor->words[0];
 
-	if (emitter->iommus_n > 1)
-		building_set(&building, CMD_IOMMU, emitter->iommus[descriptor->unit]);
-	building_set(&building, CMD_W0, low);
-	building_set(&building, CMD_W1, descriptor->words[1]);
-	if (descriptor->words[2] || descriptor->words[3]) {
-		building_set(&building, CMD_W2, descriptor->words[2]);
-		building_set(&building, CMD_W3, descriptor->words[3]);
-	}
-	if (descriptor->has_id)
-		building_set(&building, CMD_ID, descriptor->id);
-	emitter_push(emitter, &building);
+	emit_command(emitter, descriptor, descriptor->origin->class);
 	switch (bits(low, 3, 0)) {
 	case 1:
 		invalidate_context(emitter, descriptor);
@@ -155,8 +172,18 @@ void vtd_invalidate(struct emitter *emitter, const struct descriptor *descriptor
 		if (bits(low, 5, 4) != 2)
 			invalidate_configs(
 				emitter, descriptor,
-				bits(low, 5, 4) == 3 ? NO_DID : (int32_t)bits(low, 31, 16),
+				bits(low, 5, 4) == 3 ? NO_SPACE : (int32_t)bits(low, 31, 16),
 				bits(low, 5, 4) == 1 ? (uint32_t)bits(low, 51, 32) : PASID_NONE);
 		break;
 	}
 }
+
+const struct import_arch import_vtd = {
+	.model = "vtd",
+	.log = "QEMU log, VT-d",
+	.unknown = "did-unknown",
+	.scope = vtd_scope,
+	.name_space = vtd_name_space,
+	.tag_space = vtd_tag_space,
+	.invalidate = vtd_invalidate,
+};

@@ -386,10 +386,10 @@ int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
 	decoder->time_ns = block->time_ns;
 	decoder->slot_at = 0;
 	/* Where every value is 0 there is no column, but what is read before it is masked away. */
-	decoder->addr = decoder->columns[COLUMN_ADDR].data ? decoder->columns[COLUMN_ADDR].data
-							   : nothing;
-	decoder->slot = decoder->columns[COLUMN_SLOT].data ? decoder->columns[COLUMN_SLOT].data
-							   : nothing;
+	decoder->addr =
+		decoder->columns[COLUMN_ADDR].data ? decoder->columns[COLUMN_ADDR].data : nothing;
+	decoder->slot =
+		decoder->columns[COLUMN_SLOT].data ? decoder->columns[COLUMN_SLOT].data : nothing;
 	decoder->shape_exception = decoder->columns[COLUMN_SHAPE_EXCEPTION].data;
 	decoder->time_exception = decoder->columns[COLUMN_TIME_EXCEPTION].data;
 	return 0;
@@ -408,27 +408,21 @@ static inline uint64_t load64(const unsigned char *p)
 	return value;
 }
 
-static inline uint64_t coded(const unsigned char *codes, uint64_t i, const unsigned char **values)
+/* Where a column of values with a 2-bit length each is read. */
+struct coded {
+	const unsigned char *codes, *value;
+	uint32_t at;
+};
+
+static inline uint64_t next_coded(struct coded *coded)
 {
 	static const uint64_t masks[4] = { 0, 0xffff, 0xffffffff, UINT64_MAX };
-	unsigned code = codes[i / 4] >> i % 4 * 2 & 3;
-	uint64_t value = load64(*values) & masks[code];
+	unsigned code = coded->codes[coded->at / 4] >> coded->at % 4 * 2 & 3;
+	uint64_t value = load64(coded->value) & masks[code];
 
-	*values += code_bytes[code];
+	coded->at++;
+	coded->value += code_bytes[code];
 	return unzigzag(value);
-}
-
-static void decode_slots(struct imt_decoder *decoder, const struct event *event, uint64_t *slots)
-{
-	const unsigned char *codes = decoder->columns[COLUMN_SLOT_CODE].data;
-	uint64_t *last = decoder->last_values[event->kind];
-
-	for (unsigned present = event->present; present; present &= present - 1) {
-		unsigned field = (unsigned)__builtin_ctz(present);
-
-		last[field] += coded(codes, decoder->slot_at++, &decoder->slot);
-		*slots++ = last[field];
-	}
 }
 
 /* Inlined with constant widths; the checks were made when the block was loaded. */
@@ -439,15 +433,15 @@ decode(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_
 	const unsigned char *shapes = decoder->columns[COLUMN_SHAPE].data;
 	const unsigned char *agents = decoder->columns[COLUMN_AGENT].data;
 	const unsigned char *times = decoder->columns[COLUMN_TIME].data;
-	const unsigned char *codes = decoder->columns[COLUMN_ADDR_CODE].data;
-	const unsigned char *addr = decoder->addr;
-	uint64_t *predicted = decoder->predicted;
-	uint64_t time_ns = decoder->time_ns, n_slots = 0;
-	uint32_t at = decoder->at;
-	size_t n = 0;
+	struct coded addr = { decoder->columns[COLUMN_ADDR_CODE].data, decoder->addr, decoder->at };
+	struct coded slot = { decoder->columns[COLUMN_SLOT_CODE].data, decoder->slot,
+			      decoder->slot_at };
+	uint64_t *predicted = decoder->predicted, *to = slots;
+	uint64_t time_ns = decoder->time_ns;
+	uint32_t at = decoder->at, left = decoder->records - at;
+	size_t n = left < max ? left : max;
 
-	while (n < max && at < decoder->records) {
-		struct event *event = &events[n];
+	for (struct event *event = events; event < events + n; event++, at++) {
 		uint32_t number = shape_width == 1 ? shapes[at] : get16(shapes + 2ul * at);
 		uint32_t agent = agent_width == 1 ? agents[at] : get16(agents + 2ul * at);
 		uint32_t step = time_width == 1 ? times[at] : get16(times + 2ul * at);
@@ -466,25 +460,25 @@ decode(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_
 			time_ns += step;
 		}
 		event->time_ns = time_ns;
-		event->addr = predicted[agent] + coded(codes, at, &addr);
+		event->addr = predicted[agent] + next_coded(&addr);
 		event->len = (uint32_t)(shape >> 32);
 		event->agent = decoder->agents[agent];
 		event->kind = (uint8_t)shape;
 		event->flags = (uint8_t)(shape >> 8);
 		event->present = (uint16_t)(shape >> 16);
-		event->slot = (uint32_t)n_slots;
+		event->slot = (uint32_t)(to - slots);
 		predicted[agent] = event->addr + event->len;
-		if (event->present) {
-			unsigned before = decoder->slot_at;
+		for (unsigned present = event->present; present; present &= present - 1) {
+			uint64_t *last = &decoder->last_values[event->kind][__builtin_ctz(present)];
 
-			decode_slots(decoder, event, slots + n_slots);
-			n_slots += decoder->slot_at - before;
+			*last += next_coded(&slot);
+			*to++ = *last;
 		}
-		n++;
-		at++;
 	}
 	decoder->at = at;
-	decoder->addr = addr;
+	decoder->addr = addr.value;
+	decoder->slot = slot.value;
+	decoder->slot_at = slot.at;
 	decoder->time_ns = time_ns;
 	return n;
 }

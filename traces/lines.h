@@ -142,6 +142,20 @@ static inline bool scan_literal_decimal(struct scan *scan, const char *literal, 
 	return true;
 }
 
+/* Moves behind the next occurrence of the text. */
+static inline bool scan_seek(struct scan *scan, const char *text)
+{
+	size_t length = strlen(text);
+
+	for (const char *at = scan->at; (size_t)(scan->end - at) >= length; at++) {
+		if (*at == *text && memcmp(at, text, length) == 0) {
+			scan->at = at + length;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Nothing but blanks is left. */
 static inline bool scan_at_end(struct scan *scan)
 {

@@ -27,6 +27,25 @@ static inline uint64_t meta_number(const char *meta, const char *key)
 	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
+/* Whether a key is there with another value than this one; false where it is not there. */
+static inline bool meta_differs(const char *meta, const char *key, const char *value)
+{
+	const char *at = meta ? strstr(meta, key) : NULL;
+	size_t length = strlen(value);
+
+	if (!at)
+		return false;
+	at += strlen(key);
+	return strncmp(at, value, length) != 0 || (at[length] != '\n' && at[length] != '\0');
+}
+
+/* Recorded on another kind of IOMMU than this one: its commands, registers and fault codes mean
+ * nothing here. A recording that does not say is taken to be of the kind it is replayed on. */
+static inline bool meta_foreign(const char *meta, const char *model)
+{
+	return meta_differs(meta, "source.iommu = ", model);
+}
+
 /* How far apart two clocks of a merged recording may be. */
 static inline uint64_t meta_uncertainty_ns(const char *meta)
 {

@@ -28,10 +28,12 @@ struct smmuv3_config {
 	uint64_t tlb_sets, tlb_ways, tlb_replacement;
 	uint64_t walk_entries, walk_ways, walk_replacement, config_entries, atc_entries, atc_dma;
 	uint64_t multi_hit, contiguous, cache_illegal, over_invalidation, merge;
+	uint64_t full_queue, event_class, retry_bytes;
 	uint64_t stage, eventq_log2;
 };
 
-enum { SMMUV3_CONFLICT, SMMUV3_OLDEST, SMMUV3_NEWEST };
+enum { SMMUV3_CONFLICT, SMMUV3_OLDEST, SMMUV3_NEWEST, SMMUV3_LARGEST };
+enum { SMMUV3_OVFLG, SMMUV3_GERROR };
 
 /* Event numbers (7.3); also the fault codes of results. */
 enum smmuv3_event {

@@ -7,7 +7,7 @@
 #include "hw/smmuv3/smmuv3_private.h"
 
 enum { SPLIT = 8, STE_LG2 = 6, L1_LG2 = 3, QUEUE_ENTRY_LG2 = 5 };
-enum { STE_ABORT = 1, STE_S1 = 5 << 1 | 1, STE_S2 = 6 << 1 | 1 };
+enum { STE_ABORT = 1, STE_BYPASS = 4 << 1 | 1, STE_S1 = 5 << 1 | 1, STE_S2 = 6 << 1 | 1 };
 
 /* Sizes of the parts, each aligned to itself when laid out from the largest down. */
 static uint64_t l1_bytes(const struct smmu *smmu)
@@ -155,7 +155,17 @@ size_t smmu_attach_words(const struct iommu *iommu, struct attachment *attachmen
 		words[n++] = (struct table_word){ ste, STE_ABORT };
 	if (!attachment->root)
 		return n;
+	if (attachment->root == ATTACH_BYPASS) {
+		words[n++] = (struct table_word){ ste + 8, 1ull << 44 };
+		words[n++] = (struct table_word){ ste, STE_BYPASS };
+		return n;
+	}
 	if (smmu->config.stage == 2)
 		return n + stage2_words(smmu, attachment, ste, words + n);
 	return n + stage1_words(smmu, attachment, ste, words + n);
+}
+
+enum domain_tag smmu_tag_kind(const struct iommu *iommu)
+{
+	return ((const struct smmu *)iommu)->config.stage == 2 ? DOMAIN_TAG_VMID : DOMAIN_TAG_ASID;
 }

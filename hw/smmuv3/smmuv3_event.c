@@ -82,12 +82,29 @@ static void fill_record(const struct smmu *smmu, const struct dma_request *reque
 	default:
 		break;
 	}
+	if (!smmu->config.event_class)
+		record[1] &= ~(3ull << CLASS);
+}
+
+/* The queue is on, and no external abort is to be acknowledged (6.3.19). */
+static bool evtq_open(const struct smmu *smmu)
+{
+	return bit(smmu->cr0, 2) && (smmu->config.full_queue == SMMUV3_GERROR ||
+				     !bit(smmu->gerror ^ smmu->gerrorn, GERROR_EVENTQ_ABT));
 }
 
 bool smmu_evtq_writable(const struct smmu *smmu)
 {
-	return bit(smmu->cr0, 2) && !bit(smmu->gerror ^ smmu->gerrorn, GERROR_EVENTQ_ABT) &&
-	       !smmu_queue_full(&smmu->evtq);
+	return evtq_open(smmu) && !smmu_queue_full(&smmu->evtq);
+}
+
+/* 3.5.4; or what QEMU does instead. */
+static void evtq_is_full(struct smmu *smmu)
+{
+	if (smmu->config.full_queue == SMMUV3_GERROR)
+		smmu_gerror(smmu, GERROR_EVENTQ_ABT);
+	else if (!smmu_queue_overflow(&smmu->evtq))
+		smmu->evtq.prod ^= 1u << 31;
 }
 
 /* False: not written; a full queue overflows (3.5.4). */
@@ -96,11 +113,10 @@ bool smmu_evtq_write(struct smmu *smmu, const uint64_t record[4], bool *interrup
 	bool was_empty = smmu_queue_empty(&smmu->evtq);
 
 	*interrupt = false;
-	if (!bit(smmu->cr0, 2) || bit(smmu->gerror ^ smmu->gerrorn, GERROR_EVENTQ_ABT))
+	if (!evtq_open(smmu))
 		return false;
 	if (smmu_queue_full(&smmu->evtq)) {
-		if (!smmu_queue_overflow(&smmu->evtq))
-			smmu->evtq.prod ^= 1u << 31;
+		evtq_is_full(smmu);
 		return false;
 	}
 	if (!smmu_queue_put(smmu, &smmu->evtq, record, EVENT_LG2)) {
@@ -152,6 +168,20 @@ static enum response respond(const struct smmu *smmu, const struct smmu_context 
 	return fault->s2 || context->abort_on_fault ? RESPONSE_ABORT : RESPONSE_ZERO;
 }
 
+/* Where the record that was just written lies, and what of it rests on the request alone. */
+static void tell_record(const struct smmu *smmu, const uint64_t record[4],
+			struct fault_report *report)
+{
+	const struct dma_request *request = report->request;
+
+	report->record = record;
+	report->record_slot = (smmu->evtq.prod - 1) & (uint32_t)low_mask(smmu->evtq.log2);
+	if (!request->access)
+		report->untold[1] = 1ull << RNW;
+	if (!(request->iova & 0xfff))
+		report->untold[2] = 0xfff;
+}
+
 static void write_event(struct smmu *smmu, const struct smmu_context *context,
 			const uint64_t record[4], struct fault_report *report)
 {
@@ -163,6 +193,7 @@ static void write_event(struct smmu *smmu, const struct smmu_context *context,
 		smmu->count.merged++;
 	} else if (smmu_evtq_write(smmu, record, &report->interrupt)) {
 		smmu->count.recorded++;
+		tell_record(smmu, record, report);
 		memcpy(smmu->last_record, record, sizeof smmu->last_record);
 	} else if (bit(smmu->cr0, 2) && full) {
 		report->fate = FAULT_LOST;

@@ -519,6 +519,7 @@ bool smmu_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t
 unsigned smmu_input_bits(const struct smmu *smmu, unsigned levels);
 int smmu_start(struct iommu *iommu, pa_t root);
 uint64_t smmu_config_bytes(const struct iommu *iommu);
+enum domain_tag smmu_tag_kind(const struct iommu *iommu);
 size_t smmu_attach_words(const struct iommu *iommu, struct attachment *attachment,
 			 struct table_word words[ATTACH_WORDS]);
 

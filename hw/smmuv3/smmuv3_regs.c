@@ -2,7 +2,15 @@
 #include "hw/smmuv3/smmuv3_private.h"
 
 enum { CR0_SMMUEN = 0, CR0_PRIQEN, CR0_EVENTQEN, CR0_CMDQEN, GBPA_UPDATE = 31 };
-enum { GERROR_CMDQ = 0, IDR0 = 0x0, IDR1 = 0x4, IDR3 = 0xc, IDR5 = 0x14, AIDR = 0x1c };
+enum {
+	GERROR_CMDQ = 0,
+	GERROR_EVENTQ_ABT = 2,
+	IDR0 = 0x0,
+	IDR1 = 0x4,
+	IDR3 = 0xc,
+	IDR5 = 0x14,
+	AIDR = 0x1c
+};
 
 static void write_cr0(struct smmu *smmu, uint32_t value)
 {
@@ -50,6 +58,17 @@ static void acknowledge(struct smmu *smmu, struct smmu_queue *queue, uint32_t va
 		smmu->observer->pages_acknowledged(smmu->observer->self);
 	if (queue == &smmu->evtq)
 		smmu_stalls_writable(smmu);
+}
+
+/* Where a full event queue is told by GERROR, acknowledging that is noticing the overflow. */
+static void acknowledge_gerror(struct smmu *smmu, uint32_t value)
+{
+	bool before = bit(smmu->gerror ^ smmu->gerrorn, GERROR_EVENTQ_ABT);
+
+	smmu->gerrorn = value;
+	if (smmu->config.full_queue == SMMUV3_GERROR && before &&
+	    !bit(smmu->gerror ^ smmu->gerrorn, GERROR_EVENTQ_ABT))
+		smmu->observer->faults_acknowledged(smmu->observer->self, true);
 }
 
 static bool write_queue(struct smmu *smmu, uint64_t offset, uint64_t value, unsigned size)
@@ -120,7 +139,7 @@ bool smmu_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64
 		smmu->irq_ctrl = (uint32_t)value;
 		return true;
 	case SMMU_GERRORN:
-		smmu->gerrorn = (uint32_t)value;
+		acknowledge_gerror(smmu, (uint32_t)value);
 		if (!bit(smmu->gerror ^ smmu->gerrorn, GERROR_CMDQ))
 			smmu->cmdq_error = 0;
 		smmu_stalls_writable(smmu);

@@ -76,7 +76,10 @@ static void choose_match(struct smmu *smmu, struct smmu_walker *walker, struct t
 
 	if (!smmu_others(smmu, at, walker->key, walker->key, false, &other))
 		return;
-	if (rule == SMMUV3_CONFLICT && smmu->config.bbml != 2)
+	if (rule == SMMUV3_LARGEST) {
+		if (other.copy->page_lg2 > at->copy->page_lg2)
+			*at = other;
+	} else if (rule == SMMUV3_CONFLICT && smmu->config.bbml != 2)
 		conflict(walker);
 	else if ((other.copy->serial < at->copy->serial) == (rule != SMMUV3_NEWEST))
 		*at = other;
@@ -179,6 +182,24 @@ bool smmu_translate_page(struct smmu *smmu, const struct dma_request *request,
 	return !fault->event;
 }
 
+/* One event, or one for each piece that the access is tried again in. */
+static void raise_events(struct smmu *smmu, const struct dma_request *request,
+			 const struct smmu_context *context, const struct smmu_fault *fault,
+			 struct dma_result *result)
+{
+	struct dma_request piece = *request;
+	uint32_t step = (uint32_t)smmu->config.retry_bytes, left = request->len;
+
+	while (step && left > step) {
+		piece.len = step - (uint32_t)(piece.iova % step);
+		smmu_event(smmu, &piece, context, fault, result);
+		piece.iova += piece.len;
+		left -= piece.len;
+	}
+	piece.len = left;
+	smmu_event(smmu, &piece, context, fault, result);
+}
+
 void smmu_serve_page(struct smmu *smmu, const struct dma_request *request,
 		     struct dma_result *result)
 {
@@ -194,7 +215,7 @@ void smmu_serve_page(struct smmu *smmu, const struct dma_request *request,
 	else if (!smmu->enabled)
 		smmu_disabled_result(smmu, request, result);
 	else if (!smmu_translate_page(smmu, request, &context, &scratch, &fault, result))
-		smmu_event(smmu, request, context, &fault, result);
+		raise_events(smmu, request, context, &fault, result);
 }
 
 /* Page by page; the first byte's address and the first fault are the request's result. */

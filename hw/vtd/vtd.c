@@ -348,6 +348,7 @@ const struct iommu_model vtd_model = {
 	.pa_bits = vtd_pa_bits,
 	.page_supported = vtd_page_supported,
 	.tags = vtd_n_tags,
+	.tag_kind = vtd_tag_kind,
 	.fault_name = vtd_fault_name,
 	.fault_is_missing = vtd_fault_is_missing,
 	.structure_name = vtd_structure_name,

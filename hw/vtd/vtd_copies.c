@@ -4,7 +4,7 @@
 /* Level of the tables that a walk cache points to; -1: the IOTLB. */
 static int walk_level(const struct vtd *vtd, const struct tlb *tlb)
 {
-	for (int level = 0; level < VTD_LEVELS_MAX; level++)
+	for (int level = 0; tlb != vtd->iotlb && level < VTD_LEVELS_MAX; level++)
 		if (vtd->walk[level] == tlb || vtd->first_walk[level] == tlb)
 			return level;
 	return -1;

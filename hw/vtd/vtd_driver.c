@@ -8,8 +8,9 @@
  */
 #include "hw/vtd/vtd_private.h"
 
-enum { BUSES = 256, PAGE = 4096, P = 1, PGTT_FIRST = 1, PGTT_SECOND = 2 };
-enum { TT_DEVICE_TLB = 1, DTE_BIT, PASIDE_BIT, PRE_BIT };
+enum { BUSES = 256, PAGE = 4096, P = 1, PGTT_FIRST = 1, PGTT_SECOND = 2, PGTT_PASS = 4 };
+enum { TT_DEVICE_TLB = 1, TT_PASS = 2 };
+enum { DTE_BIT = 2, PASIDE_BIT, PRE_BIT };
 
 void vtd_expect(struct iommu *iommu, bool pasids, bool page_requests)
 {
@@ -120,6 +121,10 @@ static size_t attach_scalable(const struct vtd *vtd, struct attachment *attachme
 	words[n++] = (struct table_word){ entry + 8,
 					  attachment->tag | (uint64_t)vtd->config.page_walk_snoop
 								    << 23 };
+	if (attachment->root == ATTACH_BYPASS) {
+		words[n++] = (struct table_word){ entry, PGTT_PASS << 6 | P };
+		return n;
+	}
 	if (first)
 		words[n++] =
 			(struct table_word){ entry + 16,
@@ -154,8 +159,17 @@ size_t vtd_attach_words(const struct iommu *iommu, struct attachment *attachment
 	}
 	words[n++] = (struct table_word){ context + 8,
 					  (attachment->tag << 8) | (attachment->levels - 2) };
-	words[n++] = (struct table_word){ context, attachment->root | type << 2 | P };
+	if (attachment->root == ATTACH_BYPASS)
+		words[n++] = (struct table_word){ context, TT_PASS << 2 | P };
+	else
+		words[n++] = (struct table_word){ context, attachment->root | type << 2 | P };
 	return n;
+}
+
+enum domain_tag vtd_tag_kind(const struct iommu *iommu)
+{
+	(void)iommu;
+	return DOMAIN_TAG_DID;
 }
 
 const struct pt_format *vtd_format(const struct iommu *iommu)

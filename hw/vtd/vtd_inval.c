@@ -11,14 +11,17 @@ struct removal {
 	iova_t first, last;
 };
 
+static bool tagged_by_pair(const struct removal *removal, uint64_t tag)
+{
+	return tag >= vtd_domain_ids(removal->vtd) && removal->vtd->tags[tag].did == removal->did;
+}
+
 static bool remove_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
 	struct removal *removal = ctx;
 	bool larger = low_mask(at->copy->page_lg2) > removal->last - removal->first;
-	uint64_t tag = tlb_tag_of(tlb, at);
 
-	if (removal->of_pairs &&
-	    (tag < vtd_domain_ids(removal->vtd) || removal->vtd->tags[tag].did != removal->did))
+	if (removal->of_pairs && !tagged_by_pair(removal, tlb_tag_of(tlb, at)))
 		return false;
 	if (larger && !removal->pointers) {
 		removal->vtd->count.undersized++;
@@ -98,7 +101,8 @@ static void invalidate_iotlb(struct vtd *vtd, const struct invalidation *what,
 		remove_scope(vtd, vtd->walk, &scope, true, false, report);
 		scope.first = 0;
 		scope.last = UINT64_MAX;
-		remove_scope(vtd, vtd->walk, &scope, false, !hint, report);
+		if (!hint)
+			remove_scope(vtd, vtd->walk, &scope, false, true, report);
 	}
 	if (what->what == INVAL_ALL)
 		remove_scope(vtd, vtd->first_walk, &scope, false, true, report);

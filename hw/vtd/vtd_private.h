@@ -463,6 +463,7 @@ unsigned vtd_address_bits(const struct iommu *iommu, unsigned levels);
 unsigned vtd_pa_bits(const struct iommu *iommu);
 bool vtd_page_supported(const struct iommu *iommu, unsigned level);
 uint64_t vtd_n_tags(const struct iommu *iommu);
+enum domain_tag vtd_tag_kind(const struct iommu *iommu);
 
 /* vtd_regs.c */
 /* The 64-bit registers may be written as two halves. */

@@ -23,9 +23,11 @@ static struct imap *map_of(void)
 
 static void add(struct imap *map, uint64_t first, uint64_t last, uint64_t value)
 {
-	struct imap_entry entry = { .first = first, .last = last, .value = { value, value } };
+	struct imap_entry *entry = imap_insert(map, first, last);
 
-	cr_assert_eq(imap_insert(map, &entry), 0);
+	cr_assert_not_null(entry);
+	entry->value[0] = entry->value[1] = value;
+	entry->value[2] = 0;
 }
 
 static int ignore(void *ctx, const struct imap_entry *piece)
@@ -304,13 +306,15 @@ static void random_insert(struct imap *map, struct model *model, struct rng *rng
 			  unsigned last, uint32_t number)
 {
 	uint64_t value = rng_next(rng);
-	struct imap_entry entry = { .first = model->base + first,
-				    .last = model->base + last,
-				    .value = { value, number } };
+	struct imap_entry *entry;
 
-	if (imap_first_in(map, entry.first, entry.last))
+	if (imap_first_in(map, model->base + first, model->base + last))
 		random_cut(map, model, first, last);
-	cr_assert_eq(imap_insert(map, &entry), 0);
+	entry = imap_insert(map, model->base + first, model->base + last);
+	cr_assert_not_null(entry);
+	entry->value[0] = value;
+	entry->value[1] = number;
+	entry->value[2] = 0;
 	for (unsigned i = first; i <= last; i++) {
 		model->owner[i] = number;
 		model->value[i] = value + (i - first);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "traces/import.h"
+#include "traces/import_tracedat.h"
 
 #define STORM_TEXT "tests/data/vtd-6.1-storm.ftrace.txt.zst"
 #define STORM_V6 "tests/data/vtd-6.1-storm-v6.trace.dat.zst"
@@ -359,6 +359,50 @@ Test(import_tracedat, flipped_bits_in_headers_end_in_events_or_in_an_error)
 	free(bytes);
 }
 #endif
+
+/* ---- what the decoding process left ------------------------------------------------------------ */
+
+/* Writes one record and its outcome, changes or cuts the file, and reads it back. */
+static void expect_refused(long cut, long change, const char *says)
+{
+	struct guest_record record = { .kind = GUEST_MAP, .iova = 0x1000, .end = 0x2000 };
+	const struct tracedat_outcome outcome = { .side.lines = 1 };
+	FILE *file = tmpfile();
+	struct tracedat *tracedat;
+	struct err err = { 0 };
+	long start, end;
+
+	cr_assert(file);
+	cr_assert_eq(stored_skip_outcome(file), 0);
+	start = ftell(file);
+	cr_assert_eq(stored_write(file, &record), 0);
+	end = ftell(file);
+	cr_assert_eq(stored_write_outcome(file, &outcome), 0);
+	fflush(file);
+	if (change) {
+		fseek(file, start + change, SEEK_SET);
+		fputc(0x7f, file);
+		fflush(file);
+	}
+	cr_assert_eq(ftruncate(fileno(file), end - cut), 0);
+	if (tracedat_open_decoded(file, "run.dat", &tracedat, &err)) {
+		cr_expect(strstr(err.text, says), "%s", err.text);
+		return;
+	}
+	cr_assert_eq(tracedat_rewind(tracedat, &err), 0);
+	cr_expect_eq(tracedat_next(tracedat, &record, &err), *says ? -1 : 1);
+	cr_expect(strstr(err.text, says), "%s", err.text);
+	tracedat_close(tracedat);
+}
+
+Test(import_tracedat, what_a_broken_process_left_is_held_against_what_records_are)
+{
+	expect_refused(0, 0, "");
+	expect_refused(1, 0, "left half a record");
+	expect_refused(0, 23, "left a range that is none"); /* upper end of the IOVA */
+	expect_refused(0, 104, "left a record of no kind");
+	expect_refused(129, 0, "left no account of it");
+}
 
 /* ---- other kinds ------------------------------------------------------------------------------ */
 
