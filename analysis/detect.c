@@ -7,11 +7,7 @@
 
 static void on_removed(void *self, const struct removal *removal)
 {
-	struct detector *detector = self;
-
-	windows_removed(detector, removal);
-	if (detector->check)
-		window_check_removed(detector->check, removal);
+	windows_removed(self, removal);
 }
 
 static void on_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
@@ -20,10 +16,8 @@ static void on_mapped(void *self, const struct domain *domain, iova_t first, iov
 	struct detector *detector = self;
 
 	windows_mapped(detector, domain, first, last, pa, perm, event, time_ns);
-	if (detector->check)
-		window_check_mapped(detector->check, domain, first, last, pa, perm, time_ns);
-	if (detector->n_gaps)
-		episodes_mapped(detector, domain, first, last, event, time_ns);
+	if (detector->n_gaps || detector->n_replaced || detector->n_rests)
+		gaps_mapped(detector, domain, first, last, perm, event, time_ns);
 }
 
 static void on_issued(void *self, const struct inval_op *op)
@@ -42,9 +36,9 @@ static void on_executed(void *self, const struct inval_op *op, const struct inva
 	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
 		return;
 	detector->last_flush = op->event;
-	if (!report->stale && !windows_outstanding(detector, op)) {
+	if (!report->stale && !(STEP(outstanding) && windows_outstanding(detector, op))) {
 		count_finding(detector, FINDING_FLUSH_EXCESS, 0, uncertain);
-		if (worst_takes(&detector->worst[FINDING_FLUSH_EXCESS], report->removed)) {
+		if (story_wanted(detector, FINDING_FLUSH_EXCESS, report->removed)) {
 			story_begin(&story, FINDING_FLUSH_EXCESS, 0, op->event, op->time_ns);
 			story.finding.uncertain = uncertain;
 			story.finding.count = report->removed;
@@ -55,15 +49,14 @@ static void on_executed(void *self, const struct inval_op *op, const struct inva
 			name_domain(detector, story.finding.domain, op->domain);
 			story_step(&story, "flushed", op->event, op->time_ns,
 				   "%u translations went", report->removed);
-			worst_put(detector, &detector->worst[FINDING_FLUSH_EXCESS], &story,
-				  report->removed);
+			worst_put(detector, &story, report->removed);
 		}
 	}
-	if (!report->agreed)
+	if (!report->agreed || !STEP(collateral))
 		return;
 	count_finding(detector, FINDING_COLLATERAL, 0, uncertain);
 	histogram_add(&detector->collateral, report->agreed, 1);
-	if (!worst_takes(&detector->worst[FINDING_COLLATERAL], report->agreed))
+	if (!story_wanted(detector, FINDING_COLLATERAL, report->agreed))
 		return;
 	story_begin(&story, FINDING_COLLATERAL, 0, op->event, op->time_ns);
 	story.finding.uncertain = uncertain;
@@ -71,7 +64,7 @@ static void on_executed(void *self, const struct inval_op *op, const struct inva
 	name_domain(detector, story.finding.domain, op->domain);
 	story_step(&story, "flushed", op->event, op->time_ns, "%u of %u translations still agreed",
 		   report->agreed, report->removed);
-	worst_put(detector, &detector->worst[FINDING_COLLATERAL], &story, report->agreed);
+	worst_put(detector, &story, report->agreed);
 }
 
 static void on_done(void *self, const struct inval_op *op)
@@ -80,8 +73,6 @@ static void on_done(void *self, const struct inval_op *op)
 
 	episodes_in_flight(detector, op);
 	windows_done(detector, op);
-	if (detector->check)
-		window_check_done(detector->check, detector->replay, op);
 }
 
 static void on_lost(void *self, uint64_t event, uint64_t time_ns)
@@ -143,7 +134,7 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		.self = detector,
 		.removed = on_removed,
 		.mapped = on_mapped,
-		.unmap_returned = episodes_unmap_returned,
+		.unmap_returned = gaps_unmap_returned,
 		.inval_issued = on_issued,
 		.inval_executed = on_executed,
 		.inval_done = on_done,
@@ -177,7 +168,7 @@ void detector_destroy(struct detector *detector)
 	if (!detector)
 		return;
 	windows_destroy(detector);
-	window_check_destroy(detector->check);
+	gaps_destroy(detector);
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
 		free(detector->worst[kind].items);
 	for (uint32_t i = 0; i < detector->n_episodes; i++) {
@@ -192,6 +183,8 @@ void detector_destroy(struct detector *detector)
 	free(detector->delays);
 	free(detector->episodes);
 	free(detector->flights);
+	for (uint32_t i = 0; i < detector->n_uafs; i++)
+		free(detector->uafs[i].ids);
 	free(detector->uafs);
 	free(detector);
 }
@@ -428,35 +421,16 @@ void detector_note_records(struct detector *detector, struct queue_dumps *dumps)
 	detector->dumps = dumps;
 }
 
-int detector_check_windows(struct detector *detector, struct err *err)
+void detector_claims(struct detector *detector, struct claims *claims)
 {
-	return window_check_create(&detector->check) ? err_no_memory(err, "a check of windows") : 0;
-}
-
-/* The sums of both ways to follow windows. */
-static int compare_windows(struct detector *detector, struct err *err)
-{
-	unsigned __int128 byte_ns;
-	uint64_t bytes;
-
-	if (!window_check_finish(detector->check, replay_now_ns(detector->replay), &bytes,
-				 &byte_ns))
-		return err_no_memory(err, "a check of windows");
-	if (bytes == detector->exposed_bytes && byte_ns == detector->byte_ns)
-		return 0;
-	return err_set(err, ERR_DIFFERS,
-		       "verify: windows differ, a defect of this program: %llu bytes exposed, %llu "
-		       "when followed piece by piece%s",
-		       (unsigned long long)detector->exposed_bytes, (unsigned long long)bytes,
-		       bytes == detector->exposed_bytes ? ", for another time" : "");
+	detector->claims = claims;
 }
 
 int detector_finish(struct detector *detector, struct err *err)
 {
 	windows_finish(detector);
-	if (detector->check && compare_windows(detector, err))
-		return -1;
 	uses_finish(detector);
+	gaps_finish(detector);
 	episodes_finish(detector);
 	pages_finish(detector);
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)

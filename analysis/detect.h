@@ -8,7 +8,7 @@
 #ifndef IOMMUSIM_ANALYSIS_DETECT_H
 #define IOMMUSIM_ANALYSIS_DETECT_H
 
-#include "analysis/finding.h"
+#include "analysis/claims.h"
 #include "sim/replay.h"
 
 struct detector;
@@ -25,12 +25,11 @@ void detector_watch(struct detector *detector, struct replay *replay);
 /* The sink's error, if a callback failed: callbacks cannot return one. 0 or -1. */
 int detector_error(const struct detector *detector, struct err *err);
 
-/* --verify: follows the software side of windows a second way; detector_finish() compares. */
+/* --verify: every finding that counts goes into *claims too, kept in full or not. */
+void detector_claims(struct detector *detector, struct claims *claims);
 /* Every record that the model writes is noted in these dumps; they outlive the detector's use. */
 struct queue_dumps;
 void detector_note_records(struct detector *detector, struct queue_dumps *dumps);
-
-int detector_check_windows(struct detector *detector, struct err *err);
 
 /* Ends every open window and episode, writes worst lists, counters, histograms and notes. */
 int detector_finish(struct detector *detector, struct err *err);

@@ -3,7 +3,7 @@
 #define IOMMUSIM_ANALYSIS_DETECT_PRIVATE_H
 
 #include "analysis/detect.h"
-#include "analysis/verify_windows.h"
+#include "sim/imap.h"
 #include "sim/pool.h"
 #include "sim/spans.h"
 
@@ -65,6 +65,7 @@ struct window {
 	iova_t first, last;
 	uint64_t open_bytes;
 	uint64_t hw_since, hw_total, hw_first, hw_last, uses, use_event;
+	bool failed;		      /* one that covers it was issued and ended with an error */
 	struct tried tried;	      /* the last one before its software side closed */
 	struct closed_run run, *runs; /* runs: more than one */
 	uint32_t n_runs, max_runs;
@@ -79,6 +80,11 @@ struct hold {
 struct holder {
 	uint64_t id; /* 0: empty */
 	uint32_t holds;
+	uint32_t domain;
+	bool pointer; /* leads to all in its range, that of later updates too */
+	uint8_t perm;
+	iova_t first, last;
+	pa_t pa; /* of first */
 };
 
 /* Per domain: input ranges to parts whose window is not finished. Note: key = part,
@@ -91,9 +97,9 @@ struct domain_windows {
 
 struct uaf { /* a freed table page with cached pointers */
 	pa_t page;
-	uint64_t event, time_ns, pointers;
-	uint64_t ids[16];
-	bool reported;
+	uint64_t event, time_ns;
+	uint64_t *ids; /* of those pointers */
+	uint32_t pointers, max;
 };
 
 struct overflow_episode {
@@ -148,16 +154,19 @@ struct detector {
 	uint64_t *open_domains; /* a bit for each that has open windows */
 	uint32_t n_domains;	/* a multiple of 64 */
 	struct pool windows, parts, holds;
-	struct holder *holders; /* open addressing by id */
-	uint32_t n_holders, max_holders;
+	struct holder *holders;			     /* open addressing by id */
+	uint32_t n_holders, max_holders, n_pointers; /* pointers: of the holders */
+	struct tried last_tried, *trying;	     /* the latest; those that have not completed */
+	uint32_t n_trying, max_trying;
 	uint32_t last_window; /* of the removal at hand, to be extended */
 	struct histogram software, hardware, lag, collateral;
 	unsigned __int128 byte_ns;
 	uint64_t exposed_bytes, no_window;
 
-	struct window_check *check; /* --verify; else NULL */
+	struct claims *claims; /* --verify; else NULL */
 	struct uaf *uafs;
-	uint32_t n_uafs, max_uafs;
+	uint32_t n_uafs, max_uafs,
+		tables_seen;		   /* tables_seen: freed without any pointer in sight */
 	struct overflow_episode *episodes; /* by unit */
 	uint32_t n_episodes;
 	struct overflow_episode *page_episodes; /* of page request queues, by unit */
@@ -165,11 +174,13 @@ struct detector {
 	struct delays *delays; /* by device number */
 	uint32_t n_delays;
 	struct histogram page_wait;
-	uint64_t artefacts; /* what would have been findings, but for R9 */
-	struct gap gaps[64];
-	uint32_t n_gaps;
-	struct rest rests[16];
-	uint32_t n_rests;
+	uint64_t artefacts;	/* what would have been findings, but for R9 */
+	struct imap **replaced; /* by domain: what updates other than unmaps took away */
+	uint32_t n_replaced;
+	struct gap *gaps;
+	uint32_t n_gaps, max_gaps;
+	struct rest *rests; /* until they are mapped again */
+	uint32_t n_rests, max_rests;
 	struct flight *flights;
 	uint32_t n_flights, max_flights;
 	bool saw_lost, saw_walk_cache;
@@ -177,15 +188,26 @@ struct detector {
 	uint64_t last_flush; /* event of the latest invalidation that executed */
 };
 
+/*
+ * A step of the detector that a build with -DMARK_OMIT leaves out when IOMMUSIM_STEP_OMIT names it, so
+ * that tests/marks/steps.sh can show that --verify notices.
+ */
+#ifdef MARK_OMIT
+bool detector_step(const char *name);
+#define STEP(name) detector_step(#name)
+#else
+#define STEP(name) true
+#endif
+
 /* story.c */
 void story_begin(struct story *story, enum finding_kind kind, uint32_t subtype, uint64_t event,
 		 uint64_t time_ns);
 void story_step(struct story *story, const char *role, uint64_t event, uint64_t time_ns,
 		const char *format, ...) __attribute__((format(printf, 5, 6)));
 void story_tell(struct detector *detector, struct story *story); /* kept in full */
-bool worst_takes(const struct worst *worst, uint64_t value);
-void worst_put(struct detector *detector, struct worst *worst, const struct story *story,
-	       uint64_t value);
+/* Of a kind that is not kept in full: whether its story is worth telling, and telling it. */
+bool story_wanted(const struct detector *detector, enum finding_kind kind, uint64_t value);
+void worst_put(struct detector *detector, const struct story *story, uint64_t value);
 void worst_tell(struct detector *detector, struct worst *worst);
 void detector_fails(struct detector *detector, const char *what);
 /* Whether events were lost after that one, so that what it left may have changed (rules R10). */
@@ -223,9 +245,22 @@ bool windows_concern(const struct detector *detector, const struct inval_op *op,
 /* Both sides of the window are closed: it is told and forgotten. */
 void window_over(struct detector *detector, uint32_t number);
 
+/* Of that domain; NULL: no memory. */
+struct domain_windows *windows_of(struct detector *detector, uint32_t domain);
+
 /* windows_held.c: the hardware side */
 void windows_copy_opens(struct detector *detector, const struct cached_copy *copy);
 void windows_copy_closes(struct detector *detector, const struct cached_copy *copy);
+/* A stale pointer counts for every window in its range, one that opens later too. */
+void windows_held_by_pointers(struct detector *detector, const struct removal *removal,
+			      uint32_t window);
+/* A translation is there again, and its parts of windows are over: copies hold what is left. */
+void windows_restored(struct detector *detector, uint32_t domain, iova_t first, iova_t last);
+/* Names a copy for ever. */
+uint64_t windows_copy_id(const struct detector *detector, const struct cached_copy *copy);
+/* Marked pointers to that table page. */
+void windows_pointers_to(const struct detector *detector, pa_t page,
+			 void (*visit)(void *ctx, uint64_t id), void *ctx);
 
 /* windows_tell.c */
 void window_tell_exposure(struct detector *detector, const struct window *window,
@@ -263,14 +298,21 @@ void episodes_acknowledged(void *self, bool overflow);
 void episodes_handler(void *self, uint32_t unit, uint64_t time_ns);
 void episodes_dma(void *self, uint64_t event, const struct dma_request *request,
 		  const struct dma_result *result, uint32_t device);
-void episodes_mapped(struct detector *detector, const struct domain *domain, iova_t first,
-		     iova_t last, uint64_t event, uint64_t time_ns);
-void episodes_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last,
-			     uint64_t time_ns);
 void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state,
 		    uint64_t event, uint64_t time_ns);
-void episodes_beyond(struct detector *detector, const struct removal *removal);
 void episodes_in_flight(struct detector *detector, const struct inval_op *op);
 void episodes_finish(struct detector *detector);
+
+/* gaps.c */
+void gaps_removed(struct detector *detector, const struct removal *removal);
+void gaps_refused(struct detector *detector, uint32_t domain, uint64_t event,
+		  const struct dma_request *request, const struct dma_result *result,
+		  uint32_t device);
+void gaps_mapped(struct detector *detector, const struct domain *domain, iova_t first, iova_t last,
+		 unsigned perm, uint64_t event, uint64_t time_ns);
+void gaps_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last,
+			 uint64_t time_ns);
+void gaps_finish(struct detector *detector);
+void gaps_destroy(struct detector *detector);
 
 #endif

@@ -77,7 +77,7 @@ void disagreements_differ(void *self, const struct disagreement *what)
 	struct story story;
 
 	count_finding(detector, FINDING_DISAGREEMENT, how, false);
-	if (!worst_takes(&detector->worst[FINDING_DISAGREEMENT], 0))
+	if (!story_wanted(detector, FINDING_DISAGREEMENT, 0))
 		return;
 	story_begin(&story, FINDING_DISAGREEMENT, how, what->event, what->request.time_ns);
 	name_device(detector, story.finding.device, what->device);
@@ -96,5 +96,5 @@ void disagreements_differ(void *self, const struct disagreement *what)
 		 recorded, what->result.cached ? "served from its IOTLB" : "walked to", model);
 	tell_walk(detector, what, &story);
 	story_step(&story, "answered", what->event, what->request.time_ns, "%s", recorded);
-	worst_put(detector, &detector->worst[FINDING_DISAGREEMENT], &story, 0);
+	worst_put(detector, &story, 0);
 }

@@ -1,4 +1,4 @@
-/* Faults and their records, gaps, pages freed while mapped, unmaps that took too much. */
+/* Faults and their records, DMAs in flight, pages freed while mapped. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,8 +156,10 @@ static void masked(struct detector *detector, const struct fault_report *report,
 	const char *name = detector->machine->model->fault_name(report->code);
 	struct story story;
 
+	if (!STEP(masked))
+		return;
 	count_finding(detector, FINDING_MASKED, why, false);
-	if (!worst_takes(&detector->worst[FINDING_MASKED], 0))
+	if (!story_wanted(detector, FINDING_MASKED, 0))
 		return;
 	story_begin(&story, FINDING_MASKED, why, report->event, report->request->time_ns);
 	name_device(detector, story.finding.device, device);
@@ -169,7 +171,7 @@ static void masked(struct detector *detector, const struct fault_report *report,
 	story_step(&story, "faulted", report->event, report->request->time_ns, "%s",
 		   why == MASKED_COLLAPSED ? "a record of the same source is pending"
 					   : "fault processing disabled");
-	worst_put(detector, &detector->worst[FINDING_MASKED], &story, 0);
+	worst_put(detector, &story, 0);
 }
 
 static uint32_t device_number(const struct detector *detector, uint32_t handle)
@@ -210,7 +212,7 @@ void episodes_acknowledged(void *self, bool overflow)
 
 	if (!episode || !overflow || !episode->active)
 		return;
-	episode->acknowledged = true;
+	episode->acknowledged = STEP(acknowledged);
 	if (!episode->noticed)
 		episode->noticed_ns = replay_now_ns(detector->replay);
 	episode->noticed = true;
@@ -223,77 +225,7 @@ void episodes_handler(void *self, uint32_t unit, uint64_t time_ns)
 	(void)time_ns; /* the acknowledgement that follows is what counts */
 }
 
-/* ---- gap faults, unmaps that took too much ----------------------------------------------------------- */
-
-void episodes_beyond(struct detector *detector, const struct removal *removal)
-{
-	struct rest *rest;
-
-	if (detector->n_rests &&
-	    detector->rests[detector->n_rests - 1].story.finding.event == removal->event) {
-		rest = &detector->rests[detector->n_rests - 1];
-		rest->story.finding.bytes += removal->last - removal->first + 1;
-		rest->last = removal->last > rest->last ? removal->last : rest->last;
-		return;
-	}
-	if (detector->n_rests == 16) {
-		story_tell(detector, &detector->rests[0].story);
-		memmove(detector->rests, detector->rests + 1, 15 * sizeof detector->rests[0]);
-		detector->n_rests--;
-	}
-	rest = &detector->rests[detector->n_rests++];
-	rest->domain = removal->domain->number;
-	rest->first = removal->first;
-	rest->last = removal->last;
-	story_begin(&rest->story, FINDING_OVER_UNMAP, 0, removal->event, removal->time_ns);
-	name_domain(detector, rest->story.finding.domain, rest->domain);
-	rest->story.finding.iova = removal->first;
-	rest->story.finding.bytes = removal->last - removal->first + 1;
-	rest->story.finding.pa = removal->pa;
-	if (removal->mapped != NO_EVENT)
-		story_step(&rest->story, "mapped", removal->mapped, FINDING_NONE, "%s", "");
-	story_step(&rest->story, "unmapped", removal->event, removal->time_ns,
-		   "also 0x%llx..0x%llx", (unsigned long long)removal->first,
-		   (unsigned long long)removal->last);
-}
-
-static void rest_faults(struct detector *detector, uint32_t domain, uint64_t event,
-			const struct dma_request *request, uint32_t device)
-{
-	for (uint32_t i = 0; i < detector->n_rests; i++) {
-		struct rest *rest = &detector->rests[i];
-
-		if (rest->domain != domain || request->iova < rest->first ||
-		    request->iova > rest->last)
-			continue;
-		if (!rest->story.finding.count++) {
-			name_device(detector, rest->story.finding.device, device);
-			story_step(&rest->story, "faulted", event, request->time_ns, "%s",
-				   "a DMA to what should still be mapped");
-		}
-	}
-}
-
-static void keep_gap(struct detector *detector, uint32_t domain, uint64_t event,
-		     const struct dma_request *request, const struct dma_result *result,
-		     uint32_t device)
-{
-	uint32_t part = windows_find(detector, domain, request->iova, NO_PA);
-	const struct window *window;
-
-	if (part == NO_WINDOW)
-		return;
-	window = window_at(detector, part_at(detector, part)->window);
-	if (window->cause == REMOVED_BY_UNMAP)
-		return;
-	if (detector->n_gaps == 64) {
-		memmove(detector->gaps, detector->gaps + 1, 63 * sizeof detector->gaps[0]);
-		detector->n_gaps--;
-	}
-	detector->gaps[detector->n_gaps++] =
-		(struct gap){ domain,		device,	       request->iova, event,
-			      request->time_ns, window->event, result->fault };
-}
+/* ---- in flight (design 4; rules R7) ------------------------------------------------------------------- */
 
 static void keep_flight(struct detector *detector, uint64_t event,
 			const struct dma_request *request, const struct dma_result *result,
@@ -349,68 +281,14 @@ void episodes_dma(void *self, uint64_t event, const struct dma_request *request,
 	if (result->outcome != OUTCOME_FAULT ||
 	    !detector->machine->model->fault_is_missing(result->fault))
 		return;
-	rest_faults(detector, domain, event, request, device);
-	keep_gap(detector, domain, event, request, result, device);
+	gaps_refused(detector, domain, event, request, result, device);
 }
-
-static void tell_gap(struct detector *detector, const struct gap *gap, uint64_t event,
-		     uint64_t time_ns)
-{
-	const char *name = detector->machine->model->fault_name(gap->code);
-	struct story story;
-
-	story_begin(&story, FINDING_GAP_FAULT, 0, gap->event, gap->time_ns);
-	name_device(detector, story.finding.device, gap->device);
-	name_domain(detector, story.finding.domain, gap->domain);
-	story.finding.iova = gap->iova;
-	story.finding.lag_ns = time_ns - gap->time_ns;
-	snprintf(story.finding.detail, sizeof story.finding.detail, "%s", name ? name : "");
-	story_since(&story, gap->removed_event);
-	story_step(&story, "removed", gap->removed_event, FINDING_NONE, "%s", "being replaced");
-	story_step(&story, "faulted", gap->event, gap->time_ns, "%s", "");
-	story_step(&story, "mapped", event, time_ns, "%s", "would have served it");
-	story_tell(detector, &story);
-}
-
-void episodes_mapped(struct detector *detector, const struct domain *domain, iova_t first,
-		     iova_t last, uint64_t event, uint64_t time_ns)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < detector->n_gaps; i++) {
-		struct gap gap = detector->gaps[i];
-
-		if (time_ns - gap.time_ns > detector->machine->run.gap_limit)
-			continue;
-		if (gap.domain == domain->number && gap.iova >= first && gap.iova <= last)
-			tell_gap(detector, &gap, event, time_ns);
-		else
-			detector->gaps[kept++] = gap;
-	}
-	detector->n_gaps = kept;
-}
-
-void episodes_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last,
-			     uint64_t time_ns)
-{
-	struct detector *detector = self;
-	uint32_t kept = 0;
-
-	(void)time_ns;
-	for (uint32_t i = 0; i < detector->n_gaps; i++)
-		if (detector->gaps[i].domain != domain->number || detector->gaps[i].iova < first ||
-		    detector->gaps[i].iova > last)
-			detector->gaps[kept++] = detector->gaps[i];
-	detector->n_gaps = kept;
-}
-
-/* ---- in flight (design 4; rules R7) ------------------------------------------------------------------- */
 
 void episodes_in_flight(struct detector *detector, const struct inval_op *op)
 {
 	uint64_t flight = detector->machine->run.flight;
 
-	if (!flight || op->failed || op->scope.drain)
+	if (!flight || op->failed || op->scope.drain || !STEP(in_flight))
 		return;
 	for (uint32_t i = 0; i < detector->n_flights; i++) {
 		const struct flight *dma = &detector->flights[i];
@@ -452,26 +330,23 @@ struct freeing {
 	struct detector *detector;
 	struct story story;
 	uint32_t domain;
+	struct imap_entry first; /* of the lowest page, at the lowest input */
 	bool any;
 };
 
 static void still_maps(void *ctx, const struct domain *domain, const struct imap_entry *mapping)
 {
 	struct freeing *freeing = ctx;
-	struct finding *finding = &freeing->story.finding;
+	uint64_t pa = mapping->value[LEDGER_PA];
 
 	if (domain->number != freeing->domain)
 		return;
-	if (!freeing->any) {
-		freeing->any = true;
-		finding->iova = mapping->first;
-		finding->pa = mapping->value[LEDGER_PA];
-		story_since(&freeing->story, mapping->value[LEDGER_EVENT]);
-		story_step(&freeing->story, "mapped", mapping->value[LEDGER_EVENT], FINDING_NONE,
-			   "0x%llx to 0x%llx", (unsigned long long)mapping->first,
-			   (unsigned long long)mapping->value[LEDGER_PA]);
-	}
-	finding->bytes += mapping->last - mapping->first + 1;
+	if (!freeing->any || pa < freeing->first.value[LEDGER_PA] ||
+	    (pa == freeing->first.value[LEDGER_PA] && mapping->first < freeing->first.first))
+		freeing->first = *mapping;
+	freeing->any = true;
+	story_since(&freeing->story, mapping->value[LEDGER_EVENT]);
+	freeing->story.finding.bytes += mapping->last - mapping->first + 1;
 }
 
 void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state,
@@ -480,7 +355,7 @@ void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owne
 	struct detector *detector = self;
 
 	(void)owner;
-	if (state != OWNER_FREE)
+	if (state != OWNER_FREE || !STEP(free_mapped))
 		return;
 	for (uint32_t i = 0;; i++) {
 		const struct domain *domain = replay_domain(detector->replay, i);
@@ -495,6 +370,12 @@ void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owne
 		if (!freeing.any)
 			continue;
 		name_domain(detector, freeing.story.finding.domain, i);
+		freeing.story.finding.iova = freeing.first.first;
+		freeing.story.finding.pa = freeing.first.value[LEDGER_PA];
+		story_step(&freeing.story, "mapped", freeing.first.value[LEDGER_EVENT],
+			   FINDING_NONE, "0x%llx to 0x%llx",
+			   (unsigned long long)freeing.first.first,
+			   (unsigned long long)freeing.first.value[LEDGER_PA]);
 		story_step(&freeing.story, "freed", event, time_ns, "%s", "still mapped");
 		story_tell(detector, &freeing.story);
 	}
@@ -502,9 +383,6 @@ void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owne
 
 void episodes_finish(struct detector *detector)
 {
-	for (uint32_t i = 0; i < detector->n_rests; i++)
-		story_tell(detector, &detector->rests[i].story);
-	detector->n_rests = 0;
 	for (uint32_t i = 0; i < detector->n_episodes; i++)
 		if (detector->episodes[i].active)
 			episode_tell(detector, &detector->episodes[i], "", FINDING_NONE);

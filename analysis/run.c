@@ -17,6 +17,7 @@ struct run {
 	struct result_sink *sink;
 	struct detector *detector;
 	struct verifier *verifier;
+	struct claims claims; /* of the detector, when verifying */
 	struct replay *replay;
 };
 
@@ -100,9 +101,9 @@ static int build(struct run *run, struct err *err)
 	observer = detector_replay_observer(run->detector);
 	caches = detector_iommu_observer(run->detector);
 	if (run->options->verify) {
-		if (verifier_create(observer, caches, &run->verifier, err) ||
-		    detector_check_windows(run->detector, err))
+		if (verifier_create(observer, caches, &run->verifier, err))
 			return -1;
+		detector_claims(run->detector, &run->claims);
 		observer = verifier_replay_observer(run->verifier);
 		caches = verifier_iommu_observer(run->verifier);
 	}
@@ -170,6 +171,7 @@ static void take_down(struct run *run)
 {
 	replay_destroy(run->replay);
 	verifier_destroy(run->verifier);
+	claims_free(&run->claims);
 	detector_destroy(run->detector);
 	store_close(run->store);
 	source_close(run->source);
@@ -191,7 +193,7 @@ int run_recording(struct machine *machine, const struct run_options *options,
 		clocks.run.uncertainty = run.source->uncertainty_ns;
 	if (begin_store(&run, &summary->run, err) || build(&run, err) || feed(&run, summary, err))
 		goto out;
-	if (run.verifier && verifier_result(run.verifier, &summary->verified, err))
+	if (run.verifier && verifier_result(run.verifier, &run.claims, &summary->verified, err))
 		goto out;
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++) {
 		summary->findings[kind] = detector_count(run.detector, (enum finding_kind)kind);

@@ -6,6 +6,15 @@
 
 #include "analysis/detect_private.h"
 
+#ifdef MARK_OMIT
+bool detector_step(const char *name)
+{
+	const char *omit = getenv("IOMMUSIM_STEP_OMIT");
+
+	return !omit || strcmp(omit, name) != 0;
+}
+#endif
+
 void detector_fails(struct detector *detector, const char *what)
 {
 	if (detector->failed)
@@ -81,12 +90,19 @@ void story_tell(struct detector *detector, struct story *story)
 	story->finding.uncertain |= lost_since(detector, story->since);
 	count_finding(detector, story->finding.kind, story->finding.subtype,
 		      story->finding.uncertain);
+	if (detector->claims)
+		claims_put(detector->claims, &story->finding);
 	hand_over(detector, story);
 }
 
-bool worst_takes(const struct worst *worst, uint64_t value)
+static bool worst_takes(const struct worst *worst, uint64_t value)
 {
 	return worst->n < WORST || value > worst->values[worst->least];
+}
+
+bool story_wanted(const struct detector *detector, enum finding_kind kind, uint64_t value)
+{
+	return detector->claims || worst_takes(&detector->worst[kind], value);
 }
 
 /* Smallest value; among equals the latest, so that the first ones stay. */
@@ -102,11 +118,15 @@ static uint32_t least_of(const struct worst *worst)
 	return least;
 }
 
-void worst_put(struct detector *detector, struct worst *worst, const struct story *story,
-	       uint64_t value)
+void worst_put(struct detector *detector, const struct story *story, uint64_t value)
 {
+	struct worst *worst = &detector->worst[story->finding.kind];
 	uint32_t at = worst->n < WORST ? worst->n : worst->least;
 
+	if (detector->claims)
+		claims_put(detector->claims, &story->finding);
+	if (!worst_takes(worst, value))
+		return;
 	if (!worst->items)
 		worst->items = calloc(WORST, sizeof *worst->items);
 	if (!worst->items) {

@@ -18,6 +18,8 @@ static enum stale_grade grade_of(const struct detector *detector, pa_t pa, uint3
 
 	if (replay_is_policy_table(detector->replay, pa))
 		return GRADE_TABLE;
+	if (!STEP(grade))
+		return GRADE_OWN;
 	if (!now)
 		return GRADE_OWN;
 	if (now->value[OWNER_STATE] == OWNER_TABLE)
@@ -186,7 +188,7 @@ static void benign(struct detector *detector, const struct checked_use *use)
 	struct story story;
 
 	count_finding(detector, FINDING_BENIGN_STALE, 0, uncertain);
-	if (!worst_takes(&detector->worst[FINDING_BENIGN_STALE], value))
+	if (!story_wanted(detector, FINDING_BENIGN_STALE, value))
 		return;
 	story_begin(&story, FINDING_BENIGN_STALE, 0, use->event, use->request->time_ns);
 	story.finding.uncertain = uncertain;
@@ -195,7 +197,7 @@ static void benign(struct detector *detector, const struct checked_use *use)
 	tell_copy(&story, detector, use->copy);
 	story_step(&story, "used", use->event, use->request->time_ns, "%s",
 		   "agrees with the tables again");
-	worst_put(detector, &detector->worst[FINDING_BENIGN_STALE], &story, value);
+	worst_put(detector, &story, value);
 }
 
 static void multi_hit(struct detector *detector, enum multi_hit_at at, uint64_t event,
@@ -250,7 +252,7 @@ void uses_checked(void *self, const struct checked_use *use)
 {
 	struct detector *detector = self;
 
-	if (use->page_freed_table)
+	if (use->page_freed_table && STEP(freed_table))
 		freed_table(detector, use);
 	if (use->matches > 1)
 		multi_hit(detector, MULTI_HIT_REQUEST, use->event, use->request, use->copy,
@@ -266,7 +268,8 @@ void uses_checked(void *self, const struct checked_use *use)
 void uses_overlap(void *self, uint64_t event, const struct dma_request *request,
 		  const struct cached_copy *filled, const struct cached_copy *valid)
 {
-	multi_hit(self, MULTI_HIT_FILL, event, request, filled, valid);
+	if (STEP(overlap))
+		multi_hit(self, MULTI_HIT_FILL, event, request, filled, valid);
 }
 
 void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
@@ -298,9 +301,25 @@ struct pointer_search {
 	struct uaf *uaf;
 };
 
-static uint64_t pointer_id(const struct cached_copy *copy)
+static uint64_t pointer_id(const struct detector *detector, const struct cached_copy *copy)
 {
-	return copy->serial << 8 | copy->level;
+	return windows_copy_id(detector, copy);
+}
+
+static void add_pointer(struct detector *detector, struct uaf *uaf, uint64_t id)
+{
+	if (uaf->pointers == uaf->max) {
+		uint32_t max = uaf->max ? uaf->max * 2 : 4;
+		uint64_t *ids = realloc(uaf->ids, max * sizeof *ids);
+
+		if (!ids) {
+			detector_fails(detector, "freed tables");
+			return;
+		}
+		uaf->ids = ids;
+		uaf->max = max;
+	}
+	uaf->ids[uaf->pointers++] = id;
 }
 
 static void note_pointer(void *ctx, const struct cached_copy *copy)
@@ -310,26 +329,49 @@ static void note_pointer(void *ctx, const struct cached_copy *copy)
 	if (copy->structure != STRUCTURE_WALK_CACHE)
 		return;
 	search->detector->saw_walk_cache = true;
-	if (copy->pa != search->uaf->page)
+	if (copy->pa == search->uaf->page)
+		add_pointer(search->detector, search->uaf, pointer_id(search->detector, copy));
+}
+
+static void note_held(void *ctx, uint64_t id)
+{
+	struct pointer_search *search = ctx;
+
+	add_pointer(search->detector, search->uaf, id);
+}
+
+/*
+ * Who points to the page. A policy unlinks a table before it gives the page back, so that pointers to
+ * it are marked and known; else all copies are looked at.
+ */
+static void find_pointers(struct detector *detector, struct uaf *uaf)
+{
+	struct pointer_search search = { detector, uaf };
+	bool unlinked = replay_is_policy_table(detector->replay, uaf->page);
+
+	if (unlinked)
+		windows_pointers_to(detector, uaf->page, note_held, &search);
+	detector->saw_walk_cache |= uaf->pointers != 0;
+	if (unlinked && (detector->saw_walk_cache || detector->tables_seen++ > 64))
 		return;
-	if (search->uaf->pointers < 16)
-		search->uaf->ids[search->uaf->pointers] = pointer_id(copy);
-	search->uaf->pointers++;
+	uaf->pointers = 0;
+	for (uint32_t i = 0; i < replay_units(detector->replay); i++) {
+		struct iommu *iommu = replay_unit(detector->replay, i)->iommu;
+
+		iommu->model->each_copy(iommu, note_pointer, &search);
+	}
 }
 
 void uses_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns)
 {
 	struct detector *detector = self;
 	struct uaf uaf = { .page = pa, .event = event, .time_ns = time_ns };
-	struct pointer_search search = { detector, &uaf };
 
-	for (uint32_t i = 0; i < replay_units(detector->replay); i++) {
-		struct iommu *iommu = replay_unit(detector->replay, i)->iommu;
-
-		iommu->model->each_copy(iommu, note_pointer, &search);
-	}
-	if (!uaf.pointers)
+	find_pointers(detector, &uaf);
+	if (!uaf.pointers) {
+		free(uaf.ids);
 		return;
+	}
 	if (detector->n_uafs == detector->max_uafs) {
 		uint32_t max = detector->max_uafs ? detector->max_uafs * 2 : 16;
 		struct uaf *uafs = realloc(detector->uafs, max * sizeof *uafs);
@@ -364,20 +406,26 @@ static void tell_uaf(struct detector *detector, const struct uaf *uaf, uint64_t 
 
 void uses_pointer_closes(struct detector *detector, const struct cached_copy *copy)
 {
-	for (uint32_t i = 0; i < detector->n_uafs && copy->structure == STRUCTURE_WALK_CACHE; i++) {
+	uint64_t id =
+		detector->n_uafs && STEP(pointer_closes) && copy->structure == STRUCTURE_WALK_CACHE
+			? pointer_id(detector, copy)
+			: 0;
+
+	for (uint32_t i = 0; id && i < detector->n_uafs;) {
 		struct uaf *uaf = &detector->uafs[i];
 
-		for (uint32_t k = 0; k < uaf->pointers && k < 16; k++) {
-			if (uaf->ids[k] != pointer_id(copy))
-				continue;
-			uaf->ids[k] = uaf->ids[--uaf->pointers & 15];
-			if (uaf->pointers)
+		for (uint32_t k = 0; k < uaf->pointers; k++)
+			if (uaf->ids[k] == id) {
+				uaf->ids[k] = uaf->ids[--uaf->pointers];
 				break;
-			tell_uaf(detector, uaf, replay_now_ns(detector->replay));
-			*uaf = detector->uafs[--detector->n_uafs];
-			i--;
-			break;
+			}
+		if (uaf->pointers) {
+			i++;
+			continue;
 		}
+		tell_uaf(detector, uaf, replay_now_ns(detector->replay));
+		free(uaf->ids);
+		*uaf = detector->uafs[--detector->n_uafs];
 	}
 }
 
@@ -385,6 +433,8 @@ void uses_finish(struct detector *detector)
 {
 	for (uint32_t i = 0; i < detector->n_uafs; i++)
 		tell_uaf(detector, &detector->uafs[i], FINDING_NONE);
+	for (uint32_t i = 0; i < detector->n_uafs; i++)
+		free(detector->uafs[i].ids);
 	free(detector->uafs);
 	detector->uafs = NULL;
 	detector->n_uafs = 0;

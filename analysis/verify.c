@@ -1,128 +1,195 @@
-#include "analysis/verify.h"
-
+/* Who hears what: each fact goes to the detector and to the second derivation. */
 #include <stdio.h>
 #include <stdlib.h>
 
-struct verifier {
-	struct replay *replay;
-	const struct iommu_observer *caches;
-	struct replay_observer replay_observer;
-	struct iommu_observer iommu_observer;
-	/* of the request at hand */
-	uint32_t matches, in_atc; /* in_atc: of its device TLB */
-	struct dma_result truth;  /* from before it was served */
-	bool reported;
-	struct checked_use use;
-	uint64_t checked, differences;
-	char first[400];
-};
+#include "analysis/verify_private.h"
 
-/* ---- brute force over all copies --------------------------------------------------------------- */
+/* ---- shared by the parts -------------------------------------------------------------------------- */
 
-struct search {
-	uint32_t requester;
-	uint32_t device; /* handle, as copies in its TLB are tagged */
-	uint32_t pasid;	 /* of the request */
-	bool tagged;
-	uint64_t tag;
-	uint32_t tag_pasid;
-	iova_t iova;
-	uint32_t matches;
-	uint32_t in_atc; /* of its device TLB */
-};
-
-static void find_tag(void *ctx, const struct cached_copy *copy)
+void verify_fails(struct verifier *verifier)
 {
-	struct search *search = ctx;
-
-	if (copy->structure != STRUCTURE_CONFIG || !copy->tagged ||
-	    search->requester < copy->first || search->requester > copy->last)
-		return;
-	if (copy->serves != search->pasid && !(copy->serves_both && search->pasid == NO_PASID))
-		return;
-	search->tagged = true;
-	search->tag = copy->tag;
-	search->tag_pasid = copy->pasid;
+	verifier->failed = true;
 }
 
-static void count_match(void *ctx, const struct cached_copy *copy)
+struct finding finding_at(enum finding_kind kind, unsigned subtype, uint64_t event,
+			  uint64_t time_ns)
 {
-	struct search *search = ctx;
-
-	if (copy->structure == STRUCTURE_ATC && copy->tag == search->device &&
-	    copy->pasid == search->pasid && copy->first <= search->iova &&
-	    copy->last >= search->iova)
-		search->in_atc++;
-	if (copy->structure == STRUCTURE_TLB && copy->tag == search->tag &&
-	    copy->pasid == search->tag_pasid && copy->first <= search->iova &&
-	    copy->last >= search->iova)
-		search->matches++;
+	return (struct finding){ .kind = kind,
+				 .subtype = subtype,
+				 .event = event,
+				 .time_ns = time_ns,
+				 .end_ns = FINDING_NONE,
+				 .lag_ns = FINDING_NONE,
+				 .hw_ns = FINDING_NONE,
+				 .hw_first_ns = FINDING_NONE,
+				 .hw_last_ns = FINDING_NONE,
+				 .pa = FINDING_NONE,
+				 .truth_pa = FINDING_NONE };
 }
 
-static void before_dma(void *self, uint64_t event, const struct dma_request *page, uint32_t unit)
+void derive(struct verifier *verifier, const struct finding *finding)
+{
+	claims_put(&verifier->derived, finding);
+}
+
+bool verify_lost_since(const struct verifier *verifier, uint64_t event)
+{
+	return verifier->lost && verifier->last_lost > event;
+}
+
+uint32_t verify_domain_of(const struct verifier *verifier, const struct cached_copy *copy)
+{
+	const struct domain *domain = replay_domain_of_space(verifier->replay, copy->space);
+
+	return domain ? domain->number : NAME_NONE;
+}
+
+void verify_look(struct verifier *verifier)
+{
+	if (!copies_look(&verifier->copies, verifier->replay))
+		verify_fails(verifier);
+	opened_look(verifier);
+	freed_look(verifier);
+}
+
+/* ---- from the replay -------------------------------------------------------------------------------- */
+
+static void on_removed(void *self, const struct removal *removal)
 {
 	struct verifier *verifier = self;
-	struct iommu *iommu = replay_unit(verifier->replay, unit)->iommu;
-	struct search search = {
-		.requester = replay_device(verifier->replay, unit, page->device)->requester_id,
-		.device = page->device,
-		.pasid = page->pasid,
-		.iova = page->iova
-	};
 
-	(void)event;
-	iommu->model->each_copy(iommu, find_tag, &search);
-	iommu->model->each_copy(iommu, count_match, &search);
-	iommu->model->truth(iommu, page, &verifier->truth);
-	verifier->matches = search.tagged ? search.matches : 0;
-	/* What a device's TLB answers does not reach the IOTLB, or the copy had too few rights. */
-	verifier->in_atc = page->type != DMA_TRANSLATION_REQUEST && page->len ? search.in_atc : 0;
-	if (page->type == DMA_TRANSLATED || verifier->in_atc)
-		verifier->matches = 0;
-	verifier->reported = false;
+	verifier->next->removed(verifier->next->self, removal);
+	opened_removed(verifier, removal);
+	ledger_removed(verifier, removal);
 }
 
-static void differs(struct verifier *verifier, uint64_t event, const struct dma_request *page,
-		    const struct dma_result *served, const struct dma_result *truth,
-		    const char *what)
-{
-	if (!verifier->differences++)
-		snprintf(verifier->first, sizeof verifier->first,
-			 "event %llu, iova 0x%llx: %s; served %s 0x%llx, truth %s 0x%llx",
-			 (unsigned long long)event, (unsigned long long)page->iova, what,
-			 served->outcome == OUTCOME_OK ? "address" : "fault",
-			 (unsigned long long)(served->outcome == OUTCOME_OK ? served->pa
-									    : served->fault),
-			 truth->outcome == OUTCOME_OK ? "address" : "fault",
-			 (unsigned long long)(truth->outcome == OUTCOME_OK ? truth->pa
-									   : truth->fault));
-}
-
-static void dma_verified(void *self, uint64_t event, const struct dma_request *page,
-			 const struct dma_result *served, uint32_t unit)
+static void on_words_changed(void *self, const struct table_change *changes, uint32_t n)
 {
 	struct verifier *verifier = self;
-	enum verdict expected = VERDICT_FRESH, said = VERDICT_FRESH;
-	struct dma_result truth = verifier->truth;
 
-	(void)unit;
-	verifier->checked++;
-	if (dma_granted(served) && (!dma_granted(&truth) || truth.pa != served->pa))
-		expected = VERDICT_STALE_USE;
-	else if (!dma_granted(served) && dma_granted(&truth))
-		expected = VERDICT_STALE_REFUSAL;
-	if (verifier->reported && verifier->use.verdict != VERDICT_BENIGN)
-		said = verifier->use.verdict;
-	if (said != expected)
-		differs(verifier, event, page, served, &truth,
-			expected == VERDICT_FRESH ? "reported as stale, but it equals truth"
-						  : "stale, and no check bit said so");
-	if (verifier->in_atc > 1 && served->outcome == OUTCOME_OK && served->cached)
-		verifier->matches = verifier->in_atc;
-	if (verifier->matches > 1 && (!verifier->reported || verifier->use.matches < 2))
-		differs(verifier, event, page, served, &truth,
-			"several entries match, and none said so");
+	doubt_changed_words(verifier, changes, n);
+	opened_written(verifier, changes, n);
+	opened_look(verifier);
 }
+
+static void on_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
+		      unsigned perm, uint64_t event, uint64_t time_ns)
+{
+	struct verifier *verifier = self;
+
+	verifier->next->mapped(verifier->next->self, domain, first, last, pa, perm, event, time_ns);
+	opened_mapped(verifier, domain, first, last, pa, perm, time_ns);
+	ledger_mapped(verifier, domain, first, last, pa, perm, event, time_ns);
+}
+
+static void on_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last,
+			      uint64_t time_ns)
+{
+	struct verifier *verifier = self;
+
+	verifier->next->unmap_returned(verifier->next->self, domain, first, last, time_ns);
+	ledger_returned(verifier, domain, first, last);
+}
+
+static void on_inval_issued(void *self, const struct inval_op *op)
+{
+	struct verifier *verifier = self;
+
+	verifier->next->inval_issued(verifier->next->self, op);
+	opened_issued(verifier, op);
+}
+
+static void on_inval_executed(void *self, const struct inval_op *op,
+			      const struct inval_report *report)
+{
+	struct verifier *verifier = self;
+
+	verifier->next->inval_executed(verifier->next->self, op, report);
+	verify_look(verifier);
+	flushes_executed(verifier, op);
+	doubt_flushed(verifier, op);
+}
+
+static void on_inval_done(void *self, const struct inval_op *op)
+{
+	struct verifier *verifier = self;
+
+	verifier->next->inval_done(verifier->next->self, op);
+	flushes_done(verifier, op);
+	opened_done(verifier, op);
+}
+
+static void on_owner_changed(void *self, pa_t first, pa_t last, uint32_t owner,
+			     enum owner_state state, uint64_t event, uint64_t time_ns)
+{
+	struct verifier *verifier = self;
+	struct owned *put = list_add(&verifier->owners, sizeof *put);
+
+	verifier->next->owner_changed(verifier->next->self, first, last, owner, state, event,
+				      time_ns);
+	if (put)
+		*put = (struct owned){ first, last, owner, state, event };
+	else
+		verify_fails(verifier);
+	if (state == OWNER_TABLE)
+		freed_reused(verifier, first, last);
+	ledger_owner(verifier, first, last, state, event, time_ns);
+}
+
+static void on_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns)
+{
+	struct verifier *verifier = self;
+
+	verifier->next->table_freed(verifier->next->self, pa, event, time_ns);
+	freed_table(verifier, pa, event, time_ns);
+}
+
+static void on_dma_done(void *self, uint64_t event, const struct dma_request *request,
+			const struct dma_result *result, uint32_t device)
+{
+	struct verifier *verifier = self;
+	uint32_t unit = replay_unit_at_hand(verifier->replay);
+	const struct iommu *iommu = replay_unit(verifier->replay, unit)->iommu;
+	uint32_t domain = device_domain(replay_device(verifier->replay, unit, request->device),
+					request->pasid);
+
+	verifier->next->dma_done(verifier->next->self, event, request, result, device);
+	if (domain == NAME_NONE)
+		return;
+	flushes_dma(verifier, event, request, result, domain);
+	if (result->outcome == OUTCOME_FAULT && iommu->model->fault_is_missing(result->fault))
+		ledger_refused(verifier, event, request, domain);
+}
+
+static void on_handler_ran(void *self, uint32_t unit, uint64_t time_ns)
+{
+	struct verifier *verifier = self;
+
+	verifier->next->handler_ran(verifier->next->self, unit, time_ns);
+}
+
+static void on_lost(void *self, uint64_t event, uint64_t time_ns)
+{
+	struct verifier *verifier = self;
+
+	verifier->next->lost(verifier->next->self, event, time_ns);
+	verifier->lost = true;
+	verifier->last_lost = event;
+}
+
+static void on_answer_differs(void *self, const struct disagreement *what)
+{
+	struct verifier *verifier = self;
+
+	verifier->next->answer_differs(verifier->next->self, what);
+}
+
+static void on_stepped(void *self)
+{
+	verify_look(self);
+}
+
+/* ---- from the caches ----------------------------------------------------------------------------------- */
 
 static void on_used(void *self, const struct checked_use *use)
 {
@@ -130,10 +197,9 @@ static void on_used(void *self, const struct checked_use *use)
 
 	verifier->reported = true;
 	verifier->use = *use;
+	verifier->use_copy = *use->copy;
 	verifier->caches->used(verifier->caches->self, use);
 }
-
-/* ---- passed on as they are ------------------------------------------------------------------------ */
 
 static void on_opens(void *self, const struct cached_copy *copy)
 {
@@ -162,6 +228,7 @@ static void on_fault(void *self, const struct fault_report *report)
 	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
 
 	caches->fault(caches->self, report);
+	faults_reported(self, report);
 }
 
 static void on_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag,
@@ -177,6 +244,7 @@ static void on_acknowledged(void *self, bool overflow)
 	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
 
 	caches->faults_acknowledged(caches->self, overflow);
+	faults_acknowledged(self, overflow);
 }
 
 static void on_page_requested(void *self, const struct page_report *report)
@@ -193,6 +261,29 @@ static void on_pages_acknowledged(void *self)
 	caches->pages_acknowledged(caches->self);
 }
 
+static void on_page_waited(void *self, const struct page_wait *wait)
+{
+	struct verifier *verifier = self;
+
+	verifier->next->page_waited(verifier->next->self, wait);
+}
+
+/* Whether devices translate for themselves: which of their copies are in doubt is not derived. */
+static bool has_device_tlbs(const struct verifier *verifier)
+{
+	uint32_t n = names_count(replay_names(verifier->replay), NAMES_DEVICES);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct device *device = replay_device_number(verifier->replay, i);
+
+		if (device && (device->ats || device->pri))
+			return true;
+	}
+	return false;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------ */
+
 int verifier_create(const struct replay_observer *observer, const struct iommu_observer *caches,
 		    struct verifier **out, struct err *err)
 {
@@ -200,11 +291,30 @@ int verifier_create(const struct replay_observer *observer, const struct iommu_o
 
 	if (!verifier)
 		return err_no_memory(err, "a verifier");
+	verifier->next = observer;
 	verifier->caches = caches;
-	verifier->replay_observer = *observer;
-	verifier->replay_observer.verify_self = verifier;
-	verifier->replay_observer.before_dma = before_dma;
-	verifier->replay_observer.dma_verified = dma_verified;
+	verifier->last_window = UINT32_MAX;
+	verifier->replay_observer = (struct replay_observer){
+		.self = verifier,
+		.removed = on_removed,
+		.mapped = on_mapped,
+		.unmap_returned = on_unmap_returned,
+		.inval_issued = on_inval_issued,
+		.inval_executed = on_inval_executed,
+		.inval_done = on_inval_done,
+		.owner_changed = on_owner_changed,
+		.table_freed = on_table_freed,
+		.dma_done = on_dma_done,
+		.every_result = observer->every_result,
+		.before_dma = requests_before,
+		.dma_verified = requests_served,
+		.words_changed = on_words_changed,
+		.stepped = on_stepped,
+		.handler_ran = on_handler_ran,
+		.lost = on_lost,
+		.answer_differs = on_answer_differs,
+		.page_waited = on_page_waited,
+	};
 	verifier->iommu_observer = (struct iommu_observer){
 		.self = verifier,
 		.used = on_used,
@@ -223,6 +333,25 @@ int verifier_create(const struct replay_observer *observer, const struct iommu_o
 
 void verifier_destroy(struct verifier *verifier)
 {
+	if (!verifier)
+		return;
+	for (size_t i = 0; i < verifier->windows.n; i++)
+		free(LIST_AT(&verifier->windows, struct opened, i)->ends.items);
+	copies_free(&verifier->copies);
+	claims_free(&verifier->derived);
+	free(verifier->tags.items);
+	free(verifier->windows.items);
+	free(verifier->pieces.items);
+	free(verifier->issued.items);
+	free(verifier->owners.items);
+	free(verifier->mappings.items);
+	free(verifier->replaced.items);
+	free(verifier->gaps.items);
+	free(verifier->rests.items);
+	free(verifier->flights.items);
+	free(verifier->freed.items);
+	free(verifier->freed_index);
+	free(verifier->episodes.items);
 	free(verifier);
 }
 
@@ -239,15 +368,38 @@ const struct iommu_observer *verifier_iommu_observer(struct verifier *verifier)
 void verifier_watch(struct verifier *verifier, struct replay *replay)
 {
 	verifier->replay = replay;
+	verifier->doubt_known = replay_machine(replay)->model->plain_copies;
 }
 
-int verifier_result(const struct verifier *verifier, uint64_t *checked, struct err *err)
+int verifier_result(struct verifier *verifier, struct claims *reported, uint64_t *checked,
+		    struct err *err)
 {
+	char text[400] = "";
+	uint64_t differ;
+
 	*checked = verifier->checked;
-	if (!verifier->differences)
+	opened_finish(verifier);
+	freed_finish(verifier);
+	ledger_finish(verifier);
+	faults_finish(verifier);
+	if (verifier->failed || reported->failed || verifier->derived.failed)
+		return err_no_memory(err, "the second derivation of --verify");
+	if (verifier->differences)
+		return err_set(err, ERR_DIFFERS,
+			       "verify: %llu of %llu requests differ, a defect of this program; "
+			       "first: %s",
+			       (unsigned long long)verifier->differences,
+			       (unsigned long long)verifier->checked, verifier->first);
+	if (has_device_tlbs(verifier))
+		return 0; /* each request was compared with truth; findings are derived once */
+	if (!verifier->doubt_known) {
+		claims_without_doubt(reported);
+		claims_without_doubt(&verifier->derived);
+	}
+	differ = claims_compare(reported, &verifier->derived, text, sizeof text);
+	if (!differ)
 		return 0;
 	return err_set(err, ERR_DIFFERS,
-		       "verify: %llu of %llu requests differ, a defect of this program; first: %s",
-		       (unsigned long long)verifier->differences,
-		       (unsigned long long)verifier->checked, verifier->first);
+		       "verify: %llu findings differ, a defect of this program; first: %s",
+		       (unsigned long long)differ, text);
 }

@@ -1,16 +1,35 @@
 /*
- * --verify: every request is compared with truth whatever its copies' check bits say, and what
- * was reported of it must be what the comparison gives. A difference is a defect of this
- * program: a bit that should have been set was not.
+ * --verify: every finding is derived a second time, slowly and by brute force, and any difference is
+ * an error: a defect of this program.
  *
- * Derived without check bits: stale-use and stale-refusal (served against truth, per page),
- * multi-hit of requests (valid copies that match, counted by brute force); the software side of
- * windows, followed piece by piece (verify_windows.h). Not derived again: benign-stale, the hardware
- * side of windows.
+ * What the two derivations share: the facts that a replay tells (updates, invalidations, owners,
+ * fault records with their fate, changed table words), the copies that caches hold (each_copy) and
+ * the uncached translation of a request (truth). What they do not share: check bits, the caches'
+ * own probes, interval maps, windows, holders, every list of the detector. The second derivation
+ * keeps plain arrays and looks through all of them at every event:
+ *
+ *   verify_copies.c    every copy of every cache, looked at after every step
+ *   verify_doubt.c     which of them rules R1 to R5 put in doubt, and until when
+ *   verify_requests.c  stale-use, stale-refusal, benign-stale, multi-hit, table-uaf used
+ *   verify_windows.c   exposure with both sides, flush-missing, grades
+ *   verify_flushes.c   flush-excess, collateral, in-flight
+ *   verify_ledger.c    free-mapped, gap-fault, over-unmap
+ *   verify_tables.c    table-uaf window
+ *   verify_faults.c    overflow, masked
+ *
+ * A model whose copies do not show all that puts them in doubt (struct iommu_model.plain_copies; now
+ * SMMUv3) is not checked for what depends on it: benign-stale, multi-hit, table-uaf, flush-excess,
+ * collateral, tag-reuse and the hardware side of windows.
+ *
+ * With device TLBs (devices with ats=yes or pri=yes) each request is compared with truth, and several
+ * matching copies must be told; findings are not derived again.
+ * Not derived again: disagreement (of the model with its recorder), counters, histograms other than
+ * through the findings they are made of, evidence.
  */
 #ifndef IOMMUSIM_ANALYSIS_VERIFY_H
 #define IOMMUSIM_ANALYSIS_VERIFY_H
 
+#include "analysis/claims.h"
 #include "sim/replay.h"
 
 struct verifier;
@@ -18,12 +37,16 @@ struct verifier;
 /* Stands between the replay and another pair of observers, which hear everything as before. */
 int verifier_create(const struct replay_observer *observer, const struct iommu_observer *caches,
 		    struct verifier **out, struct err *err);
-void verifier_destroy(struct verifier *verifier);
+void verifier_destroy(struct verifier *verifier); /* NULL is allowed */
 const struct replay_observer *verifier_replay_observer(struct verifier *verifier);
 const struct iommu_observer *verifier_iommu_observer(struct verifier *verifier);
 void verifier_watch(struct verifier *verifier, struct replay *replay);
 
-/* 0: no difference in *checked requests; -1: *err tells the first one and how many there are. */
-int verifier_result(const struct verifier *verifier, uint64_t *checked, struct err *err);
+/*
+ * After the end of the replay and of the detector, which made `reported`. 0: no difference in
+ * *checked requests; -1: *err tells the first one and how many there are.
+ */
+int verifier_result(struct verifier *verifier, struct claims *reported, uint64_t *checked,
+		    struct err *err);
 
 #endif

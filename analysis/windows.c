@@ -32,7 +32,7 @@ static int more_domains(struct detector *detector, uint32_t domain)
 	return 0;
 }
 
-static struct domain_windows *domain_of(struct detector *detector, uint32_t domain)
+struct domain_windows *windows_of(struct detector *detector, uint32_t domain)
 {
 	if (domain >= detector->n_domains && more_domains(detector, domain))
 		return NULL;
@@ -92,7 +92,7 @@ static uint32_t open_window(struct detector *detector, const struct removal *rem
 	window = window_at(detector, at);
 	/* field by field: tried and run say nothing yet, and they are most of its bytes */
 	window->used = window->noted = true;
-	window->ever_held = window->by_implementation = false;
+	window->ever_held = window->by_implementation = window->failed = false;
 	window->copies = 0;
 	window->uses = window->hw_since = window->hw_total = 0;
 	window->hw_first = window->hw_last = window->use_event = FINDING_NONE;
@@ -118,13 +118,12 @@ void windows_removed(struct detector *detector, const struct removal *removal)
 	struct window *window;
 	uint32_t at, part;
 
-	if (removal->beyond)
-		episodes_beyond(detector, removal);
+	gaps_removed(detector, removal);
 	if (!removal->domain->holders) { /* no device since ever: nothing can hold it */
 		detector->no_window++;
 		return;
 	}
-	windows = domain_of(detector, removal->domain->number);
+	windows = windows_of(detector, removal->domain->number);
 	at = !windows			  ? NO_WINDOW
 	     : extends(detector, removal) ? detector->last_window
 					  : open_window(detector, removal);
@@ -145,6 +144,8 @@ void windows_removed(struct detector *detector, const struct removal *removal)
 	window->parts = part;
 	window->last = removal->last;
 	window->open_bytes += removal->last - removal->first + 1;
+	if (detector->n_pointers && STEP(pointer_holds_later))
+		windows_held_by_pointers(detector, removal, at);
 }
 
 /* ---- closing ----------------------------------------------------------------------------------- */
@@ -278,10 +279,11 @@ struct closing {
 	struct detector *detector;
 	const struct inval_op *op;	 /* or NULL: */
 	const struct restored *restored; /* else NULL */
-	bool atc;			 /* op is of a device TLB */
-	uint32_t first_done, last_done;	 /* windows whose software side closed with this */
-	uint64_t units;			 /* no longer needed */
-	struct closed_run run;		 /* how, when, by whom */
+	bool any_restored;
+	bool atc;			/* op is of a device TLB */
+	uint32_t first_done, last_done; /* windows whose software side closed with this */
+	uint64_t units;			/* no longer needed */
+	struct closed_run run;		/* how, when, by whom */
 };
 
 static bool restores(const struct restored *restored, const struct part *part, iova_t first)
@@ -306,13 +308,20 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	struct part *part = part_at(closing->detector, key);
 	struct window *window = window_at(closing->detector, part->window);
 
-	if (!*data || (closing->op && window->seq > closing->op->seq))
+	if ((!*data && !closing->restored) ||
+	    (closing->op && window->seq > closing->op->seq && STEP(issued_after_update)))
 		return true;
 	/* An ATC refills from a stale IOTLB: its flush counts only if issued after that one's end. */
-	if (closing->atc && (holders_units(*data) || closing->op->seq <= part->flushed))
+	if (closing->atc && STEP(atc_after_iotlb) &&
+	    (holders_units(*data) || closing->op->seq <= part->flushed))
 		return true;
 	if (closing->restored && !restores(closing->restored, part, first))
 		return true;
+	if (closing->restored) { /* over on both sides, the flushed one too */
+		closing->any_restored = true;
+		if (!*data)
+			return false;
+	}
 	*data &= ~closing->units;
 	if (!closing->atc && !holders_units(*data))
 		part->flushed = replay_seq(closing->detector->replay);
@@ -321,11 +330,11 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	if (add_run(window, first, last, &closing->run))
 		detector_fails(closing->detector, "exposure windows");
 	if (window->open_bytes)
-		return true;
+		return !closing->restored;
 	note_done(closing, part->window);
 	/* the usual end, of a window of one stretch that no copy holds any more */
 	window->noted = window->copies || first != window->first || last != window->last;
-	return window->noted;
+	return window->noted && !closing->restored;
 }
 
 static void close_range(struct closing *closing, uint32_t domain, iova_t first, iova_t last)
@@ -347,7 +356,8 @@ void windows_mapped(struct detector *detector, const struct domain *domain, iova
 	const struct restored restored = { first, pa, perm };
 	struct closing closing;
 
-	if (domain->number >= detector->n_domains || !detector->domains[domain->number].open)
+	if (domain->number >= detector->n_domains || !detector->domains[domain->number].spans ||
+	    !(detector->domains[domain->number].open || detector->n_holders))
 		return;
 	closing = (struct closing){ .detector = detector,
 				    .restored = &restored,
@@ -357,6 +367,8 @@ void windows_mapped(struct detector *detector, const struct domain *domain, iova
 					     .op = replay_seq(detector->replay),
 					     .how = EXPOSURE_RESTORED } };
 	close_range(&closing, domain->number, first, last);
+	if (closing.any_restored && detector->n_holders && STEP(restored_hardware))
+		windows_restored(detector, domain->number, first, last);
 }
 
 bool windows_concern(const struct detector *detector, const struct inval_op *op,
@@ -376,16 +388,66 @@ bool windows_concern(const struct detector *detector, const struct inval_op *op,
 	return domain_in_scope(domain, &op->scope);
 }
 
-/* Remembers what was issued while windows are open, for flush-missing. */
+/* Remembered until it completes: a window that nothing closes says what was issued for it. */
+static void note_trying(struct detector *detector, const struct inval_op *op)
+{
+	detector->last_tried = (struct tried){ op->seq, op->event, op->scope };
+	if (detector->n_trying == detector->max_trying) {
+		uint32_t max = detector->max_trying ? detector->max_trying * 2 : 16;
+		struct tried *trying = realloc(detector->trying, max * sizeof *trying);
+
+		if (!trying) {
+			detector_fails(detector, "invalidations on their way");
+			return;
+		}
+		detector->trying = trying;
+		detector->max_trying = max;
+	}
+	detector->trying[detector->n_trying++] = detector->last_tried;
+}
+
 void windows_issued(struct detector *detector, const struct inval_op *op)
 {
 	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
 		return;
+	note_trying(detector, op);
+	/* for what closes late */
 	for (uint32_t i = open_domain(detector, 0); i != NAME_NONE;
 	     i = open_domain(detector, i + 1))
 		if (detector->domains[i].open < FEW_WINDOWS)
-			detector->domains[i].tried =
-				(struct tried){ op->seq, op->event, op->scope };
+			detector->domains[i].tried = detector->last_tried;
+}
+
+static bool covers(const struct detector *detector, const struct tried *tried,
+		   const struct window *window)
+{
+	const struct domain *domain = replay_domain(detector->replay, window->domain);
+
+	return tried->seq > window->seq &&
+	       (tried->scope.what == INVAL_ALL ||
+		(domain && tried->scope.tag == domain->tag && tried->scope.first <= window->first &&
+		 tried->scope.last >= window->last));
+}
+
+/* It completed; or it failed, which windows that it was for remember. */
+static void tried_done(struct detector *detector, const struct inval_op *op)
+{
+	uint32_t at = 0;
+
+	while (at < detector->n_trying && detector->trying[at].seq != op->seq)
+		at++;
+	if (at == detector->n_trying)
+		return;
+	for (uint32_t i = 0; i < detector->windows.n && op->failed; i++) {
+		struct window *window = window_at(detector, i);
+
+		if (window->used && window->open_bytes &&
+		    covers(detector, &detector->trying[at], window)) {
+			window->failed = true;
+			window->tried = detector->trying[at];
+		}
+	}
+	detector->trying[at] = detector->trying[--detector->n_trying];
 }
 
 struct looking {
@@ -434,7 +496,8 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 			 .how = EXPOSURE_CLOSED },
 	};
 
-	if (op->failed)
+	tried_done(detector, op);
+	if (op->failed && STEP(failed_covers_nothing))
 		return;
 	for (uint32_t i = open_domain(detector, 0); i != NAME_NONE;
 	     i = open_domain(detector, i + 1)) {
@@ -449,21 +512,27 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 
 /* ---- the end -------------------------------------------------------------------------------------- */
 
-static enum missing_why why_missing(const struct detector *detector, const struct window *window,
+/* Of a window that stays open: what was issued for it, or instead of it (window->tried). */
+static enum missing_why why_missing(const struct detector *detector, struct window *window,
 				    const struct closed_run *run_left, uint64_t now)
 {
 	const struct run_config *run = &detector->machine->run;
-	const struct domain *domain = replay_domain(detector->replay, window->domain);
 
 	if (run->flush_limit && now - window->time_ns < run->flush_limit)
 		return MISSING_ENDED;
-	if (window->tried.seq <= window->seq || !holders_units(run_left->left))
+	if (!holders_units(run_left->left))
 		return MISSING_NEVER_ISSUED;
-	if ((window->tried.scope.what == INVAL_ALL ||
-	     (domain && window->tried.scope.tag == domain->tag &&
-	      window->tried.scope.first <= window->first &&
-	      window->tried.scope.last >= window->last)))
+	for (uint32_t i = 0; i < detector->n_trying && !window->failed; i++) {
+		if (!covers(detector, &detector->trying[i], window))
+			continue;
+		window->failed = true;
+		window->tried = detector->trying[i];
+	}
+	if (window->failed)
 		return MISSING_NOT_COMPLETED;
+	if (detector->last_tried.seq <= window->seq)
+		return MISSING_NEVER_ISSUED;
+	window->tried = detector->last_tried;
 	return MISSING_WRONG_SCOPE;
 }
 
@@ -485,7 +554,6 @@ static bool end_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uin
 	if (!*data)
 		return true;
 	*data = 0;
-	window->tried = ending->detector->domains[window->domain].tried;
 	if (add_run(window, first, last, &run))
 		detector_fails(ending->detector, "exposure windows");
 	return true;
@@ -566,6 +634,7 @@ void windows_destroy(struct detector *detector)
 	free(detector->domains);
 	free(detector->open_domains);
 	free(detector->holders);
+	free(detector->trying);
 	pool_free(&detector->windows);
 	pool_free(&detector->parts);
 	pool_free(&detector->holds);

@@ -11,7 +11,7 @@ static struct hold *hold_at(const struct detector *detector, uint32_t number)
 	return pool_at(&detector->holds, number);
 }
 
-static uint64_t copy_id(const struct detector *detector, const struct cached_copy *copy)
+uint64_t windows_copy_id(const struct detector *detector, const struct cached_copy *copy)
 {
 	return (copy->serial + 1) << 16 | (uint64_t)copy->structure << 13 |
 	       (uint64_t)copy->level << 8 | replay_unit_at_hand(detector->replay);
@@ -75,37 +75,51 @@ static int hold(struct detector *detector, struct holder *holder, uint32_t numbe
 	return 0;
 }
 
+/* Whether the copy grants what the part lost, of which what begins at `first` is left. */
+static bool grants(const struct holder *holder, const struct part *part, iova_t first)
+{
+	iova_t at = first > holder->first ? first : holder->first;
+
+	return holder->pointer ||
+	       (holder->pa + (at - holder->first) == part->pa + (at - part->first) &&
+		(holder->perm & part->lost));
+}
+
 struct holding {
 	struct detector *detector;
-	const struct cached_copy *copy;
 	struct holder *holder;
+	uint32_t window; /* find_part: of this one only */
+	bool found;
 };
 
 static void hold_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
 	struct holding *holding = ctx;
-	const struct cached_copy *copy = holding->copy;
 	const struct part *part = part_at(holding->detector, key);
-	iova_t at = first > copy->first ? first : copy->first;
 
 	(void)last;
 	(void)data;
-	if (copy->structure != STRUCTURE_WALK_CACHE &&
-	    (copy->pa + (at - copy->first) != part->pa + (at - part->first) ||
-	     !(copy->perm & part->lost)))
-		return;
-	if (hold(holding->detector, holding->holder, part->window))
+	if (STEP(copy_holds) && grants(holding->holder, part, first) &&
+	    hold(holding->detector, holding->holder, part->window))
 		detector_fails(holding->detector, "exposure windows");
 }
 
 void windows_copy_opens(struct detector *detector, const struct cached_copy *copy)
 {
 	const struct domain *domain = replay_domain_of_space(detector->replay, copy->space);
-	struct holding holding = { .detector = detector, .copy = copy };
-	uint64_t id = copy_id(detector, copy);
+	struct holding holding = { .detector = detector };
+	uint64_t id = windows_copy_id(detector, copy);
+	bool pointer = copy->structure == STRUCTURE_WALK_CACHE;
+	struct domain_windows *windows;
 
+	/* one whose tag stands for other tables too says what its own tables say */
 	if (copy->structure == STRUCTURE_CONFIG || !domain ||
-	    domain->number >= detector->n_domains || !detector->domains[domain->number].spans)
+	    !(copy->reasons & (CHECK_UPDATE | CHECK_SOURCE)))
+		return;
+	windows = pointer				 ? windows_of(detector, domain->number)
+		  : domain->number < detector->n_domains ? &detector->domains[domain->number]
+							 : NULL;
+	if (!windows || !windows->spans)
 		return;
 	if (grow_holders(detector)) {
 		detector_fails(detector, "exposure windows");
@@ -113,11 +127,31 @@ void windows_copy_opens(struct detector *detector, const struct cached_copy *cop
 	}
 	holding.holder = holder_slot(detector, id);
 	if (!holding.holder->id) {
-		*holding.holder = (struct holder){ id, NO_WINDOW };
+		*holding.holder = (struct holder){ .id = id,
+						   .holds = NO_WINDOW,
+						   .domain = domain->number,
+						   .pointer = pointer,
+						   .perm = copy->perm,
+						   .first = copy->first,
+						   .last = copy->last,
+						   .pa = copy->pa };
 		detector->n_holders++;
+		detector->n_pointers += pointer;
 	}
-	spans_each(detector->domains[domain->number].spans, copy->first, copy->last, hold_part,
-		   &holding);
+	spans_each(windows->spans, copy->first, copy->last, hold_part, &holding);
+}
+
+void windows_held_by_pointers(struct detector *detector, const struct removal *removal,
+			      uint32_t window)
+{
+	for (uint32_t i = 0; i < detector->max_holders; i++) {
+		struct holder *holder = &detector->holders[i];
+
+		if (holder->id && holder->pointer && holder->domain == removal->domain->number &&
+		    holder->first <= removal->last && holder->last >= removal->first &&
+		    hold(detector, holder, window))
+			detector_fails(detector, "exposure windows");
+	}
 }
 
 /* Removes an entry of the open-addressing table, moving up those behind it. */
@@ -127,6 +161,7 @@ static void forget_holder(struct detector *detector, struct holder *holder)
 		 next = at;
 
 	detector->n_holders--;
+	detector->n_pointers -= holder->pointer;
 	for (;;) {
 		uint32_t home;
 
@@ -155,6 +190,7 @@ static bool flushed_unasked(const struct detector *detector, const struct window
 		       op->scope.last >= last);
 }
 
+/* One copy fewer holds the window open; copy: the one that is gone, NULL: it is right again. */
 static void release(struct detector *detector, uint32_t number, const struct cached_copy *copy)
 {
 	struct window *window = window_at(detector, number);
@@ -163,7 +199,7 @@ static void release(struct detector *detector, uint32_t number, const struct cac
 		return;
 	window->hw_last = replay_now_ns(detector->replay);
 	window->hw_total += window->hw_last - window->hw_since;
-	window->by_implementation = flushed_unasked(detector, window, copy);
+	window->by_implementation = copy && flushed_unasked(detector, window, copy);
 	if (!window->open_bytes)
 		window_over(detector, number);
 }
@@ -174,13 +210,69 @@ void windows_copy_closes(struct detector *detector, const struct cached_copy *co
 
 	if (!detector->n_holders)
 		return;
-	holder = holder_slot(detector, copy_id(detector, copy));
+	holder = holder_slot(detector, windows_copy_id(detector, copy));
 	if (!holder->id)
 		return;
 	for (uint32_t at = holder->holds, next; at != NO_WINDOW; at = next) {
 		next = hold_at(detector, at)->next;
-		release(detector, hold_at(detector, at)->window, copy);
+		if (STEP(copy_lets_go))
+			release(detector, hold_at(detector, at)->window, copy);
 		pool_give(&detector->holds, at);
 	}
 	forget_holder(detector, holder);
+}
+
+static void find_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
+{
+	struct holding *holding = ctx;
+	const struct part *part = part_at(holding->detector, key);
+
+	(void)last;
+	(void)data;
+	holding->found |= part->window == holding->window && grants(holding->holder, part, first);
+}
+
+/* Lets go of the windows of which nothing is left that the copy grants. */
+static void reconsider(struct detector *detector, struct holder *holder)
+{
+	struct holding holding = { .detector = detector, .holder = holder };
+	uint32_t before = NO_WINDOW;
+
+	for (uint32_t at = holder->holds, next; at != NO_WINDOW; at = next) {
+		next = hold_at(detector, at)->next;
+		holding.window = hold_at(detector, at)->window;
+		holding.found = false;
+		spans_each(detector->domains[holder->domain].spans, holder->first, holder->last,
+			   find_part, &holding);
+		if (holding.found) {
+			before = at;
+			continue;
+		}
+		if (before == NO_WINDOW)
+			holder->holds = next;
+		else
+			hold_at(detector, before)->next = next;
+		pool_give(&detector->holds, at);
+		release(detector, holding.window, NULL);
+	}
+}
+
+void windows_restored(struct detector *detector, uint32_t domain, iova_t first, iova_t last)
+{
+	for (uint32_t i = 0; i < detector->max_holders; i++) {
+		struct holder *holder = &detector->holders[i];
+
+		if (holder->id && holder->domain == domain && holder->first <= last &&
+		    holder->last >= first)
+			reconsider(detector, holder);
+	}
+}
+
+void windows_pointers_to(const struct detector *detector, pa_t page,
+			 void (*visit)(void *ctx, uint64_t id), void *ctx)
+{
+	for (uint32_t i = 0; detector->n_pointers && i < detector->max_holders; i++)
+		if (detector->holders[i].id && detector->holders[i].pointer &&
+		    detector->holders[i].pa == page)
+			visit(ctx, detector->holders[i].id);
 }

@@ -62,7 +62,7 @@ void window_tell_exposure(struct detector *detector, const struct window *window
 	detector->byte_ns += (unsigned __int128)bytes * lag;
 	detector->exposed_bytes += bytes;
 	count_finding(detector, FINDING_EXPOSURE, run->how, uncertain);
-	if (!worst_takes(&detector->worst[FINDING_EXPOSURE], lag))
+	if (!story_wanted(detector, FINDING_EXPOSURE, lag))
 		return;
 	story_begin(&story, FINDING_EXPOSURE, run->how, window->event, window->time_ns);
 	story.finding.uncertain = uncertain;
@@ -79,7 +79,7 @@ void window_tell_exposure(struct detector *detector, const struct window *window
 	if (run->how != EXPOSURE_OPEN)
 		story_step(&story, run->how == EXPOSURE_RESTORED ? "restored" : "flushed", run->by,
 			   run->end_ns, "%s", "");
-	worst_put(detector, &detector->worst[FINDING_EXPOSURE], &story, lag);
+	worst_put(detector, &story, lag);
 }
 
 static void describe_scope(const struct invalidation *scope, char *text, size_t size)

@@ -220,7 +220,7 @@ struct iommu_observer {
 	void (*copy_opens)(void *self, const struct cached_copy *copy);
 	/* Such a copy was invalidated, evicted, or proven equal to truth. */
 	void (*copy_closes)(void *self, const struct cached_copy *copy);
-	/* A fill overlaps a valid copy of another size or target. */
+	/* A fill overlaps valid copies of another size or target: once, with one of them. */
 	void (*overlap)(void *self, uint64_t event, const struct dma_request *request,
 			const struct cached_copy *filled, const struct cached_copy *valid);
 	void (*fault)(void *self, const struct fault_report *report);
@@ -390,6 +390,9 @@ struct iommu_model {
 	 * without check bits. Calls visit for each valid copy of every structure. */
 	void (*each_copy)(const struct iommu *iommu,
 			  void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx);
+	/* Tag, PASID, space and range of each_copy's copies say all of what rules R1 to R5 put in
+	 * doubt (no global entries, generations, runs): --verify then follows that doubt itself. */
+	bool plain_copies;
 
 	const struct page_queue_ops *pages; /* NULL: it has no page request queue */
 	/* What the recording's beginning uses, for what settings leave to the driver; before

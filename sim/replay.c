@@ -158,6 +158,8 @@ static int run_due(struct replay *replay, uint64_t until, struct err *err)
 
 		if (run_action(replay, &action, err))
 			return -1;
+		if (replay->observer->stepped)
+			replay->observer->stepped(replay->observer->self);
 	}
 	return 0;
 }
@@ -307,9 +309,9 @@ static size_t verify_dma(struct replay *replay, struct iommu *iommu, uint64_t ev
 
 		page.len = left < room ? left : room;
 		replay->requests[0].iova = page.iova;
-		observer->before_dma(observer->verify_self, event, &page, unit);
+		observer->before_dma(observer->self, event, &page, unit);
 		iommu->model->translate(iommu, event, &page, &one, 1);
-		observer->dma_verified(observer->verify_self, event, &page, &one, unit);
+		observer->dma_verified(observer->self, event, &page, &one, unit);
 		if (first || (one.outcome != OUTCOME_OK && result->outcome == OUTCOME_OK))
 			*result = one;
 		first = false;
@@ -510,6 +512,8 @@ int replay_batch(struct replay *replay, struct event_source *source,
 					      : 0;
 			if (one_event(replay, event, err))
 				return -1;
+			if (replay->observer->stepped)
+				replay->observer->stepped(replay->observer->self);
 		}
 		i += done;
 	}

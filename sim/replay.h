@@ -58,13 +58,16 @@ struct replay_observer {
 	void (*dma_done)(void *self, uint64_t event, const struct dma_request *request,
 			 const struct dma_result *result, uint32_t device);
 	bool every_result;
-	/* --verify: before each request, which is then handed over alone and cut to one page;
-	 * dma_verified follows for each. NULL: not verifying. */
-	void *verify_self; /* of the two calls that follow */
-	void (*before_dma)(void *verify_self, uint64_t event, const struct dma_request *page,
+	/* --verify; all four are NULL otherwise. Before each request, which is then handed over
+	 * alone and cut to one page; dma_verified follows for each. */
+	void (*before_dma)(void *self, uint64_t event, const struct dma_request *page,
 			   uint32_t unit);
-	void (*dma_verified)(void *verify_self, uint64_t event, const struct dma_request *page,
+	void (*dma_verified)(void *self, uint64_t event, const struct dma_request *page,
 			     const struct dma_result *result, uint32_t unit);
+	/* Software changed table words; the caches are told next. */
+	void (*words_changed)(void *self, const struct table_change *changes, uint32_t n);
+	/* A recorded event other than a DMA, or an event of the model's own, is worked off. */
+	void (*stepped)(void *self);
 	/* The fault handler ran: all records read and cleared. */
 	void (*handler_ran)(void *self, uint32_t unit, uint64_t time_ns);
 	void (*lost)(void *self, uint64_t event, uint64_t time_ns);

@@ -118,7 +118,7 @@ static int descend(const struct writer *w, iova_t iova, unsigned level, pa_t *ta
 /* Puts a table and all tables below it on the list of those that wait for their release. */
 static int unlink_tables(const struct writer *w, pa_t table, unsigned level)
 {
-	struct freed_table *freed = w->replay->spare_freed;
+	struct freed_table *freed;
 
 	for (unsigned i = 0; level > 0 && i < 1u << w->format->index_bits; i++) {
 		struct pt_entry entry =
@@ -127,6 +127,7 @@ static int unlink_tables(const struct writer *w, pa_t table, unsigned level)
 		if (entry.kind == PT_TABLE && unlink_tables(w, entry.addr, level - 1))
 			return -1;
 	}
+	freed = w->replay->spare_freed; /* only now: the tables below have taken theirs */
 	if (freed)
 		w->replay->spare_freed = freed->next;
 	else

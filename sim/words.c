@@ -6,6 +6,9 @@ static void tell_units(struct replay *replay)
 {
 	const struct tables *tables = replay->tables;
 
+	if (replay->observer->words_changed)
+		replay->observer->words_changed(replay->observer->self, tables->changes,
+						tables->n_changes);
 	for (uint32_t i = 0; i < replay->n_units; i++) {
 		struct iommu *iommu = replay->units[i].iommu;
 

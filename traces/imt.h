@@ -22,7 +22,8 @@ struct imt_options {
 int imt_source_open(const char *path, const struct imt_options *options, struct event_source **out,
 		    struct err *err);
 
-/* Continues with the batch that starts at record `number`; for an imt source only. */
+/* Continues with the batch that starts at record `number`; for an imt source only. By INDEX where there is
+ * one that agrees with the block's header, else block by block. */
 int imt_source_seek(struct event_source *source, uint64_t number, struct err *err);
 
 /* What is known of an open native source without reading its records. */
@@ -30,6 +31,7 @@ struct imt_info {
 	const char *meta; /* "key = value" lines; owned by the source */
 	uint64_t blocks, records, lost, first_ns, last_ns;
 	uint64_t damaged_blocks; /* salvage: so far */
+	uint64_t gaps;		 /* LOSS blocks so far: what an earlier salvage dropped */
 	bool closed;		 /* INDEX, END and trailer are there and agree */
 };
 void imt_source_info(const struct event_source *source, struct imt_info *info);

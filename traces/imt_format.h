@@ -32,6 +32,7 @@ enum {
 	IMT_SLOTS_MAX = 1 << 21,
 	IMT_INDEX_MAX = 16384,
 	IMT_INDEX_ENTRY = 40,
+	IMT_LOSS_BYTES = 24, /* u64 first record lost, u64 how many (all ones: unknown), u64 time */
 };
 
 enum imt_type { IMT_META = 1, IMT_DICT, IMT_DATA, IMT_LOSS, IMT_INDEX, IMT_END };
@@ -109,6 +110,21 @@ static inline uint64_t unzigzag(uint64_t value)
 {
 	return value >> 1 ^ (0 - (value & 1));
 }
+
+/* imt_index.c. A block header whose own checksum holds. */
+bool imt_parse_header(const unsigned char *raw, struct imt_block *block);
+
+/* What INDEX says of a block. */
+struct imt_place {
+	uint64_t offset;
+	uint32_t type, records;
+	uint64_t first, time_ns, span_ns;
+};
+/* False: no more entries are wanted. */
+typedef bool imt_place_visitor(void *ctx, const struct imt_place *place);
+/* Every block in the order of the file; last: offset of the last segment. One segment, at most 640 KiB, is in
+ * memory at a time. -1: some of the index is not what it should be. */
+int imt_index_visit(FILE *file, uint64_t last, imt_place_visitor *visit, void *ctx);
 
 /* imt_block.c: one DATA block, validated whole and then decoded batch by batch. */
 struct imt_decoder;

@@ -21,6 +21,7 @@ struct imt_source {
 	uint64_t sequence;     /* that the next block should have */
 	uint64_t records;      /* delivered, or lost and accounted for */
 	uint64_t last_ns;
+	uint64_t index; /* offset of the last INDEX; 0: none is known */
 	bool ended, end_seen, loading;
 	uint64_t first; /* number of the batch's first event */
 	struct event events[EVENT_BATCH];
@@ -42,18 +43,6 @@ static size_t read_at(struct imt_source *source, uint64_t offset, void *data, si
 	if (fseeko(source->file, (off_t)offset, SEEK_SET))
 		return 0;
 	return fread(data, 1, n, source->file);
-}
-
-/* A block header whose own checksum holds. */
-static bool parse_header(const unsigned char *raw, struct imt_block *block)
-{
-	if (get64(raw) != IMT_BLOCK_MARK || crc32c(0, raw, 60) != get32(raw + 60))
-		return false;
-	*block = (struct imt_block){ get16(raw + 8),  get16(raw + 10), get32(raw + 12),
-				     get64(raw + 16), get64(raw + 24), get32(raw + 32),
-				     get32(raw + 36), get64(raw + 40), get64(raw + 48),
-				     get32(raw + 56) };
-	return block->bytes <= IMT_PAYLOAD_MAX && block->records <= IMT_RECORDS_MAX;
 }
 
 static int read_payload(struct imt_source *source, const struct imt_block *block, char what[160])
@@ -98,7 +87,7 @@ static int next_header(struct imt_source *source, struct imt_block *block, char 
 		snprintf(what, 160, "cut short: %zu bytes of its header", n);
 		return -1;
 	}
-	if (!parse_header(raw, block)) {
+	if (!imt_parse_header(raw, block)) {
 		snprintf(what, 160, "a header whose checksum does not hold");
 		return -1;
 	}
@@ -225,6 +214,22 @@ static int load_data(struct imt_source *source, const struct imt_block *block, c
 	return 0;
 }
 
+/* What a salvage before this one had to drop; the record after it says so in the stream. */
+static int read_loss(struct imt_source *source, const struct imt_block *block, char what[160])
+{
+	uint64_t count;
+
+	if (block->bytes != IMT_LOSS_BYTES) {
+		snprintf(what, 160, "LOSS of %u bytes, expected %d", block->bytes, IMT_LOSS_BYTES);
+		return -1;
+	}
+	count = get64(source->payload + 8);
+	source->info.gaps++;
+	if (count != UINT64_MAX)
+		source->info.lost += count;
+	return 0;
+}
+
 static int take_block(struct imt_source *source, const struct imt_block *block, char what[160])
 {
 	if (read_payload(source, block, what))
@@ -239,8 +244,9 @@ static int take_block(struct imt_source *source, const struct imt_block *block, 
 	case IMT_END:
 		source->end_seen = true;
 		return 0;
-	case IMT_INDEX:
 	case IMT_LOSS:
+		return read_loss(source, block, what);
+	case IMT_INDEX:
 		return 0;
 	default:
 		if (!(block->flags & IMT_BLOCK_MUST))
@@ -273,7 +279,7 @@ static bool resynchronise(struct imt_source *source, struct imt_block *block)
 		if (n < IMT_BLOCK_HEADER)
 			break;
 		for (i = 0; i + IMT_BLOCK_HEADER <= n && i < WINDOW && !found; i += 8)
-			if (!memcmp(window + i, mark, 8) && parse_header(window + i, block) &&
+			if (!memcmp(window + i, mark, 8) && imt_parse_header(window + i, block) &&
 			    block->sequence >= source->sequence &&
 			    at + i + IMT_BLOCK_HEADER + block->bytes <= source->size) {
 				source->offset = at + i;
@@ -396,20 +402,31 @@ static void imt_close(struct event_source *head)
 	free(source);
 }
 
-/* Salvage: a lost dictionary block must not leave later records without names, so those that the
- * writer repeats at the end are read first. */
-static void read_last_dictionary(struct imt_source *source)
+/* Reads those dictionary blocks that hold and follow from those before. */
+static void read_dictionaries(struct imt_source *source, bool complete)
 {
 	struct imt_block block;
 	char what[160];
 
 	source->offset = IMT_HEADER - 8;
+	source->sequence = 0;
 	while (resynchronise(source, &block)) {
-		if (block.type == IMT_DICT && (block.flags & IMT_BLOCK_COMPLETE) &&
+		if (block.type == IMT_DICT && !(block.flags & IMT_BLOCK_COMPLETE) == !complete &&
 		    !read_payload(source, &block, what))
 			read_dictionary(source, &block, what);
 		source->offset += (uint64_t)(block.bytes / 8) * 8;
 	}
+}
+
+/*
+ * Salvage: a lost dictionary block must not leave later records without names, so that what the writer
+ * repeats at the end fills the gaps. Names that stand before their records come first: a last dictionary
+ * that contradicts them is not this file's.
+ */
+static void read_all_names(struct imt_source *source)
+{
+	read_dictionaries(source, false);
+	read_dictionaries(source, true);
 	source->offset = IMT_HEADER;
 	source->sequence = 0;
 }
@@ -454,6 +471,7 @@ static void read_trailer(struct imt_source *source)
 	    get32(raw + 24) != IMT_TRAILER_MARK || crc32c(0, raw, 28) != get32(raw + 28))
 		return;
 	source->info.closed = true;
+	source->index = get64(raw);
 	source->info.records = get64(raw + 8);
 	source->info.blocks = get64(raw + 16);
 }
@@ -491,7 +509,7 @@ int imt_source_open(const char *path, const struct imt_options *options, struct 
 		goto fail;
 	read_trailer(source);
 	if (options->salvage)
-		read_last_dictionary(source);
+		read_all_names(source);
 	/* META is the first block; reading it now lets commands show it at once. */
 	if (next_header(source, &block, what) == 1 && block.type == IMT_META &&
 	    !take_block(source, &block, what))
@@ -503,30 +521,101 @@ fail:
 	return -1;
 }
 
+/* ---- seeking ---------------------------------------------------------------------------------------- */
+
+struct seek {
+	struct imt_source *source;
+	uint64_t number, next; /* next: record that the next data block begins with */
+	bool found, failed;
+	struct imt_place place;
+};
+
+/* The block is there, and is what the index says. */
+static bool at_place(struct imt_source *source, const struct imt_place *place,
+		     struct imt_block *block)
+{
+	unsigned char raw[IMT_BLOCK_HEADER];
+
+	source->offset = place->offset;
+	return read_at(source, place->offset, raw, sizeof raw) == sizeof raw &&
+	       imt_parse_header(raw, block) && block->type == place->type &&
+	       block->first == place->first && block->records == place->records;
+}
+
+/* Dictionaries before the record are read, data blocks are not touched. */
+static bool seek_place(void *ctx, const struct imt_place *place)
+{
+	struct seek *seek = ctx;
+	struct imt_block block;
+	char what[160];
+
+	if (place->type == IMT_DATA && place->records && place->first == seek->next) {
+		seek->found = seek->number - place->first < place->records;
+		seek->place = *place;
+		seek->next += place->records;
+		return !seek->found;
+	}
+	seek->failed = place->type == IMT_DATA || !at_place(seek->source, place, &block) ||
+		       (place->type == IMT_DICT && (read_payload(seek->source, &block, what) ||
+						    read_dictionary(seek->source, &block, what)));
+	return !seek->failed;
+}
+
+/* By INDEX to the block of the record; false: as if nothing had been tried, for want of a sound index. */
+static bool seek_by_index(struct imt_source *source, uint64_t number)
+{
+	struct seek seek = { .source = source, .number = number };
+	uint64_t offset = source->offset;
+	struct imt_block block;
+
+	if (!source->index || source->options.salvage ||
+	    imt_index_visit(source->file, source->index, seek_place, &seek) || seek.failed ||
+	    !seek.found || !at_place(source, &seek.place, &block)) {
+		source->offset = offset;
+		return false;
+	}
+	source->sequence = block.sequence;
+	source->records = source->first = block.first;
+	source->last_ns = block.time_ns; /* of what lies before nothing is known */
+	return true;
+}
+
 /* Walks headers: dictionaries are read, data blocks before the record are stepped over. */
+static int seek_by_headers(struct imt_source *source, uint64_t number, struct imt_block *block,
+			   struct err *err)
+{
+	char what[160];
+
+	for (;;) {
+		int got = next_header(source, block, what);
+
+		if (got == 0)
+			return at_end(source, err) ? -1 : 1;
+		if (got < 0)
+			return damaged(source, err, what);
+		if (block->type == IMT_DATA && block->first + block->records > number)
+			return 0;
+		if (block->type != IMT_DATA && take_block(source, block, what))
+			return damaged(source, err, what);
+		if (block->type == IMT_DATA) {
+			source->records = source->first = block->first + block->records;
+			source->last_ns = block->time_ns + block->span_ns;
+		}
+		step_over(source, block);
+	}
+}
+
 int imt_source_seek(struct event_source *head, uint64_t number, struct err *err)
 {
 	struct imt_source *source = (struct imt_source *)head;
 	struct imt_block block;
 	char what[160];
+	int got;
 
-	for (;;) {
-		int got = next_header(source, &block, what);
-
-		if (got == 0)
-			return at_end(source, err);
-		if (got < 0)
-			return damaged(source, err, what);
-		if (block.type == IMT_DATA && block.first + block.records > number)
-			break;
-		if (block.type != IMT_DATA && take_block(source, &block, what))
-			return damaged(source, err, what);
-		if (block.type == IMT_DATA) {
-			source->records = source->first = block.first + block.records;
-			source->last_ns = block.time_ns + block.span_ns;
-		}
-		step_over(source, &block);
-	}
+	seek_by_index(source, number);
+	got = seek_by_headers(source, number, &block, err); /* at once where the index led */
+	if (got)
+		return got < 0 ? -1 : 0;
 	if (take_block(source, &block, what))
 		return damaged(source, err, what);
 	step_over(source, &block);

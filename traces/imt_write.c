@@ -483,6 +483,19 @@ static int write_data(struct imt_sink *sink, const struct names *names, struct e
 	return 0;
 }
 
+/* What a reader could not save: LOSS stands where the block was, before the `lost` record. */
+static int write_loss(struct imt_sink *sink, const struct event *event, const uint64_t *slots,
+		      struct err *err)
+{
+	unsigned char loss[IMT_LOSS_BYTES];
+	struct bytes payload = { loss, sizeof loss, sizeof loss };
+
+	put64(loss, sink->records);
+	put64(loss + 8, event_has(event, LOST_COUNT) ? slots[event->slot] : UINT64_MAX);
+	put64(loss + 16, event->time_ns);
+	return write_block(sink, IMT_LOSS, 0, &payload, 0, event->time_ns, 0, err);
+}
+
 static int imt_put(struct event_sink *head, const struct names *names,
 		   const struct event_batch *batch, struct err *err)
 {
@@ -494,6 +507,9 @@ static int imt_put(struct event_sink *head, const struct names *names,
 
 		if ((sink->n == sink->block_records || sink->n_slots + slots > SLOTS_PER_BLOCK) &&
 		    write_data(sink, names, err))
+			return -1;
+		if (event.kind == EVENT_LOST && event_class(&event) == CLASS_READER &&
+		    (write_data(sink, names, err) || write_loss(sink, &event, batch->slots, err)))
 			return -1;
 		memcpy(sink->slots + sink->n_slots, batch->slots + event.slot,
 		       slots * sizeof *sink->slots);

@@ -357,5 +357,6 @@ const struct iommu_model vtd_model = {
 	.pages = &vtd_pages,
 	.expect = vtd_expect,
 	.atc_timed_out = vtd_atc_timed_out,
+	.plain_copies = true,
 	.vectors = &vtd_vectors,
 };

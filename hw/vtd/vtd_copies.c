@@ -93,24 +93,21 @@ static void set_check(const struct tlb_at *at, unsigned reason, uint64_t changed
 
 struct fill_overlap {
 	struct vtd *vtd;
-	const struct dma_request *request;
-	struct cached_copy filled;
+	struct cached_copy filled, valid; /* valid: the first that it overlaps */
 	bool any;
 };
 
 static bool note_overlap(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
 	struct fill_overlap *overlap = ctx;
-	struct cached_copy valid;
 
 	if (at->copy->page_lg2 == overlap->filled.page_lg2)
 		return false;
-	overlap->any = true;
 	if (MARK(MARK_OVERLAP_VALID))
 		set_check(at, CHECK_OVERLAP, NO_EVENT);
-	vtd_copy_of(overlap->vtd, tlb, at, &valid);
-	overlap->vtd->observer->overlap(overlap->vtd->observer->self, overlap->vtd->iommu.event,
-					overlap->request, &overlap->filled, &valid);
+	if (!overlap->any)
+		vtd_copy_of(overlap->vtd, tlb, at, &overlap->valid);
+	overlap->any = true;
 	return false;
 }
 
@@ -121,7 +118,6 @@ bool vtd_fill_overlaps(struct vtd *vtd, const struct dma_request *request, iova_
 	iova_t first = input & ~low_mask(walk->page_lg2);
 	struct fill_overlap overlap = {
 		.vtd = vtd,
-		.request = request,
 		.filled = { .structure = STRUCTURE_TLB,
 			    .perm = walk->perm & TLB_PERM,
 			    .page_lg2 = walk->page_lg2,
@@ -139,6 +135,9 @@ bool vtd_fill_overlaps(struct vtd *vtd, const struct dma_request *request, iova_
 				   .last = overlap.filled.last };
 
 	tlb_visit(vtd->iotlb, &scope, note_overlap, &overlap);
+	if (overlap.any)
+		vtd->observer->overlap(vtd->observer->self, vtd->iommu.event, request,
+				       &overlap.filled, &overlap.valid);
 	return overlap.any;
 }
 

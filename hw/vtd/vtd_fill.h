@@ -99,13 +99,17 @@ static bool source_differs(const struct vtd_context *context, const struct vtd_a
 	       other->variant != context->variant;
 }
 
-static bool leaf_inherits(const struct pt_walk *walk, const struct vtd_context *context,
-			  const struct vtd_answer *truth)
+static bool leaf_inherits(const struct pt_walk *walk, iova_t input,
+			  const struct vtd_context *context, const struct vtd_answer *truth)
 {
-	return source_differs(context, truth) || truth->walk.status != PT_OK ||
-	       !truth->walk.settled || truth->walk.pa != walk->pa ||
-	       truth->walk.page_lg2 != walk->page_lg2 || truth->walk.perm != walk->perm ||
-	       truth->walk.flags != walk->flags;
+	const struct pt_walk *true_walk = &truth->walk;
+
+	/* the same part of a larger page is the same (as when a copy is proven) */
+	return source_differs(context, truth) || true_walk->status != PT_OK ||
+	       !true_walk->settled || true_walk->page_lg2 < walk->page_lg2 ||
+	       (true_walk->pa ^ walk->pa) >> true_walk->page_lg2 ||
+	       ((walk->pa ^ input) & page_mask(true_walk->page_lg2) & ~page_mask(walk->page_lg2)) ||
+	       true_walk->perm != walk->perm || true_walk->flags != walk->flags;
 }
 
 static bool pointer_inherits(const struct pt_walk *walk, unsigned level,
@@ -132,7 +136,7 @@ static inline void fill_after(struct vtd *vtd, const struct dma_request *request
 					 differs ? changed : NO_EVENT);
 	}
 	if (walk->status == PT_OK && result->outcome == OUTCOME_OK && result->pa != NO_PA) {
-		bool differs = truth && leaf_inherits(walk, context, truth);
+		bool differs = truth && leaf_inherits(walk, input, context, truth);
 
 		vtd_fill_iotlb(vtd, request, input, context, walk,
 			       differs && MARK(MARK_INHERIT_TRANSLATION) ? CHECK_SOURCE : 0,

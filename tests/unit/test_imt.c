@@ -359,3 +359,179 @@ Test(imt, blocks_without_a_payload_are_refused_or_empty)
 		tear_down();
 	}
 }
+
+/* ---- INDEX, LOSS, the last dictionary ------------------------------------------------------------ */
+
+static size_t index_at(void)
+{
+	return (size_t)get64(bytes + size - IMT_TRAILER);
+}
+
+static void expect_seek(uint64_t number, const char *what, size_t at)
+{
+	struct imt_options options = { 0 };
+	struct event_source *source;
+	struct lines lines = { 0 };
+
+	cr_assert_eq(imt_source_open(hurt, &options, &source, NULL), 0);
+	cr_expect_eq(imt_source_seek(source, number, NULL), 0, "%s %zu", what, at);
+	drain(source, &lines);
+	cr_expect_eq(lines.n, original.n - number, "%s %zu: %zu lines", what, at, lines.n);
+	if (lines.n)
+		cr_expect_str_eq(lines.text[0], original.text[number], "%s %zu", what, at);
+	free_lines(&lines);
+}
+
+Test(imt, a_damaged_index_changes_no_seek)
+{
+	make_file(400, 50);
+	for (size_t at = index_at(); at < index_at() + IMT_BLOCK_HEADER + 8 + 3 * IMT_INDEX_ENTRY;
+	     at++) {
+		bytes[at] ^= 1u << at % 8;
+		write_hurt(bytes, size);
+		/* what reading finds behind the records is damage, as it should be */
+		expect_seek(310, "bit in byte", at);
+		bytes[at] ^= 1u << at % 8;
+	}
+	tear_down();
+}
+
+Test(imt, an_index_that_disagrees_with_headers_changes_no_seek)
+{
+	size_t entries, n;
+
+	make_file(400, 50);
+	entries = index_at() + IMT_BLOCK_HEADER + 8;
+	n = (get32(bytes + index_at() + 12) - 8) / IMT_INDEX_ENTRY;
+	for (size_t i = 0; i < n * IMT_INDEX_ENTRY / 8; i++) {
+		static const uint64_t wrong[] = { 0, 1, 64, UINT64_MAX };
+		uint64_t old = get64(bytes + entries + 8 * i);
+
+		for (size_t k = 0; k < 4; k++) {
+			put64(bytes + entries + 8 * i, wrong[k]);
+			imt_seal_block(bytes + index_at());
+			write_hurt(bytes, size);
+			expect_seek(310, "word of the index", i);
+		}
+		put64(bytes + entries + 8 * i, old);
+	}
+	/* segments that lead round in a circle */
+	put64(bytes + index_at() + IMT_BLOCK_HEADER, index_at());
+	imt_seal_block(bytes + index_at());
+	write_hurt(bytes, size);
+	expect_seek(310, "a segment that names itself", 0);
+	tear_down();
+}
+
+/* The offset of block number n of that type. */
+static size_t nth_block(enum imt_type type, unsigned flags, unsigned n)
+{
+	size_t at = IMT_HEADER;
+
+	for (;;) {
+		cr_assert_lt(at + IMT_BLOCK_HEADER, size);
+		if (get16(bytes + at + 8) == type && (get16(bytes + at + 10) & flags) == flags &&
+		    !n--)
+			return at;
+		at += IMT_BLOCK_HEADER + (get32(bytes + at + 12) + 7ul) / 8 * 8;
+	}
+}
+
+Test(imt, salvage_believes_names_before_records_more_than_the_last_dictionary)
+{
+	struct lines lines;
+	size_t dict, n = 0;
+
+	make_file(400, 100);
+	dict = nth_block(IMT_DICT, IMT_BLOCK_COMPLETE, 0);
+	bytes[dict + IMT_BLOCK_HEADER + 12 + 2] ^= 1; /* the first string's first letter */
+	imt_seal_block(bytes + dict);
+	write_hurt(bytes, size);
+	read_back(hurt, true, &lines);
+	for (size_t i = 0; i < lines.n; i++)
+		if (!lines.by_reader[i])
+			cr_expect_str_eq(lines.text[i], original.text[n++]);
+	cr_expect_eq(n, original.n);
+	free_lines(&lines);
+	tear_down();
+}
+
+/* The recording with its second block of data left out by a salvage, as a file of its own. */
+static void make_salvaged_file(void)
+{
+	struct imt_options options = { .salvage = true, .level = 1, .block_records = 100 };
+	struct event_source *source;
+	struct event_sink *sink;
+	struct event_batch batch;
+	char saved[80];
+	FILE *file;
+
+	make_file(300, 100);
+	bytes[nth_block(IMT_DATA, 0, 1) + IMT_BLOCK_HEADER + 20] ^= 4;
+	write_hurt(bytes, size);
+	snprintf(saved, sizeof saved, "%s/saved.imt", folder);
+	free_lines(&original);
+	read_back(hurt, true, &original);
+	cr_assert_eq(imt_source_open(hurt, &options, &source, NULL), 0);
+	cr_assert_eq(imt_sink_open(saved, &options, &sink, NULL), 0);
+	while (source_next(source, &batch, NULL) > 0)
+		cr_assert_eq(sink->put(sink, source->names, &batch, NULL), 0);
+	cr_assert_eq(sink->finish(sink, source->names, NULL), 0);
+	source_close(source);
+	cr_assert_eq(rename(saved, path), 0);
+	file = fopen(path, "rb");
+	fseek(file, 0, SEEK_END);
+	size = (size_t)ftell(file);
+	rewind(file);
+	free(bytes);
+	bytes = malloc(size);
+	cr_assert_eq(fread(bytes, 1, size, file), size);
+	fclose(file);
+}
+
+Test(imt, what_a_salvage_left_out_is_a_LOSS_block)
+{
+	struct imt_options options = { 0 };
+	struct event_source *source;
+	struct event_batch batch;
+	struct imt_info info;
+	struct lines lines;
+	size_t loss;
+
+	make_salvaged_file();
+	loss = nth_block(IMT_LOSS, 0, 0) + IMT_BLOCK_HEADER;
+	cr_expect_eq(get64(bytes + loss), 100);
+	cr_expect_eq(get64(bytes + loss + 8), 100);
+	cr_expect_eq(read_back(path, false, &lines), 0);
+	cr_expect_eq(lines.n, original.n);
+	for (size_t i = 0; i < lines.n && i < original.n; i++)
+		cr_expect_str_eq(lines.text[i], original.text[i]);
+	free_lines(&lines);
+	cr_assert_eq(imt_source_open(path, &options, &source, NULL), 0);
+	while (source_next(source, &batch, NULL) > 0)
+		;
+	imt_source_info(source, &info);
+	cr_expect_eq(info.gaps, 1);
+	cr_expect_eq(info.lost, 100);
+	source_close(source);
+	tear_down();
+}
+
+Test(imt, a_file_with_LOSS_cut_or_flipped_gives_no_wrong_record)
+{
+	size_t loss;
+
+	make_salvaged_file();
+	for (size_t n = 0; n < size; n += 3) {
+		write_hurt(bytes, n);
+		check_hurt("cut at byte", n);
+	}
+	loss = nth_block(IMT_LOSS, 0, 0);
+	for (size_t bit = 0; bit < 8 * (IMT_BLOCK_HEADER + IMT_LOSS_BYTES); bit++) {
+		bytes[loss + bit / 8] ^= 1u << bit % 8;
+		write_hurt(bytes, size);
+		check_hurt("LOSS bit", bit);
+		bytes[loss + bit / 8] ^= 1u << bit % 8;
+	}
+	tear_down();
+}
