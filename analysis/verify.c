@@ -249,9 +249,10 @@ static void on_acknowledged(void *self, bool overflow)
 
 static void on_page_requested(void *self, const struct page_report *report)
 {
-	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+	struct verifier *verifier = self;
 
-	caches->page_requested(caches->self, report);
+	verifier->device_tlbs = true;
+	verifier->caches->page_requested(verifier->caches->self, report);
 }
 
 static void on_pages_acknowledged(void *self)
@@ -266,20 +267,6 @@ static void on_page_waited(void *self, const struct page_wait *wait)
 	struct verifier *verifier = self;
 
 	verifier->next->page_waited(verifier->next->self, wait);
-}
-
-/* Whether devices translate for themselves: which of their copies are in doubt is not derived. */
-static bool has_device_tlbs(const struct verifier *verifier)
-{
-	uint32_t n = names_count(replay_names(verifier->replay), NAMES_DEVICES);
-
-	for (uint32_t i = 0; i < n; i++) {
-		const struct device *device = replay_device_number(verifier->replay, i);
-
-		if (device && (device->ats || device->pri))
-			return true;
-	}
-	return false;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------ */
@@ -390,7 +377,7 @@ int verifier_result(struct verifier *verifier, struct claims *reported, uint64_t
 			       "first: %s",
 			       (unsigned long long)verifier->differences,
 			       (unsigned long long)verifier->checked, verifier->first);
-	if (has_device_tlbs(verifier))
+	if (verifier->device_tlbs)
 		return 0; /* each request was compared with truth; findings are derived once */
 	if (!verifier->doubt_known) {
 		claims_without_doubt(reported);

@@ -21,7 +21,7 @@
  * SMMUv3) is not checked for what depends on it: benign-stale, multi-hit, table-uaf, flush-excess,
  * collateral, tag-reuse and the hardware side of windows.
  *
- * With device TLBs (devices with ats=yes or pri=yes) each request is compared with truth, and several
+ * With DMA of devices with ats=yes, or page requests, each request is compared with truth, and several
  * matching copies must be told; findings are not derived again.
  * Not derived again: disagreement (of the model with its recorder), counters, histograms other than
  * through the findings they are made of, evidence.

@@ -276,6 +276,7 @@ static void device_request(struct verifier *verifier, uint64_t event,
 	enum verdict expected = verdict_of(served, &verifier->truth, 0);
 
 	verifier->doubt_known = false;
+	verifier->device_tlbs = true;
 	if (said != expected)
 		verify_differs(verifier, event, page, served, &verifier->truth,
 			       wrong(said, expected));
