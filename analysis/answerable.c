@@ -26,6 +26,12 @@ static const struct {
 	[FINDING_TAG_REUSE] = { F(INVALS) | F(ATTACH) | F(DMA), 0 },
 	[FINDING_STARVED] = { F(ATTACH), F(DMA) | F(REGISTERS) | F(PAGE_REQUESTS) },
 	[FINDING_STALL_TIMEOUT] = { F(ATTACH) | F(PAGE_REQUESTS), 0 },
+	[FINDING_WALK_BEHIND] = { F(WORDS) | F(WRITE_BACKS) | F(ATTACH) | F(DMA), 0 },
+	[FINDING_TORN] = { F(WORDS) | F(ATTACH) | F(DMA), 0 },
+	[FINDING_RUN_INCONSISTENT] = { F(WORDS) | F(ATTACH) | F(DMA), 0 },
+	[FINDING_RIGHTS_EXCEED] = { F(WORDS) | F(MAPS), 0 },
+	[FINDING_LOST_DIRTY] = { F(DIRTY) | F(ATTACH) | F(DMA),
+				 F(UPDATES) | F(INVALS) | F(DIRECTIONS) },
 	[FINDING_DISAGREEMENT] = { F(UPDATES) | F(INVALS) | F(ATTACH) | F(DMA) | F(ANSWERS), 0 },
 };
 #undef F
@@ -58,6 +64,15 @@ static const struct {
 	[FACT_TABLE_PAGES] = { "no table page is given back", "write, alloc use=table and free "
 							      "events, or replay with "
 							      "policy=linux-strict or linux-lazy" },
+	[FACT_WORDS] = { "no table word: the replay's driver writes whole entries at one instant",
+			 "write events, of a hypervisor that traps tables or a debugger's watch" },
+	[FACT_MAPS] = { "no map or p2m says what the tables are to grant",
+			"trace-cmd record -e iommu:map beside the table words" },
+	[FACT_WRITE_BACKS] = { "no cache maintenance says when table words reach memory",
+			       "cache events, of a kprobe on clflush_cache_range or "
+			       "dma_sync_single_for_device" },
+	[FACT_DIRTY] = { "no read of the dirty log",
+			 "dirty events, of a kprobe on iommufd's or the hypervisor's log read" },
 	[FACT_REGISTERS] = { "no register write: nobody clears fault records unless "
 			     "fault_handler=linux",
 			     "QEMU -trace 'vtd_reg_write' or 'smmu*'" },
@@ -93,7 +108,7 @@ bool facts_have(const struct recording_facts *facts, enum recording_fact fact)
 
 	switch (fact) {
 	case FACT_UPDATES:
-		return n[EVENT_UNMAP] || n[EVENT_PROTECT] || n[EVENT_WRITE];
+		return n[EVENT_UNMAP] || n[EVENT_PROTECT] || n[EVENT_P2M] || n[EVENT_WRITE];
 	case FACT_INVALS:
 		return n[EVENT_INVAL] || n[EVENT_CMD];
 	case FACT_COMPLETIONS:
@@ -110,6 +125,14 @@ bool facts_have(const struct recording_facts *facts, enum recording_fact fact)
 		return n[EVENT_ALLOC] || n[EVENT_OWNER];
 	case FACT_TABLE_PAGES:
 		return facts->table_pages && n[EVENT_FREE];
+	case FACT_WORDS:
+		return n[EVENT_WRITE];
+	case FACT_MAPS:
+		return n[EVENT_MAP] || n[EVENT_P2M];
+	case FACT_WRITE_BACKS:
+		return n[EVENT_CACHE];
+	case FACT_DIRTY:
+		return n[EVENT_DIRTY];
 	case FACT_REGISTERS:
 		return n[EVENT_REG];
 	case FACT_ANSWERS:

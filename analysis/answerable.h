@@ -24,6 +24,10 @@ enum recording_fact {
 	FACT_FREES,	    /* pages given back */
 	FACT_OWNERS,	    /* pages given out, with their owner */
 	FACT_TABLE_PAGES,   /* table words, and table pages given back */
+	FACT_WORDS,	    /* table words as software wrote them */
+	FACT_MAPS,	    /* what tables are asked to grant: map, p2m */
+	FACT_WRITE_BACKS,   /* when they reached memory */
+	FACT_DIRTY,	    /* reads of the dirty log */
 	FACT_REGISTERS,	    /* software's writes to the IOMMU's registers */
 	FACT_ANSWERS,	    /* what the hardware answered to DMAs */
 	FACT_PAGE_REQUESTS, /* recorded, or made by DMAs of devices with pri=yes */

@@ -7,7 +7,11 @@
 
 static void on_removed(void *self, const struct removal *removal)
 {
-	windows_removed(self, removal);
+	struct detector *detector = self;
+
+	windows_removed(detector, removal);
+	if (detector->n_dirty_logs)
+		dirty_removed(detector, removal);
 }
 
 static void on_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
@@ -23,6 +27,8 @@ static void on_mapped(void *self, const struct domain *domain, iova_t first, iov
 static void on_issued(void *self, const struct inval_op *op)
 {
 	windows_issued(self, op);
+	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_ALL)
+		walks_config_flushed(self);
 }
 
 /* X: what the invalidation removed, against what was outstanding in its scope. */
@@ -114,7 +120,7 @@ static void on_copy_opens(void *self, const struct cached_copy *copy)
 static void on_copy_closes(void *self, const struct cached_copy *copy)
 {
 	windows_copy_closes(self, copy);
-	uses_pointer_closes(self, copy);
+	freed_tables_pointer_closes(self, copy);
 }
 
 int detector_create(const struct machine *machine, struct result_sink *sink, struct detector **out,
@@ -139,13 +145,17 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		.inval_executed = on_executed,
 		.inval_done = on_done,
 		.owner_changed = episodes_owner,
-		.table_freed = uses_table_freed,
+		.table_freed = freed_tables_add,
 		.dma_done = episodes_dma,
 		.every_result = machine->run.flight != 0,
 		.handler_ran = episodes_handler,
 		.lost = on_lost,
 		.answer_differs = disagreements_differ,
 		.page_waited = pages_waited,
+		.rights_exceed = episodes_rights,
+		.dirty_step = dirty_step,
+		.dirty_page = dirty_page,
+		.word_written = walks_written,
 	};
 	detector->iommu_observer = (struct iommu_observer){
 		.self = detector,
@@ -154,6 +164,8 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		.copy_closes = on_copy_closes,
 		.overlap = on_overlap,
 		.fault = episodes_fault,
+		.entry_read = walks_entry_read,
+		.run_inconsistent = walks_run,
 		.tag_reused = uses_tag_reused,
 		.faults_acknowledged = episodes_acknowledged,
 		.page_requested = pages_requested,
@@ -183,9 +195,9 @@ void detector_destroy(struct detector *detector)
 	free(detector->delays);
 	free(detector->episodes);
 	free(detector->flights);
-	for (uint32_t i = 0; i < detector->n_uafs; i++)
-		free(detector->uafs[i].ids);
-	free(detector->uafs);
+	freed_tables_destroy(detector);
+	walks_destroy(detector);
+	dirty_destroy(detector);
 	free(detector);
 }
 
@@ -273,6 +285,7 @@ static int put_replay_counters(struct detector *detector, struct err *err)
 		{ "dma", count->dma },
 		{ "maps", count->maps },
 		{ "unmaps", count->unmaps },
+		{ "p2m", count->p2m },
 		{ "maps.refused", count->refused_maps },
 		{ "invalidations.recorded", count->invals },
 		{ "invalidations.dropped", count->dropped_invals },
@@ -361,7 +374,7 @@ static int put_delays(struct detector *detector, struct err *err)
 	char text[240];
 
 	for (uint32_t i = 0; i < names_count(replay_names(detector->replay), NAMES_DEVICES); i++) {
-		const struct device *device = replay_device_number(detector->replay, i);
+		const struct device *device = replay_device_numbered(detector->replay, i);
 
 		if (!device || !device->delayed)
 			continue;
@@ -399,6 +412,11 @@ static int put_notes(struct detector *detector, struct err *err)
 		     "table-uaf: no walk cache held a pointer when table pages were freed "
 		     "(vtd.walk.entries)"))
 		return -1;
+	if (count->no_dirty_bits &&
+	    put_note(detector, err,
+		     "lost-dirty: not assessed for domains whose tables have no dirty bits here "
+		     "(vtd.driver_tables)"))
+		return -1;
 	if (count->adopted) {
 		snprintf(text, sizeof text,
 			 "%llu pages were taken from their first answer as start state (inferred)",
@@ -429,7 +447,8 @@ void detector_claims(struct detector *detector, struct claims *claims)
 int detector_finish(struct detector *detector, struct err *err)
 {
 	windows_finish(detector);
-	uses_finish(detector);
+	freed_tables_finish(detector);
+	dirty_finish(detector);
 	gaps_finish(detector);
 	episodes_finish(detector);
 	pages_finish(detector);

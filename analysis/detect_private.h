@@ -95,13 +95,6 @@ struct domain_windows {
 	struct tried tried; /* the last one while few were */
 };
 
-struct uaf { /* a freed table page with cached pointers */
-	pa_t page;
-	uint64_t event, time_ns;
-	uint64_t *ids; /* of those pointers */
-	uint32_t pointers, max;
-};
-
 struct overflow_episode {
 	bool active, acknowledged, noticed;
 	uint64_t first_ns, last_ns, noticed_ns, first_event, last_event, lost;
@@ -125,7 +118,8 @@ struct gap { /* a fault that a mapping soon after may explain */
 struct rest { /* unmapped beyond what was asked */
 	struct story story;
 	uint32_t domain;
-	iova_t first, last;
+	iova_t first, last;		/* without: */
+	iova_t asked_first, asked_last; /* what was asked for */
 };
 
 struct flight { /* a DMA on its way to memory */
@@ -163,10 +157,12 @@ struct detector {
 	unsigned __int128 byte_ns;
 	uint64_t exposed_bytes, no_window;
 
-	struct claims *claims; /* --verify; else NULL */
-	struct uaf *uafs;
-	uint32_t n_uafs, max_uafs,
-		tables_seen;		   /* tables_seen: freed without any pointer in sight */
+	struct walks *walks;	       /* walks.c, once a table word was recorded; else NULL */
+	struct dirty_log **dirty_logs; /* dirty.c: by domain, NULL where nothing was tracked */
+	uint32_t n_dirty_logs;
+	struct claims *claims;		   /* --verify; else NULL */
+	struct freed_tables *freed_tables; /* freed_tables.c */
+	uint32_t tables_seen;		   /* freed without any pointer in sight */
 	struct overflow_episode *episodes; /* by unit */
 	uint32_t n_episodes;
 	struct overflow_episode *page_episodes; /* of page request queues, by unit */
@@ -220,6 +216,13 @@ const char *owner_name(const struct detector *detector, uint32_t owner);
 void name_domain(const struct detector *detector, char text[64], uint32_t domain);
 void name_device(const struct detector *detector, char text[64], uint32_t device);
 
+/* Names a copy of a unit for ever; never 0. */
+static inline uint64_t copy_id(const struct cached_copy *copy, uint32_t unit)
+{
+	return (copy->serial + 1) << 16 | (uint64_t)copy->structure << 13 |
+	       (uint64_t)copy->level << 8 | unit;
+}
+
 /* windows.c */
 static inline struct window *window_at(const struct detector *detector, uint32_t number)
 {
@@ -257,7 +260,6 @@ void windows_held_by_pointers(struct detector *detector, const struct removal *r
 /* A translation is there again, and its parts of windows are over: copies hold what is left. */
 void windows_restored(struct detector *detector, uint32_t domain, iova_t first, iova_t last);
 /* Names a copy for ever. */
-uint64_t windows_copy_id(const struct detector *detector, const struct cached_copy *copy);
 /* Marked pointers to that table page. */
 void windows_pointers_to(const struct detector *detector, pa_t page,
 			 void (*visit)(void *ctx, uint64_t id), void *ctx);
@@ -274,9 +276,30 @@ void uses_overlap(void *self, uint64_t event, const struct dma_request *request,
 		  const struct cached_copy *filled, const struct cached_copy *valid);
 void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, uint32_t old_space,
 		     uint32_t space, uint64_t copies);
-void uses_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
-void uses_pointer_closes(struct detector *detector, const struct cached_copy *copy);
-void uses_finish(struct detector *detector);
+
+/* freed_tables.c */
+void freed_tables_add(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
+void freed_tables_pointer_closes(struct detector *detector, const struct cached_copy *copy);
+void freed_tables_finish(struct detector *detector);
+void freed_tables_destroy(struct detector *detector);
+
+/* walks.c */
+void walks_behind(struct detector *detector, const struct checked_use *use, const char *device,
+		  const char *domain);
+void walks_written(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
+void walks_entry_read(void *self, const struct entry_read *entry);
+void walks_config_flushed(struct detector *detector);
+void walks_run(void *self, const struct run_report *report);
+void walks_destroy(struct detector *detector);
+
+/* dirty.c */
+void dirty_written(struct detector *detector, const struct checked_use *use, uint32_t domain,
+		   uint32_t device);
+void dirty_step(void *self, const struct dirty_step *step);
+void dirty_page(void *self, const struct domain *domain, iova_t first, iova_t last);
+void dirty_removed(struct detector *detector, const struct removal *removal);
+void dirty_finish(struct detector *detector);
+void dirty_destroy(struct detector *detector);
 
 /* disagreements.c */
 void disagreements_differ(void *self, const struct disagreement *what);
@@ -301,6 +324,7 @@ void episodes_dma(void *self, uint64_t event, const struct dma_request *request,
 void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owner_state state,
 		    uint64_t event, uint64_t time_ns);
 void episodes_in_flight(struct detector *detector, const struct inval_op *op);
+void episodes_rights(void *self, const struct rights_excess *excess);
 void episodes_finish(struct detector *detector);
 
 /* gaps.c */

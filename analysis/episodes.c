@@ -381,6 +381,40 @@ void episodes_owner(void *self, pa_t first, pa_t last, uint32_t owner, enum owne
 	}
 }
 
+/* ---- tables that grant more than was asked --------------------------------------------------------------- */
+
+static const char *rights_name(unsigned perm)
+{
+	static const char *const names[] = { "nothing", "r", "w", "rw", "x", "rx", "wx", "rwx" };
+
+	return names[perm & TLB_PERM];
+}
+
+void episodes_rights(void *self, const struct rights_excess *excess)
+{
+	struct detector *detector = self;
+	struct story story;
+
+	story_begin(&story, FINDING_RIGHTS_EXCEED, excess->asked ? RIGHTS_PERMISSION : RIGHTS_PAGES,
+		    excess->said != NO_EVENT ? excess->said : excess->mapped, excess->time_ns);
+	name_domain(detector, story.finding.domain, excess->domain->number);
+	story.finding.iova = excess->first;
+	story.finding.bytes = excess->last - excess->first + 1;
+	story.finding.pa = excess->pa;
+	snprintf(story.finding.detail, sizeof story.finding.detail,
+		 "tables grant %s, %s was asked for%s", rights_name(excess->granted),
+		 rights_name(excess->asked),
+		 excess->asked || excess->said == NO_EVENT ? "" : ", or another page");
+	story_since(&story, excess->mapped);
+	story_step(&story, "mapped", excess->mapped, FINDING_NONE, "0x%llx to 0x%llx",
+		   (unsigned long long)excess->first, (unsigned long long)excess->pa);
+	if (excess->said != NO_EVENT)
+		story_step(&story, "asked", excess->said, FINDING_NONE, "%s",
+			   rights_name(excess->asked));
+	story_step(&story, "compared", FINDING_NONE, excess->time_ns, "%s", "");
+	story_tell(detector, &story);
+}
+
 void episodes_finish(struct detector *detector)
 {
 	for (uint32_t i = 0; i < detector->n_episodes; i++)

@@ -145,6 +145,30 @@ static void print_conclusion(const struct facts *facts, FILE *out)
 			facts->device, facts->structure, facts->iova, facts->truth_pa);
 	else if (!strcmp(facts->kind, "flush-missing"))
 		fprintf(out, "Nothing closed this window: %s. %s\n", facts->subtype, facts->detail);
+	else if (!strcmp(facts->kind, "walk-behind"))
+		fputs("The IOMMU does not snoop: it read from memory what software had written "
+		      "into a CPU's cache alone.\n",
+		      out);
+	else if (!strcmp(facts->kind, "torn"))
+		fprintf(out,
+			"%s fetched an entry that was half old and half new; the rest came %s "
+			"later.\n",
+			facts->device, lag);
+	else if (!strcmp(facts->kind, "lost-dirty"))
+		fprintf(out,
+			"What was written to %" PRIu64 " bytes at 0x%" PRIx64
+			" is in no dirty log: who copies by it keeps the old data.\n",
+			facts->bytes, facts->iova);
+	else if (!strcmp(facts->kind, "rights-exceed"))
+		fprintf(out,
+			"Devices of %s reach %" PRIu64 " bytes at 0x%" PRIx64
+			" in a way that software did not mean to allow.\n",
+			facts->domain, facts->bytes, facts->iova);
+	else if (!strcmp(facts->kind, "run-inconsistent"))
+		fprintf(out,
+			"One copy stands for %" PRIu64 " bytes at 0x%" PRIx64
+			", although its members lead elsewhere.\n",
+			facts->bytes, facts->iova);
 	else if (!strcmp(facts->kind, "disagreement"))
 		fputs("The recorded hardware answered otherwise than this model: the recording "
 		      "lacks "

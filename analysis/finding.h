@@ -32,6 +32,11 @@ enum finding_kind {
 	FINDING_TAG_REUSE,
 	FINDING_STARVED,
 	FINDING_STALL_TIMEOUT,
+	FINDING_WALK_BEHIND,
+	FINDING_TORN,
+	FINDING_RUN_INCONSISTENT,
+	FINDING_RIGHTS_EXCEED,
+	FINDING_LOST_DIRTY,
 	FINDING_DISAGREEMENT, /* no finding of the machine: of the model against its recorder */
 	FINDING_KINDS
 };
@@ -59,6 +64,9 @@ enum masked_why { MASKED_COLLAPSED, MASKED_FPD };
 enum differs_how { DIFFERS_ADDRESS, DIFFERS_REFUSED, DIFFERS_ALLOWED, DIFFERS_REASON };
 enum starved_how { STARVED_LOST, STARVED_REFUSED, STARVED_DELAYED };
 enum stall_why { STALL_LATE, STALL_NEVER, STALL_HELD_BACK };
+enum behind_outcome { BEHIND_AGREES, BEHIND_REFUSAL, BEHIND_STALE };
+enum rights_what { RIGHTS_PERMISSION, RIGHTS_PAGES };
+enum lost_dirty_why { LOST_DIRTY_CACHED, LOST_DIRTY_DISCARDED };
 enum multi_hit_at { MULTI_HIT_REQUEST, MULTI_HIT_FILL };
 
 /* "The value is not known or does not apply." */

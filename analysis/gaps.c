@@ -43,6 +43,8 @@ static void took_beyond(struct detector *detector, const struct removal *removal
 	rest->domain = removal->domain->number;
 	rest->first = removal->first;
 	rest->last = removal->last;
+	rest->asked_first = removal->asked_first;
+	rest->asked_last = removal->asked_last;
 	story_begin(&rest->story, FINDING_OVER_UNMAP, 0, removal->event, removal->time_ns);
 	name_domain(detector, rest->story.finding.domain, rest->domain);
 	rest->story.finding.iova = removal->first;
@@ -55,14 +57,19 @@ static void took_beyond(struct detector *detector, const struct removal *removal
 		   (unsigned long long)removal->last);
 }
 
+static bool in_rest(const struct rest *rest, uint32_t domain, iova_t first, iova_t last)
+{
+	return rest->domain == domain && first <= rest->last && last >= rest->first &&
+	       (first < rest->asked_first || last > rest->asked_last);
+}
+
 static void rest_faults(struct detector *detector, uint32_t domain, uint64_t event,
 			const struct dma_request *request, uint32_t device)
 {
 	for (uint32_t i = 0; i < detector->n_rests; i++) {
 		struct rest *rest = &detector->rests[i];
 
-		if (rest->domain != domain || request->iova < rest->first ||
-		    request->iova > rest->last)
+		if (!in_rest(rest, domain, request->iova, request->iova))
 			continue;
 		if (STEP(rest_faults) && !rest->story.finding.count++) {
 			name_device(detector, rest->story.finding.device, device);
@@ -80,7 +87,7 @@ static void rests_mapped(struct detector *detector, uint32_t domain, iova_t firs
 	for (uint32_t i = 0; i < detector->n_rests; i++) {
 		struct rest *rest = &detector->rests[i];
 
-		if (rest->domain == domain && rest->first <= last && rest->last >= first)
+		if (in_rest(rest, domain, first, last))
 			story_tell(detector, &rest->story);
 		else
 			detector->rests[kept++] = *rest;

@@ -46,6 +46,17 @@ static void tell_copy(struct story *story, const struct detector *detector,
 		story_step(story, "made stale", copy->changed, FINDING_NONE, "%s", "");
 }
 
+/* What the answer came from: a copy, or memory that lags behind what software wrote. */
+static void tell_source(struct story *story, const struct detector *detector,
+			const struct checked_use *use)
+{
+	if (use->behind && !use->copy->reasons)
+		snprintf(story->finding.structure, sizeof story->finding.structure, "%s",
+			 "memory behind software");
+	else
+		tell_copy(story, detector, use->copy);
+}
+
 static uint32_t device_of(const struct detector *detector, const struct dma_request *request)
 {
 	return replay_device(detector->replay, replay_unit_at_hand(detector->replay),
@@ -72,6 +83,11 @@ static void tell_request(struct story *story, const struct detector *detector,
 
 static void tell_walk(struct story *story, const struct checked_use *use)
 {
+	if (use->behind)
+		story_step(story, "not written back", use->behind->event, FINDING_NONE,
+			   "the word at 0x%llx, read as 0x%llx",
+			   (unsigned long long)use->behind->word,
+			   (unsigned long long)use->behind->memory);
 	if (use->walk)
 		story_step(story, "tables say", FINDING_NONE, use->request->time_ns,
 			   "word 0x%llx at 0x%llx", (unsigned long long)use->walk->raw,
@@ -92,7 +108,7 @@ static const struct window *tell_window(struct story *story, struct detector *de
 	const struct part *part;
 
 	*owner = domain == NAME_NONE ? NAME_NONE : replay_domain(detector->replay, domain)->owner;
-	*update = use->copy->changed;
+	*update = use->behind && !use->copy->reasons ? use->behind->event : use->copy->changed;
 	if (at == NO_WINDOW)
 		return NULL;
 	part = part_at(detector, at);
@@ -103,7 +119,7 @@ static const struct window *tell_window(struct story *story, struct detector *de
 		window->use_event = use->event;
 	if (part->mapped != NO_EVENT)
 		story_step(story, "mapped", part->mapped, FINDING_NONE, "%s", "");
-	tell_copy(story, detector, use->copy);
+	tell_source(story, detector, use);
 	story_step(story, "unmapped", window->event, window->time_ns, "%s", "");
 	now = use->served.pa != NO_PA ? replay_owner(detector->replay, use->served.pa) : NULL;
 	if (now && now->value[OWNER_EVENT] > window->event)
@@ -136,16 +152,21 @@ static void stale_use(struct detector *detector, const struct checked_use *use)
 			story.finding.lag_ns <= detector->machine->run.uncertainty &&
 			detector->machine->run.uncertainty;
 		histogram_add(&detector->lag, story.finding.lag_ns, 1);
-		snprintf(story.finding.structure, sizeof story.finding.structure, "%s",
-			 structure_of(detector, use->copy));
 	} else {
-		tell_copy(&story, detector, use->copy);
-		snprintf(story.finding.detail, sizeof story.finding.detail,
-			 "no update of this page stands behind it: %s",
-			 use->copy->structure == STRUCTURE_CONFIG
-				 ? "the device's configuration changed"
-			 : use->copy->reasons & CHECK_TAG ? "its tag stands for other tables too"
-							  : "its window is closed");
+		tell_source(&story, detector, use);
+		snprintf(
+			story.finding.detail, sizeof story.finding.detail, "%s",
+			use->behind && !use->copy->reasons
+				? "its window is closed, but memory still holds what was taken away"
+			: use->copy->structure == STRUCTURE_CONFIG
+				? "no update of this page stands behind it: the device's "
+				  "configuration changed"
+			: use->copy->reasons & CHECK_RUN
+				? "it was made from a run of entries that disagree"
+			: use->copy->reasons & CHECK_TAG
+				? "no update of this page stands behind it: its tag stands for "
+				  "other tables too"
+				: "no update of this page stands behind it: its window is closed");
 	}
 	story.finding.subtype = grade_of(detector, use->served.pa, owner, update);
 	snprintf(story.finding.owner, 64, "%.63s", owner_name(detector, owner));
@@ -173,7 +194,7 @@ static void stale_refusal(struct detector *detector, const struct checked_use *u
 	story.finding.truth_pa = use->truth.pa;
 	snprintf(story.finding.detail, sizeof story.finding.detail, "%s", name ? name : "fault");
 	story_since(&story, use->copy->changed);
-	tell_copy(&story, detector, use->copy);
+	tell_source(&story, detector, use);
 	tell_walk(&story, use);
 	story_step(&story, "refused", use->event, use->request->time_ns,
 		   "fault %xh; memory maps it to 0x%llx", use->served.fault,
@@ -248,9 +269,24 @@ static void freed_table(struct detector *detector, const struct checked_use *use
 	story_tell(detector, &story);
 }
 
+static void behind(struct detector *detector, const struct checked_use *use)
+{
+	char device[64] = "", domain[64] = "";
+
+	name_device(detector, device, device_of(detector, use->request));
+	name_domain(detector, domain, domain_of(detector, use->copy->space));
+	walks_behind(detector, use, device, domain);
+}
+
 void uses_checked(void *self, const struct checked_use *use)
 {
 	struct detector *detector = self;
+
+	if (use->behind)
+		behind(detector, use);
+	if (use->undirtied && detector->n_dirty_logs)
+		dirty_written(detector, use, domain_of(detector, use->copy->space),
+			      device_of(detector, use->request));
 
 	if (use->page_freed_table && STEP(freed_table))
 		freed_table(detector, use);
@@ -292,150 +328,4 @@ void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, 
 		 (unsigned long long)tag, old_name, now_name, (unsigned long long)copies);
 	story_step(&story, "used with the other tables", event, story.finding.time_ns, "%s", "");
 	story_tell(detector, &story);
-}
-
-/* ---- freed tables that caches still point to ----------------------------------------------------- */
-
-struct pointer_search {
-	struct detector *detector;
-	struct uaf *uaf;
-};
-
-static uint64_t pointer_id(const struct detector *detector, const struct cached_copy *copy)
-{
-	return windows_copy_id(detector, copy);
-}
-
-static void add_pointer(struct detector *detector, struct uaf *uaf, uint64_t id)
-{
-	if (uaf->pointers == uaf->max) {
-		uint32_t max = uaf->max ? uaf->max * 2 : 4;
-		uint64_t *ids = realloc(uaf->ids, max * sizeof *ids);
-
-		if (!ids) {
-			detector_fails(detector, "freed tables");
-			return;
-		}
-		uaf->ids = ids;
-		uaf->max = max;
-	}
-	uaf->ids[uaf->pointers++] = id;
-}
-
-static void note_pointer(void *ctx, const struct cached_copy *copy)
-{
-	struct pointer_search *search = ctx;
-
-	if (copy->structure != STRUCTURE_WALK_CACHE)
-		return;
-	search->detector->saw_walk_cache = true;
-	if (copy->pa == search->uaf->page)
-		add_pointer(search->detector, search->uaf, pointer_id(search->detector, copy));
-}
-
-static void note_held(void *ctx, uint64_t id)
-{
-	struct pointer_search *search = ctx;
-
-	add_pointer(search->detector, search->uaf, id);
-}
-
-/*
- * Who points to the page. A policy unlinks a table before it gives the page back, so that pointers to
- * it are marked and known; else all copies are looked at.
- */
-static void find_pointers(struct detector *detector, struct uaf *uaf)
-{
-	struct pointer_search search = { detector, uaf };
-	bool unlinked = replay_is_policy_table(detector->replay, uaf->page);
-
-	if (unlinked)
-		windows_pointers_to(detector, uaf->page, note_held, &search);
-	detector->saw_walk_cache |= uaf->pointers != 0;
-	if (unlinked && (detector->saw_walk_cache || detector->tables_seen++ > 64))
-		return;
-	uaf->pointers = 0;
-	for (uint32_t i = 0; i < replay_units(detector->replay); i++) {
-		struct iommu *iommu = replay_unit(detector->replay, i)->iommu;
-
-		iommu->model->each_copy(iommu, note_pointer, &search);
-	}
-}
-
-void uses_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns)
-{
-	struct detector *detector = self;
-	struct uaf uaf = { .page = pa, .event = event, .time_ns = time_ns };
-
-	find_pointers(detector, &uaf);
-	if (!uaf.pointers) {
-		free(uaf.ids);
-		return;
-	}
-	if (detector->n_uafs == detector->max_uafs) {
-		uint32_t max = detector->max_uafs ? detector->max_uafs * 2 : 16;
-		struct uaf *uafs = realloc(detector->uafs, max * sizeof *uafs);
-
-		if (!uafs) {
-			detector_fails(detector, "freed tables");
-			return;
-		}
-		detector->uafs = uafs;
-		detector->max_uafs = max;
-	}
-	detector->uafs[detector->n_uafs++] = uaf;
-}
-
-static void tell_uaf(struct detector *detector, const struct uaf *uaf, uint64_t end_ns)
-{
-	struct story story;
-
-	story_begin(&story, FINDING_TABLE_UAF, UAF_WINDOW, uaf->event, uaf->time_ns);
-	story.finding.pa = uaf->page;
-	story.finding.end_ns = end_ns;
-	if (end_ns != FINDING_NONE)
-		story.finding.lag_ns = end_ns - uaf->time_ns;
-	snprintf(story.finding.detail, sizeof story.finding.detail,
-		 "cached pointers to a table page outlived it");
-	story_step(&story, "freed", uaf->event, uaf->time_ns, "table page 0x%llx",
-		   (unsigned long long)uaf->page);
-	if (end_ns != FINDING_NONE)
-		story_step(&story, "flushed", FINDING_NONE, end_ns, "%s", "the last pointer went");
-	story_tell(detector, &story);
-}
-
-void uses_pointer_closes(struct detector *detector, const struct cached_copy *copy)
-{
-	uint64_t id =
-		detector->n_uafs && STEP(pointer_closes) && copy->structure == STRUCTURE_WALK_CACHE
-			? pointer_id(detector, copy)
-			: 0;
-
-	for (uint32_t i = 0; id && i < detector->n_uafs;) {
-		struct uaf *uaf = &detector->uafs[i];
-
-		for (uint32_t k = 0; k < uaf->pointers; k++)
-			if (uaf->ids[k] == id) {
-				uaf->ids[k] = uaf->ids[--uaf->pointers];
-				break;
-			}
-		if (uaf->pointers) {
-			i++;
-			continue;
-		}
-		tell_uaf(detector, uaf, replay_now_ns(detector->replay));
-		free(uaf->ids);
-		*uaf = detector->uafs[--detector->n_uafs];
-	}
-}
-
-void uses_finish(struct detector *detector)
-{
-	for (uint32_t i = 0; i < detector->n_uafs; i++)
-		tell_uaf(detector, &detector->uafs[i], FINDING_NONE);
-	for (uint32_t i = 0; i < detector->n_uafs; i++)
-		free(detector->uafs[i].ids);
-	free(detector->uafs);
-	detector->uafs = NULL;
-	detector->n_uafs = 0;
 }

@@ -67,6 +67,12 @@ static void on_words_changed(void *self, const struct table_change *changes, uin
 {
 	struct verifier *verifier = self;
 
+	/* which copies hold a dirty bit as set, or what memory held, does not show */
+	if (replay_reads_behind(verifier->replay))
+		verifier->doubt_known = false;
+	for (uint32_t i = 0; i < n; i++)
+		if (changes[i].cleared)
+			verifier->doubt_known = false;
 	doubt_changed_words(verifier, changes, n);
 	opened_written(verifier, changes, n);
 	opened_look(verifier);
@@ -184,6 +190,35 @@ static void on_answer_differs(void *self, const struct disagreement *what)
 	verifier->next->answer_differs(verifier->next->self, what);
 }
 
+/* What is not derived again is handed on. */
+static void on_rights_exceed(void *self, const struct rights_excess *excess)
+{
+	const struct replay_observer *next = ((struct verifier *)self)->next;
+
+	next->rights_exceed(next->self, excess);
+}
+
+static void on_dirty_step(void *self, const struct dirty_step *step)
+{
+	const struct replay_observer *next = ((struct verifier *)self)->next;
+
+	next->dirty_step(next->self, step);
+}
+
+static void on_dirty_page(void *self, const struct domain *domain, iova_t first, iova_t last)
+{
+	const struct replay_observer *next = ((struct verifier *)self)->next;
+
+	next->dirty_page(next->self, domain, first, last);
+}
+
+static void on_word_written(void *self, pa_t pa, uint64_t event, uint64_t time_ns)
+{
+	const struct replay_observer *next = ((struct verifier *)self)->next;
+
+	next->word_written(next->self, pa, event, time_ns);
+}
+
 static void on_stepped(void *self)
 {
 	verify_look(self);
@@ -229,6 +264,20 @@ static void on_fault(void *self, const struct fault_report *report)
 
 	caches->fault(caches->self, report);
 	faults_reported(self, report);
+}
+
+static void on_entry_read(void *self, const struct entry_read *read)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->entry_read(caches->self, read);
+}
+
+static void on_run_inconsistent(void *self, const struct run_report *report)
+{
+	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
+
+	caches->run_inconsistent(caches->self, report);
 }
 
 static void on_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag,
@@ -300,6 +349,10 @@ int verifier_create(const struct replay_observer *observer, const struct iommu_o
 		.handler_ran = on_handler_ran,
 		.lost = on_lost,
 		.answer_differs = on_answer_differs,
+		.rights_exceed = on_rights_exceed,
+		.dirty_step = on_dirty_step,
+		.dirty_page = on_dirty_page,
+		.word_written = on_word_written,
 		.page_waited = on_page_waited,
 	};
 	verifier->iommu_observer = (struct iommu_observer){
@@ -309,6 +362,8 @@ int verifier_create(const struct replay_observer *observer, const struct iommu_o
 		.copy_closes = on_closes,
 		.overlap = on_overlap,
 		.fault = on_fault,
+		.entry_read = on_entry_read,
+		.run_inconsistent = on_run_inconsistent,
 		.tag_reused = on_tag_reused,
 		.faults_acknowledged = on_acknowledged,
 		.page_requested = on_page_requested,

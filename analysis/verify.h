@@ -17,13 +17,14 @@
  *   verify_tables.c    table-uaf window
  *   verify_faults.c    overflow, masked
  *
- * A model whose copies do not show all that puts them in doubt (struct iommu_model.plain_copies; now
- * SMMUv3) is not checked for what depends on it: benign-stale, multi-hit, table-uaf, flush-excess,
+ * Where copies do not show all that puts them in doubt (a model without plain_copies, now SMMUv3; units
+ * that do not snoop; dirty bits that software cleared) what depends on it is not checked: benign-stale, multi-hit, table-uaf, flush-excess,
  * collateral, tag-reuse and the hardware side of windows.
  *
  * With DMA of devices with ats=yes, or page requests, each request is compared with truth, and several
  * matching copies must be told; findings are not derived again.
- * Not derived again: disagreement (of the model with its recorder), counters, histograms other than
+ * Not derived again: walk-behind, torn, run-inconsistent, rights-exceed, lost-dirty, disagreement (of the
+ * model with its recorder), counters, histograms other than
  * through the findings they are made of, evidence.
  */
 #ifndef IOMMUSIM_ANALYSIS_VERIFY_H

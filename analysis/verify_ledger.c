@@ -20,9 +20,15 @@ struct gap_at {
 
 struct beyond { /* of one unmap */
 	uint32_t domain;
-	iova_t first, last;
+	iova_t first, last, asked_first, asked_last;
 	struct finding finding;
 };
+
+static bool is_beyond(const struct beyond *rest, uint32_t domain, iova_t first, iova_t last)
+{
+	return rest->domain == domain && rest->first <= last && rest->last >= first &&
+	       !(first >= rest->asked_first && last <= rest->asked_last);
+}
 
 /* Takes [first, last] of a domain out of a list of stretches; what is left stays in it. */
 #define CUT(verifier, list, type, of, from, to)                                                    \
@@ -62,9 +68,14 @@ static void remember_beyond(struct verifier *verifier, const struct removal *rem
 		verify_fails(verifier);
 		return;
 	}
-	*last = (struct beyond){ removal->domain->number, removal->first, removal->last,
-				 finding_at(FINDING_OVER_UNMAP, 0, removal->event,
-					    removal->time_ns) };
+	*last = (struct beyond){
+		removal->domain->number,
+		removal->first,
+		removal->last,
+		removal->asked_first,
+		removal->asked_last,
+		finding_at(FINDING_OVER_UNMAP, 0, removal->event, removal->time_ns)
+	};
 	last->finding.iova = removal->first;
 	last->finding.bytes = bytes;
 }
@@ -146,7 +157,7 @@ void ledger_mapped(struct verifier *verifier, const struct domain *domain, iova_
 	for (size_t i = 0; i < verifier->rests.n; i++) { /* mapped again: no fault is its doing */
 		struct beyond *rest = LIST_AT(&verifier->rests, struct beyond, i);
 
-		if (rest->domain == domain->number && rest->first <= last && rest->last >= first)
+		if (is_beyond(rest, domain->number, first, last))
 			derive(verifier, &rest->finding);
 		else
 			*LIST_AT(&verifier->rests, struct beyond, kept++) = *rest;
@@ -184,8 +195,7 @@ void ledger_refused(struct verifier *verifier, uint64_t event, const struct dma_
 	for (size_t i = 0; i < verifier->rests.n; i++) {
 		struct beyond *rest = LIST_AT(&verifier->rests, struct beyond, i);
 
-		if (rest->domain == domain && request->iova >= rest->first &&
-		    request->iova <= rest->last)
+		if (is_beyond(rest, domain, request->iova, request->iova))
 			rest->finding.count++;
 	}
 	for (size_t i = 0; i < verifier->replaced.n; i++) {

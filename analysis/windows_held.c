@@ -11,12 +11,6 @@ static struct hold *hold_at(const struct detector *detector, uint32_t number)
 	return pool_at(&detector->holds, number);
 }
 
-uint64_t windows_copy_id(const struct detector *detector, const struct cached_copy *copy)
-{
-	return (copy->serial + 1) << 16 | (uint64_t)copy->structure << 13 |
-	       (uint64_t)copy->level << 8 | replay_unit_at_hand(detector->replay);
-}
-
 static struct holder *holder_slot(const struct detector *detector, uint64_t id)
 {
 	uint32_t at = (uint32_t)(id * 0x9e3779b97f4a7c15ull >> 32) & (detector->max_holders - 1);
@@ -108,7 +102,7 @@ void windows_copy_opens(struct detector *detector, const struct cached_copy *cop
 {
 	const struct domain *domain = replay_domain_of_space(detector->replay, copy->space);
 	struct holding holding = { .detector = detector };
-	uint64_t id = windows_copy_id(detector, copy);
+	uint64_t id = copy_id(copy, replay_unit_at_hand(detector->replay));
 	bool pointer = copy->structure == STRUCTURE_WALK_CACHE;
 	struct domain_windows *windows;
 
@@ -210,7 +204,7 @@ void windows_copy_closes(struct detector *detector, const struct cached_copy *co
 
 	if (!detector->n_holders)
 		return;
-	holder = holder_slot(detector, windows_copy_id(detector, copy));
+	holder = holder_slot(detector, copy_id(copy, replay_unit_at_hand(detector->replay)));
 	if (!holder->id)
 		return;
 	for (uint32_t at = holder->holds, next; at != NO_WINDOW; at = next) {

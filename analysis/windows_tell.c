@@ -3,7 +3,8 @@
 
 #include "analysis/detect_private.h"
 
-static const char *const causes[] = { "unmapped", "mapped over", "narrowed", "written over" };
+static const char *const causes[] = { "unmapped", "mapped over", "narrowed", "written over",
+				      "changed by p2m" };
 
 /* The one that address was a part of. */
 static const struct part *part_of(const struct detector *detector, const struct window *window,

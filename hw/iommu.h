@@ -88,7 +88,7 @@ enum structure { STRUCTURE_TLB, STRUCTURE_WALK_CACHE, STRUCTURE_CONFIG, STRUCTUR
 /* A cached copy, as reports show it. */
 struct cached_copy {
 	enum structure structure;
-	uint8_t level; /* walk cache: of the table pointed to */
+	uint8_t level; /* walk cache: of the table pointed to; stages count apart */
 	uint8_t perm, page_lg2, reasons;
 	uint32_t space;	    /* walked from this address space */
 	uint64_t tag;	    /* as the manual tags it: the domain id, ... */
@@ -122,6 +122,10 @@ struct checked_use {
 	bool page_freed_table;	    /* a table word was read from a freed page: */
 	pa_t table_word;	    /* this one */
 	uint64_t table_freed;	    /* by this event */
+	/* A write was served without the dirty bit that the tables want set for it. */
+	bool undirtied;
+	/* The first word on the way that memory holds otherwise than software wrote it, or NULL. */
+	const struct memory_behind *behind;
 };
 
 /* A fault and what became of its record. */
@@ -213,6 +217,25 @@ struct inval_report {
 	uint32_t configs;
 };
 
+/* An entry of configuration of several words, fetched while it was valid; as software wrote it. */
+struct entry_read {
+	uint64_t event;
+	const struct dma_request *request;
+	const char *what; /* static text: "PASID table entry", "STE" */
+	pa_t pa;
+	uint32_t words;
+};
+
+/* A fill from a run of entries that stand for one page together, and do not agree. */
+struct run_report {
+	uint64_t event;
+	const struct dma_request *request;
+	const struct cached_copy *filled; /* from the member that was walked */
+	pa_t walked, other;		  /* that member, and the first that disagrees */
+	uint64_t walked_raw, other_raw;
+	uint32_t members, disagree; /* how many there are, and how many are not as the walked one */
+};
+
 struct iommu_observer {
 	void *self;
 	void (*used)(void *self, const struct checked_use *use);
@@ -224,6 +247,8 @@ struct iommu_observer {
 	void (*overlap)(void *self, uint64_t event, const struct dma_request *request,
 			const struct cached_copy *filled, const struct cached_copy *valid);
 	void (*fault)(void *self, const struct fault_report *report);
+	void (*entry_read)(void *self, const struct entry_read *read);
+	void (*run_inconsistent)(void *self, const struct run_report *report);
 	/* The tag of this device's configuration now stands for another address space while
 	 * copies of the old remain. */
 	void (*tag_reused)(void *self, uint64_t event, uint32_t device, uint64_t tag,
@@ -337,6 +362,10 @@ struct iommu_model {
 	void (*truth)(struct iommu *iommu, const struct dma_request *request,
 		      struct dma_result *result);
 
+	/* Whether all its reads of tables snoop the caches of CPUs; if not, it reads through
+	 * memory->view (hw/memory_view.h), where there is one. */
+	bool (*snoops)(const struct iommu *iommu);
+
 	/* Tables changed: sets the check bits of copies that may no longer agree. */
 	void (*tables_changed)(struct iommu *iommu, uint64_t event,
 			       const struct table_change *changes, uint32_t n);
@@ -368,6 +397,10 @@ struct iommu_model {
 	 * no place for it (a PASID). */
 	size_t (*attach_words)(const struct iommu *iommu, struct attachment *attachment,
 			       struct table_word words[ATTACH_WORDS]);
+	/* Words that switch the dirty bits of an attached device's tables on or off, which its cached
+	 * configuration has to be told; -1: what the driver builds has none. NULL: the same. */
+	int (*dirty_words)(const struct iommu *iommu, uint32_t requester_id, bool on,
+			   struct table_word words[2]);
 	const struct pt_format *(*format)(const struct iommu *iommu);
 	unsigned (*levels)(const struct iommu *iommu); /* default for a domain */
 	unsigned (*address_bits)(const struct iommu *iommu, unsigned levels);

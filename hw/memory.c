@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/memory_view.h"
+
 enum { CHUNK_FRAMES = 256, FIRST_BUCKETS = 1024 };
 
 struct chunk {
@@ -32,6 +34,7 @@ void memory_destroy(struct memory *memory)
 {
 	if (!memory)
 		return;
+	memory_view_destroy(memory->view);
 	free(memory->aborts);
 	while (memory->chunks) {
 		struct chunk *chunk = memory->chunks;

@@ -20,6 +20,7 @@ enum { FRAME_LG2 = 12, FRAME_WORDS = 512 };
 struct abort_range;
 struct chunk;
 struct frame;
+struct memory_view;
 struct table_role;
 
 /* One live word that points to a table. */
@@ -69,6 +70,7 @@ struct memory {
 	struct chunk *chunks;
 	struct abort_range *aborts; /* accesses that fail although below the limit */
 	uint32_t n_aborts;
+	struct memory_view *view; /* hw/memory_view.h; NULL: every unit reads what software wrote */
 };
 
 struct abort_range {

@@ -28,6 +28,18 @@ static void fault(void *self, const struct fault_report *report)
 	(void)report;
 }
 
+static void entry_read(void *self, const struct entry_read *read)
+{
+	(void)self;
+	(void)read;
+}
+
+static void run_inconsistent(void *self, const struct run_report *report)
+{
+	(void)self;
+	(void)report;
+}
+
 static void tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag,
 		       uint32_t old_space, uint32_t space, uint64_t copies)
 {
@@ -62,6 +74,8 @@ const struct iommu_observer iommu_observer_silent = { .used = used,
 						      .copy_closes = copy,
 						      .overlap = overlap,
 						      .fault = fault,
+						      .entry_read = entry_read,
+						      .run_inconsistent = run_inconsistent,
 						      .tag_reused = tag_reused,
 						      .faults_acknowledged = faults_acknowledged,
 						      .page_requested = page_requested,

@@ -62,6 +62,7 @@ enum {
 	CHECK_OVERLAP = 1 << 1, /* another valid copy covers part of it */
 	CHECK_SOURCE = 1 << 2,	/* filled from a copy that was stale */
 	CHECK_TAG = 1 << 3,	/* its tag stands for several sets of tables */
+	CHECK_RUN = 1 << 4,	/* made from a run of entries that disagree (rules R5) */
 };
 
 /* What reports and rarely walked paths need to know of a copy. */

@@ -25,13 +25,15 @@ enum gather_end { GATHER_INCLUSIVE, GATHER_EXCLUSIVE };
 enum psi_align { PSI_FOLDED, PSI_PAGE_COUNT };
 enum free_tables { FREE_AFTER, FREE_BEFORE };
 enum superpage_span { SPAN_EXACT, SPAN_OVERRUN };
+enum dirty_flush { DIRTY_FLUSH_AFTER, DIRTY_FLUSH_NONE };
+enum write_back { WRITE_BACK_YES, WRITE_BACK_NO, WRITE_BACK_NOT_SPLITS };
 
 /* Every field is a setting; rows in sim/run_settings.c. Times in ns. */
 struct run_config {
 	uint64_t policy, inval_from, config_inval, seed;
 	uint64_t inval_latency, flight, gap_limit, flush_limit;
 	uint64_t handler, irq_latency, handler_service;
-	uint64_t table_words, adopt, uncertainty;
+	uint64_t table_words, adopt, uncertainty, update_limit, write_back, dirty_flush;
 	/* page requests, and what holds DMA back: drivers 11.3, 11.4 */
 	uint64_t page_requests, page_responses, pri_handler, page_action, page_service;
 	uint64_t pri_credits, max_outstanding, retry_delay, retries, discard_on_overflow;

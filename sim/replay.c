@@ -47,6 +47,7 @@ int replay_create(const struct machine *machine, const struct replay_observer *o
 			       "invalidations; "
 			       "choose linux-strict or linux-lazy, or inval_from=recording");
 	}
+	event_plans_make(replay->plans);
 	if (memory_create(1ull << MEMORY_BITS, &replay->memory, err) ||
 	    tables_create(replay->memory, &replay->tables, err) ||
 	    imap_create(NULL, &replay->owners)) {
@@ -63,6 +64,8 @@ static void destroy_domain(struct domain *domain)
 		return;
 	imap_destroy(domain->ledger);
 	imap_destroy(domain->touched);
+	imap_destroy(domain->asked);
+	imap_destroy(domain->unjudged);
 	free(domain);
 }
 
@@ -131,6 +134,8 @@ static int run_action(struct replay *replay, const struct action *action, struct
 		return inval_complete(replay, action->subject, err);
 	case ACTION_FQ_TIMER:
 		return fq_timer(replay, action->subject, err);
+	case ACTION_RIGHTS:
+		return rights_judge(replay, action->subject, err);
 	case ACTION_FAULT_HANDLER:
 		iommu = replay->units[action->subject].iommu;
 		replay->unit_at_hand = action->subject;
@@ -421,8 +426,20 @@ static int reg_event(struct replay *replay, const struct event *event, struct er
 	return replay_take_interrupt(replay, replay->unit_at_hand, replay->now_ns, err);
 }
 
+static __attribute__((noinline, cold)) int refuse(struct replay *replay, const struct event *event,
+						  struct err *err)
+{
+	char wrong[EVENT_WRONG];
+
+	event_check(&replay->plans[event->kind], replay->names, replay->batch, event, wrong);
+	return replay_error(replay, ERR_INPUT, err, "'%s' with %s", event_kinds[event->kind].word,
+			    wrong);
+}
+
 static int one_event(struct replay *replay, const struct event *event, struct err *err)
 {
+	if (event_check(&replay->plans[event->kind], replay->names, replay->batch, event, NULL))
+		return refuse(replay, event, err);
 	switch (event->kind) {
 	case EVENT_IOMMU:
 	case EVENT_DOMAIN:
@@ -438,6 +455,10 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 		return update_unmap(replay, event, err);
 	case EVENT_PROTECT:
 		return update_protect(replay, event, err);
+	case EVENT_P2M:
+		return update_p2m(replay, event, err);
+	case EVENT_DIRTY:
+		return dirty_event(replay, event, err);
 	case EVENT_WRITE:
 		return setup_unit(replay, NAME_NONE, err) ? update_write(replay, event, err) : -1;
 	case EVENT_INVAL:
@@ -457,6 +478,10 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 							  : -1;
 	case EVENT_RESPOND:
 		return pages_respond_event(replay, event, err);
+	case EVENT_CACHE:
+	case EVENT_LINE:
+		words_line(replay, event);
+		return 0;
 	case EVENT_LOST:
 		replay->lost = true;
 		replay->lost_ns = replay->now_ns;
@@ -593,7 +618,7 @@ const struct device *replay_device(const struct replay *replay, uint32_t unit, u
 	return replay->devices[replay->handles[unit][handle]];
 }
 
-const struct device *replay_device_number(const struct replay *replay, uint32_t number)
+const struct device *replay_device_numbered(const struct replay *replay, uint32_t number)
 {
 	return number < replay->n_devices ? replay->devices[number] : NULL;
 }
@@ -621,6 +646,11 @@ const struct imap_entry *replay_owner(const struct replay *replay, pa_t pa)
 bool replay_word(const struct replay *replay, pa_t pa, uint64_t *word)
 {
 	return memory_read(replay->memory, pa, word);
+}
+
+bool replay_reads_behind(const struct replay *replay)
+{
+	return replay->memory->view;
 }
 
 bool replay_is_policy_table(const struct replay *replay, pa_t pa)

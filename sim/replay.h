@@ -34,6 +34,27 @@ struct page_wait {
 	uint32_t behind; /* number of another device with requests ahead of it, or NO_DEVICE */
 };
 
+/* A range where tables grant more than an event said (update of the tables, or its refusal). */
+struct rights_excess {
+	const struct domain *domain;
+	iova_t first, last;
+	pa_t pa; /* that tables lead first to */
+	unsigned granted,
+		asked;	  /* permissions; asked 0: nothing was to be there, or another page */
+	uint64_t mapped;  /* event that put it there */
+	uint64_t said;	  /* event that said what there is to be, or NO_EVENT: none ever did */
+	uint64_t time_ns; /* of the comparison */
+};
+
+/* A step of dirty tracking. */
+struct dirty_step {
+	const struct domain *domain;
+	enum dirty_verb verb;
+	iova_t first, last;
+	bool clears; /* read: the bits that it reports */
+	uint64_t event, time_ns;
+};
+
 struct replay_observer {
 	void *self;
 	/* Before the words are written: a piece of the ledger is removed or narrowed. */
@@ -72,13 +93,20 @@ struct replay_observer {
 	void (*handler_ran)(void *self, uint32_t unit, uint64_t time_ns);
 	void (*lost)(void *self, uint64_t event, uint64_t time_ns);
 	void (*page_waited)(void *self, const struct page_wait *wait);
+	/* Tables have not followed what was said within limits.update, or a map was refused. */
+	void (*rights_exceed)(void *self, const struct rights_excess *excess);
+	/* A read comes before the pages that it reports. */
+	void (*dirty_step)(void *self, const struct dirty_step *step);
+	void (*dirty_page)(void *self, const struct domain *domain, iova_t first, iova_t last);
+	/* A recorded `write` changed a word that is not of a table of translations. */
+	void (*word_written)(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
 	/* The recorded hardware answered otherwise than the model, and no doubt is left. */
 	void (*answer_differs)(void *self, const struct disagreement *what);
 };
 
 struct replay_counters {
-	uint64_t events, dma, maps, unmaps, invals, dropped_invals, words, tables_made,
-		tables_freed, flushes, refused_maps;
+	uint64_t events, dma, maps, unmaps, invals, dropped_invals, p2m, no_dirty_bits, words,
+		tables_made, tables_freed, flushes, refused_maps;
 	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
 	uint64_t distinct, distinct_agree; /* of those, by device, page and mapping */
 	uint64_t moved, moved_agree;	   /* of those whose update the importer moved (R10) */
@@ -117,12 +145,14 @@ const struct domain *replay_domain(const struct replay *replay, uint32_t number)
 const struct domain *replay_domain_of_space(const struct replay *replay, uint32_t space);
 /* By the handle of an iommu callback of that unit. */
 const struct device *replay_device(const struct replay *replay, uint32_t unit, uint32_t handle);
-const struct device *replay_device_number(const struct replay *replay, uint32_t number);
+/* By its number in names. */
+const struct device *replay_device_numbered(const struct replay *replay, uint32_t number);
 const struct unit *replay_unit(const struct replay *replay, uint32_t number);
 uint32_t replay_units(const struct replay *replay);
 const struct names *replay_names(const struct replay *replay);
 /* Who owns the page now: NULL when no event said. */
 const struct imap_entry *replay_owner(const struct replay *replay, pa_t pa);
+bool replay_reads_behind(const struct replay *replay); /* some unit does not snoop */
 bool replay_is_policy_table(const struct replay *replay, pa_t pa);
 /* A word of the world's memory; false: there is no memory at that address. */
 bool replay_word(const struct replay *replay, pa_t pa, uint64_t *word);
@@ -130,6 +160,10 @@ bool replay_word(const struct replay *replay, pa_t pa, uint64_t *word);
 void replay_mappings_of(struct replay *replay, pa_t first, pa_t last,
 			void (*visit)(void *ctx, const struct domain *domain,
 				      const struct imap_entry *mapping),
+			void *ctx);
+/* Calls visit for every leaf of the domain's tables in [first, last] whose dirty bit is set. */
+void replay_dirty_pages(const struct replay *replay, const struct domain *domain, iova_t first,
+			iova_t last, void (*visit)(void *ctx, iova_t first, iova_t last),
 			void *ctx);
 const struct machine *replay_machine(const struct replay *replay);
 

@@ -3,6 +3,7 @@
 #define IOMMUSIM_SIM_REPLAY_PRIVATE_H
 
 #include "sim/replay.h"
+#include "traces/event_check.h"
 
 /* ---- clock.c: the model's own events --------------------------------------------------- */
 
@@ -10,6 +11,7 @@ enum action_kind {
 	ACTION_INVAL_EXECUTE, /* an issued invalidation executes, and completes or drains */
 	ACTION_INVAL_DRAINED, /* the DMAs that it waited for have reached memory: it completes */
 	ACTION_FQ_TIMER,      /* linux-lazy: timer of a domain's flush queue */
+	ACTION_RIGHTS,	      /* tables of a domain have had time to follow what was said */
 	ACTION_FAULT_HANDLER, /* the fault interrupt has reached its handler */
 	ACTION_PAGE_HANDLER,  /* the page request interrupt has, or a batch is through */
 	ACTION_PAGE_SERVED,   /* one request of its batch is through */
@@ -90,6 +92,7 @@ struct replay {
 	const struct names *names;
 	struct event_source *source; /* of the batch at hand, for error texts */
 	const struct event_batch *batch;
+	struct event_plan plans[EVENT_KINDS];
 	struct memory *memory;
 	struct tables *tables;
 	pa_t table_area, next_table; /* policy-built tables lie from here on */
@@ -116,6 +119,7 @@ struct replay {
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	bool policy_invals, native_commands;
+	bool splitting; /* the words at hand are of a table that takes a superpage's place */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
 	bool expects_pasids, expects_pages; /* by the recording's first events */
 	uint32_t cpu;			    /* that the event at hand ran on */
@@ -142,6 +146,9 @@ int replay_error(const struct replay *replay, enum err_code code, struct err *er
 
 /* setup.c */
 int setup_declare(struct replay *replay, const struct event *event, struct err *err);
+/* Dirty bits of the tables of every device of the domain. *able: there are such. */
+int setup_dirty(struct replay *replay, const struct domain *domain, bool on, bool *able,
+		struct err *err);
 int setup_attach(struct replay *replay, const struct event *event, struct err *err);
 int setup_detach(struct replay *replay, const struct event *event, struct err *err);
 struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
@@ -170,9 +177,13 @@ static inline struct domain *setup_domain(struct replay *replay, const struct ev
 }
 int setup_agent(struct replay *replay, uint32_t agent, struct err *err);
 
-/* words.c: every table word that software writes goes through here. */
+/* words.c: every table word that software writes goes through here. The driver's own are written back as
+ * the setting `cw` says; recorded ones where the recording does. */
 int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		struct err *err);
+int words_recorded(struct replay *replay, pa_t pa, uint64_t value, struct err *err);
+/* `cache` and `line`: lines that reach memory. */
+void words_line(struct replay *replay, const struct event *event);
 /* The same in a frame that is known. */
 int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
 		   uint64_t base, uint64_t step, struct err *err);
@@ -211,9 +222,27 @@ void writer_free_tables(struct replay *replay, struct freed_table *list);
 int update_map(struct replay *replay, const struct event *event, struct err *err);
 int update_unmap(struct replay *replay, const struct event *event, struct err *err);
 int update_protect(struct replay *replay, const struct event *event, struct err *err);
+int update_p2m(struct replay *replay, const struct event *event, struct err *err);
 int update_write(struct replay *replay, const struct event *event, struct err *err);
 int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
 		 struct err *err);
+
+/* p2m.c: what a type of the P2M lets devices do, TLB_READ and TLB_WRITE; 0: nothing. */
+unsigned p2m_rights(const char *type);
+
+/* dirty.c: dirty tracking */
+int dirty_event(struct replay *replay, const struct event *event, struct err *err);
+
+/* rights.c: tables against what events said that they are to grant */
+int rights_said(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,
+		unsigned perm, struct err *err);
+int rights_narrowed(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		    unsigned perm, struct err *err);
+int rights_written(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		   struct err *err);
+int rights_judge(struct replay *replay, uint32_t domain, struct err *err);
+void rights_refused(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
+		    pa_t pa, unsigned perm);
 
 /* answers.c: what recorded hardware answered (rules R10) */
 int answers_adopt(struct replay *replay, const struct event *event,

@@ -37,6 +37,8 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 			  replay->caches, &iommu, err))
 		return -1;
 	units[replay->n_units++] = (struct unit){ .number = number, .iommu = iommu };
+	if (!model->snoops(iommu) && memory_view_create(replay->memory, err))
+		return -1;
 	if (replay->table_area == 0) {
 		limit = 1ull << model->pa_bits(iommu);
 		replay->table_area = replay->next_table = limit / 2;
@@ -376,6 +378,32 @@ static int drop_config(struct replay *replay, const struct device *device, uint3
 	return iommu->model->execute(iommu, replay->event, &command, &report, err);
 }
 
+int setup_dirty(struct replay *replay, const struct domain *domain, bool on, bool *able,
+		struct err *err)
+{
+	*able = domain->raw; /* its configuration and tables are the recording's */
+	for (uint32_t i = 0; i < replay->n_devices && !domain->raw; i++) {
+		const struct device *device = replay->devices[i];
+		struct table_word words[2];
+		struct iommu *iommu;
+		int n;
+
+		if (!device || device->domain != domain->number)
+			continue;
+		iommu = replay->units[device->unit].iommu;
+		n = iommu->model->dirty_words
+			    ? iommu->model->dirty_words(iommu, device->requester_id, on, words)
+			    : -1;
+		*able |= n >= 0;
+		for (int k = 0; k < n; k++)
+			if (words_store(replay, words[k].pa, 1, words[k].value, 0, err))
+				return -1;
+		if (n > 0 && drop_config(replay, device, NO_PASID, domain->tag, err))
+			return -1;
+	}
+	return 0;
+}
+
 static struct device *device_of(struct replay *replay, const struct event *event, struct err *err)
 {
 	uint32_t number = names_agent_of(replay->names, event->agent).device;
@@ -437,6 +465,7 @@ int setup_attach(struct replay *replay, const struct event *event, struct err *e
 	struct device *device = device_of(replay, event, err);
 	struct domain *domain = device ? setup_domain(replay, event, err) : NULL;
 	uint32_t pasid = pasid_of(replay, event), *slot;
+	bool able;
 
 	if (!domain)
 		return -1;
@@ -449,10 +478,10 @@ int setup_attach(struct replay *replay, const struct event *event, struct err *e
 	domain->devices++;
 	if (add_holders(replay, domain, device, pasid, err))
 		return -1;
-	return write_context(replay, device, pasid, domain, err) ||
-			       drop_config(replay, device, pasid, domain->tag, err)
-		       ? -1
-		       : 0;
+	if (write_context(replay, device, pasid, domain, err) ||
+	    drop_config(replay, device, pasid, domain->tag, err))
+		return -1;
+	return domain->tracked ? setup_dirty(replay, domain, true, &able, err) : 0;
 }
 
 int setup_detach(struct replay *replay, const struct event *event, struct err *err)

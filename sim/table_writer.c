@@ -42,6 +42,15 @@ static struct pt_entry entry_at(const struct writer *w, pa_t table, iova_t iova,
 	return w->format->decode(raw, level);
 }
 
+/* What a rewritten leaf keeps of the old one: that it is dirty. */
+static uint64_t dirty_at(const struct writer *w, pa_t table, iova_t iova, unsigned level)
+{
+	uint64_t raw = 0;
+
+	memory_read(w->replay->memory, table + index_of(w->format, iova, level) * 8ull, &raw);
+	return raw & w->format->dirty;
+}
+
 static int store(const struct writer *w, pa_t table, iova_t iova, unsigned level, unsigned count,
 		 uint64_t base, uint64_t step)
 {
@@ -56,9 +65,13 @@ static int split(const struct writer *w, pa_t table, iova_t iova, unsigned level
 	pa_t lower = words_new_table(w->replay);
 	uint64_t step = 1ull << span_lg2(w->format, level - 1);
 
+	w->replay->splitting = true;
 	if (words_store(w->replay, lower, 1u << w->format->index_bits,
-			w->format->leaf(leaf->addr, leaf->perm, level - 1), step, w->err))
+			w->format->leaf(leaf->addr, leaf->perm, level - 1) |
+				dirty_at(w, table, iova, level),
+			step, w->err))
 		return -1;
+	w->replay->splitting = false;
 	return store(w, table, iova, level, 1, w->format->table(lower), 0);
 }
 
@@ -381,7 +394,9 @@ static int protect_table(const struct writer *w, pa_t table, unsigned level, iov
 		}
 		if (entry.kind == PT_LEAF)
 			answer = store(w, table, at, level, 1,
-				       w->format->leaf(entry.addr, perm, level), 0);
+				       w->format->leaf(entry.addr, perm, level) |
+					       dirty_at(w, table, at, level),
+				       0);
 		else if (entry.kind == PT_TABLE)
 			answer = protect_table(w, entry.addr, level - 1, at > first ? at : first,
 					       to < last ? to : last, perm);

@@ -11,28 +11,39 @@ static bool linux_policy(const struct replay *replay)
 	return replay->machine->run.policy != POLICY_RECORDED;
 }
 
-/* The event's input range, checked against the domain's width and the granule. */
-static int range_of(const struct replay *replay, const struct domain *domain,
-		    const struct event *event, uint64_t size, iova_t *last, struct err *err)
+/* An event's input range, checked against the domain's width and the granule. */
+static int range_of(const struct replay *replay, const struct domain *domain, iova_t first,
+		    uint64_t size, iova_t *last, struct err *err)
 {
-	*last = event->addr + (size - 1);
-	if ((event->addr | size) & 0xfff)
+	*last = first + (size - 1);
+	if ((first | size) & 0xfff)
 		return replay_error(replay, ERR_INPUT, err,
 				    "iova=0x%llx size=0x%llx: expected a multiple of 4K pages",
-				    (unsigned long long)event->addr, (unsigned long long)size);
+				    (unsigned long long)first, (unsigned long long)size);
 	if (*last > domain->highest)
 		return replay_error(
 			replay, ERR_INPUT, err,
 			"iova 0x%llx is beyond the %u address bits of this machine's tables; "
 			"choose a deeper table (vtd.levels_5) or another model",
 			(unsigned long long)*last, log2_floor(domain->highest) + 1);
-	if (writer_words(domain, event->addr, *last) > replay->machine->run.table_words)
+	if (writer_words(domain, first, *last) > replay->machine->run.table_words)
 		return replay_error(
 			replay, ERR_LIMIT, err,
 			"would write up to %llu table words; limits.table_words is %llu",
-			(unsigned long long)writer_words(domain, event->addr, *last),
+			(unsigned long long)writer_words(domain, first, *last),
 			(unsigned long long)replay->machine->run.table_words);
 	return 0;
+}
+
+/* Where a mapping leads. */
+static int target_of(const struct replay *replay, pa_t pa, uint64_t size, struct err *err)
+{
+	if (!(pa & 0xfff) && pa + (size - 1) >= pa && pa + (size - 1) < replay->table_area)
+		return 0;
+	return replay_error(replay, ERR_INPUT, err,
+			    "pa=0x%llx: expected a 4K page below 0x%llx, where this machine keeps "
+			    "its own tables",
+			    (unsigned long long)pa, (unsigned long long)replay->table_area);
 }
 
 /* What an update takes from the ledger of a domain, and what it leaves in place. */
@@ -48,10 +59,11 @@ struct removing {
 	iova_t asked_first, asked_last;
 	iova_t iova;
 	pa_t pa;
+	bool any; /* something was told */
 };
 
 /* Tells of one piece of the ledger, minus what the update leaves in place. */
-static void tell_removed(const struct removing *removing, const struct imap_entry *piece)
+static void tell_removed(struct removing *removing, const struct imap_entry *piece)
 {
 	struct replay *replay = removing->replay;
 	pa_t pa = piece->value[LEDGER_PA];
@@ -62,6 +74,7 @@ static void tell_removed(const struct removing *removing, const struct imap_entr
 		lost &= ~removing->kept;
 	if (!lost)
 		return;
+	removing->any = true;
 	replay->observer->removed(
 		replay->observer->self,
 		&(struct removal){ .domain = removing->domain,
@@ -75,6 +88,8 @@ static void tell_removed(const struct removing *removing, const struct imap_entr
 				   .lost = (uint8_t)lost,
 				   .beyond = piece->first < removing->asked_first ||
 					     piece->last > removing->asked_last,
+				   .asked_first = removing->asked_first,
+				   .asked_last = removing->asked_last,
 				   .mapped = piece->value[LEDGER_EVENT],
 				   .owner = owners_of(replay, removing->domain, pa),
 				   .inferred = removing->inferred });
@@ -229,20 +244,19 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	iova_t last;
 	bool live;
 
-	if (!domain || range_of(replay, domain, event, size, &last, err))
+	if (!domain || range_of(replay, domain, event->addr, size, &last, err) ||
+	    target_of(replay, pa, size, err))
 		return -1;
-	if ((pa & 0xfff) || pa + (size - 1) < pa || pa + (size - 1) >= replay->table_area)
-		return replay_error(replay, ERR_INPUT, err,
-				    "pa=0x%llx: expected a 4K page below 0x%llx, where this "
-				    "machine keeps its own tables",
-				    (unsigned long long)pa, (unsigned long long)replay->table_area);
 	replay->count.maps++;
+	if (domain->raw)
+		return rights_said(replay, domain, event->addr, last, pa, perm, err);
 	if (touch(replay, domain, event->addr, last, err))
 		return -1;
 	/* Linux leaves live leaves as they are, and the old mapping with them. */
 	live = imap_first_in(domain->ledger, event->addr, last) != NULL;
 	if (live && linux_policy(replay)) {
 		replay->count.refused_maps++;
+		rights_refused(replay, domain, event->addr, last, pa, perm);
 		return 0;
 	}
 	if (!live)
@@ -349,10 +363,12 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	struct removing removing;
 	iova_t first, last, edge_first, edge_last;
 
-	if (!domain || range_of(replay, domain, event, size, &last, err))
+	if (!domain || range_of(replay, domain, event->addr, size, &last, err))
 		return -1;
 	replay->count.unmaps++;
 	first = event->addr;
+	if (domain->raw)
+		return rights_said(replay, domain, first, last, 0, 0, err);
 	removing = removing_of(replay, domain, REMOVED_BY_UNMAP, event);
 	removing.asked_first = first;
 	removing.asked_last = last;
@@ -394,8 +410,10 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 	struct imap_entry *entry;
 	iova_t last;
 
-	if (!domain || range_of(replay, domain, event, size, &last, err))
+	if (!domain || range_of(replay, domain, event->addr, size, &last, err))
 		return -1;
+	if (domain->raw)
+		return rights_narrowed(replay, domain, event->addr, last, perm, err);
 	removing = removing_of(replay, domain, REMOVED_BY_PROTECT, event);
 	removing.kept = perm;
 	removing.same_target = true;
@@ -417,6 +435,69 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 					 replay->now_ns);
 	}
 	return 0;
+}
+
+/* The flush of a hypervisor that makes its own: where something was there before (drivers 5.2). */
+static int flush_p2m(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
+		     struct err *err)
+{
+	struct invalidation scope = { .what = INVAL_RANGE,
+				      .tag = domain->tag,
+				      .pasid = NO_PASID,
+				      .first = first,
+				      .last = last,
+				      .drain = true };
+	uint32_t number;
+
+	if (!replay->policy_invals)
+		return 0;
+	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number,
+			   err);
+}
+
+/* One logical update of 2^order pages: to a frame with the rights of its type, or to nothing. A live
+ * entry is replaced in one write, tables stay allocated. */
+int update_p2m(struct replay *replay, const struct event *event, struct err *err)
+{
+	struct domain *domain = setup_domain(replay, event, err);
+	uint64_t order = event_value(replay->batch, event, P2M_ORDER);
+	uint64_t mfn = event_value(replay->batch, event, P2M_MFN);
+	const char *type =
+		names_text(replay->names, (uint32_t)event_value(replay->batch, event, P2M_TYPE));
+	unsigned perm = mfn == UINT64_MAX ? 0 : p2m_rights(type);
+	struct write_rules rules = { 0 };
+	struct write_outcome outcome = { 0 };
+	struct removing removing;
+	uint64_t size;
+	iova_t first = event->addr << 12, last;
+
+	if (order > 40 || event->addr >> 52 || (perm && mfn >> 52))
+		return replay_error(
+			replay, ERR_INPUT, err,
+			"gfn=0x%llx order=%llu: expected frame numbers below 2^52 and an "
+			"order of at most 40",
+			(unsigned long long)event->addr, (unsigned long long)order);
+	size = 4096ull << order;
+	if (!domain || range_of(replay, domain, first, size, &last, err) ||
+	    (perm && target_of(replay, mfn << 12, size, err)))
+		return -1;
+	replay->count.p2m++;
+	if (domain->raw)
+		return rights_said(replay, domain, first, last, mfn << 12, perm, err);
+	removing = removing_of(replay, domain, REMOVED_BY_P2M, event);
+	removing.kept = perm;
+	removing.has_target = perm != 0;
+	removing.iova = first;
+	removing.pa = mfn << 12;
+	if (touch(replay, domain, first, last, err) || remove_range(&removing, first, last, err))
+		return -1;
+	if (perm &&
+	    (writer_map(replay, domain, first, mfn << 12, last, perm, &rules, &outcome, err) ||
+	     add_mapping(replay, domain, first, last, mfn << 12, perm, err)))
+		return -1;
+	if (!perm && writer_unmap(replay, domain, first, last, &rules, &outcome, err))
+		return -1;
+	return removing.any ? flush_p2m(replay, domain, first, last, err) : 0;
 }
 
 /* A page that the recording never touched takes its first answer as start state (R10). */
@@ -541,6 +622,8 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 	if (before && replay->n_held)
 		pages_touched(replay, domain, change->first, change->last);
 	answer = before ? raw_ledger(replay, domain, change, &segments, err) : 0;
+	if (!before && !answer && domain->asked)
+		answer = rights_written(replay, domain, change->first, change->last, err);
 	for (size_t i = 0; !before && !answer && i < segments.n; i++)
 		answer =
 			add_mapping(replay, domain, segments.items[i].first, segments.items[i].last,
@@ -549,11 +632,23 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 	return answer;
 }
 
+/* Entries of several words are written word by word; those of translations are one word each. */
+static void tell_written(struct replay *replay, pa_t pa, uint64_t old, uint64_t value)
+{
+	const struct frame *frame = memory_frame(replay->memory, pa);
+	const struct table_role *role = frame ? frame->node.role : NULL;
+
+	if (old != value && replay->observer->word_written && (!role || role->configuration))
+		replay->observer->word_written(replay->observer->self, pa, replay->event,
+					       replay->now_ns);
+}
+
 int update_write(struct replay *replay, const struct event *event, struct err *err)
 {
 	pa_t pa = event->addr;
 	uint64_t value = event_value(replay->batch, event, WRITE_VALUE);
 	struct table_change *where;
+	uint64_t old = 0;
 	uint32_t n;
 	int answer = 0;
 
@@ -573,12 +668,15 @@ int update_write(struct replay *replay, const struct event *event, struct err *e
 		return err_no_memory(err, "a list of changes");
 	for (uint32_t i = 0; i < n; i++)
 		where[i] = replay->tables->changes[i];
+	memory_read(replay->memory, pa, &old);
 	for (uint32_t i = 0; i < n && !answer; i++)
 		answer = raw_change(replay, &where[i], true, err);
 	if (!answer)
-		answer = words_store(replay, pa, 1, value, 0, err);
+		answer = words_recorded(replay, pa, value, err);
 	for (uint32_t i = 0; i < n && !answer; i++)
 		answer = raw_change(replay, &where[i], false, err);
 	free(where);
+	if (!answer)
+		tell_written(replay, pa, old, value);
 	return answer;
 }

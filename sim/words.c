@@ -18,8 +18,8 @@ static void tell_units(struct replay *replay)
 	}
 }
 
-int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
-		   uint64_t base, uint64_t step, struct err *err)
+static int store(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
+		 uint64_t base, uint64_t step, struct err *err)
 {
 	if (tables_store_in(replay->tables, frame, index, count, base, step, err))
 		return -1;
@@ -29,15 +29,78 @@ int words_store_in(struct replay *replay, struct frame *frame, unsigned index, u
 	return 0;
 }
 
-int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
+/* Words that stay in a CPU's cache until their line is written back. */
+static int hold(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		struct err *err)
+{
+	if (replay->memory->view &&
+	    memory_view_hold(replay->memory, pa, count, base, step, replay->event))
+		return err_no_memory(err, "the memory view");
+	return 0;
+}
+
+/* Where some unit does not snoop: the driver's words are written back at once, or stay behind. */
+static __attribute__((noinline)) int store_and_flush(struct replay *replay, struct frame *frame,
+						     unsigned index, unsigned count, uint64_t base,
+						     uint64_t step, struct err *err)
+{
+	uint64_t write_back = replay->machine->run.write_back;
+	bool kept = write_back == WRITE_BACK_NO ||
+		    (write_back == WRITE_BACK_NOT_SPLITS && replay->splitting);
+	pa_t pa = frame->pa + index * 8ull;
+
+	if ((kept && hold(replay, pa, count, base, step, err)) ||
+	    store(replay, frame, index, count, base, step, err))
+		return -1;
+	if (!kept)
+		memory_view_write_back(replay->memory, pa, pa + count * 8ull - 1);
+	return 0;
+}
+
+int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
+		   uint64_t base, uint64_t step, struct err *err)
+{
+	if (replay->memory->view)
+		return store_and_flush(replay, frame, index, count, base, step, err);
+	return store(replay, frame, index, count, base, step, err);
+}
+
+static struct frame *frame_of(struct replay *replay, pa_t pa, struct err *err)
 {
 	struct frame *frame = memory_make(replay->memory, pa);
 
 	if (!frame)
-		return err_no_memory(err, "a table frame");
-	return words_store_in(replay, frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3), count, base,
-			      step, err);
+		err_no_memory(err, "a table frame");
+	return frame;
+}
+
+int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
+		struct err *err)
+{
+	struct frame *frame = frame_of(replay, pa, err);
+
+	return frame ? words_store_in(replay, frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3), count,
+				      base, step, err)
+		     : -1;
+}
+
+int words_recorded(struct replay *replay, pa_t pa, uint64_t value, struct err *err)
+{
+	struct frame *frame = frame_of(replay, pa, err);
+
+	if (!frame || hold(replay, pa, 1, value, 0, err))
+		return -1;
+	return store(replay, frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3), 1, value, 0, err);
+}
+
+void words_line(struct replay *replay, const struct event *event)
+{
+	uint64_t last = event->addr + (event->len ? event->len - 1 : 0);
+	bool reaches = event->kind == EVENT_CACHE ? event_verb(event) != CACHE_VERB_INVALIDATE
+						  : event_verb(event) == LINE_VERB_EVICT;
+
+	if (reaches && replay->memory->view)
+		memory_view_write_back(replay->memory, event->addr, last);
 }
 
 /* Policy-built tables lie where no recorded address is allowed to be, and are never reused. */

@@ -40,6 +40,7 @@ struct domain {
 	iova_t highest;			/* address that they can map */
 	bool bypass;	  /* format=bypass: requests of its devices pass untranslated */
 	bool raw;	  /* root= given: described by write events alone */
+	bool tracked;	  /* dirty tracking is on */
 	bool before;	  /* existed before the recording began */
 	uint32_t space;	  /* of its tables */
 	uint32_t devices; /* attached now */
@@ -56,6 +57,9 @@ struct domain {
 	iova_t last_table_first;
 	uint64_t last_table_shape;
 	struct imap *ledger;
+	/* Domains with root=, once an event said what their tables are to grant (rights.c): that, and the ranges
+	 * where tables are still to be compared with it. */
+	struct imap *asked, *unjudged;
 	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
 };
 
@@ -132,7 +136,13 @@ static inline bool domain_atc_is(const struct domain *domain, uint32_t i, uint32
 		(scope->pasid == ALL_PASIDS && domain->atc_pasids[i] != NO_PASID));
 }
 
-enum removal_cause { REMOVED_BY_UNMAP, REMOVED_BY_MAP, REMOVED_BY_PROTECT, REMOVED_BY_WRITE };
+enum removal_cause {
+	REMOVED_BY_UNMAP,
+	REMOVED_BY_MAP,
+	REMOVED_BY_PROTECT,
+	REMOVED_BY_WRITE,
+	REMOVED_BY_P2M,
+};
 
 /* A translation (part of one) that an update removed or narrowed. */
 struct removal {
@@ -140,9 +150,10 @@ struct removal {
 	enum removal_cause cause;
 	uint64_t event, time_ns, seq;
 	iova_t first, last;
-	pa_t pa;	 /* first's old target */
-	uint8_t lost;	 /* permission bits that went */
-	bool beyond;	 /* outside of what the unmap asked for (over-unmap) */
+	pa_t pa;      /* first's old target */
+	uint8_t lost; /* permission bits that went */
+	bool beyond;  /* outside of what the unmap asked for (over-unmap): */
+	iova_t asked_first, asked_last;
 	uint64_t mapped; /* event of the map, or NO_EVENT */
 	uint32_t owner;	 /* of the page at this instant; string number or NAME_NONE */
 	bool inferred;	 /* the event or the owner is inferred */

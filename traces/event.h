@@ -94,6 +94,16 @@ static inline unsigned event_slots(const struct event *event)
 	return (unsigned)__builtin_popcount(event->present);
 }
 
+enum dirty_verb {
+	DIRTY_VERB_ON,
+	DIRTY_VERB_OFF,
+	DIRTY_VERB_READ,
+	DIRTY_VERB_COPIED,
+	DIRTY_VERB_SPLIT,
+	DIRTY_VERB_MERGE,
+};
+enum cache_verb { CACHE_VERB_CLEAN, CACHE_VERB_INVALIDATE, CACHE_VERB_FLUSH };
+enum line_verb { LINE_VERB_EVICT, LINE_VERB_PREFETCH };
 enum dma_verb { DMA_VERB_READ, DMA_VERB_WRITE, DMA_VERB_ATOMIC, DMA_VERB_ANY };
 
 /* ---- the table of kinds ------------------------------------------------------------- */
@@ -183,6 +193,10 @@ enum {
 	/* device NAME [iommu=] [id=] [owner=] [ats=yes] [pri=yes] [stall=yes] [coherent=no] */
 	DEVICE_NAME = 0, DEVICE_IOMMU, DEVICE_ID, DEVICE_OWNER, DEVICE_ATS, DEVICE_PRI, DEVICE_STALL,
 	DEVICE_COHERENT,
+	/* p2m DOMAIN gfn= mfn=N|none order= type= */
+	P2M_GFN = 0, P2M_MFN, P2M_ORDER, P2M_TYPE,
+	/* dirty DOMAIN on|off|read|copied|split|merge [iova= size=] [clear=no] */
+	DIRTY_IOVA = 0, DIRTY_SIZE, DIRTY_CLEAR,
 	/* write pa= value= */
 	WRITE_PA = 0, WRITE_VALUE,
 	/* reg [iommu=] offset= value= [size=] */

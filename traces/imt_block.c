@@ -151,6 +151,8 @@ static int unpack(struct imt_decoder *decoder, const unsigned char *stored, uint
 	return 0;
 }
 
+static const unsigned char nothing[IMT_PAD];
+
 static int read_columns(struct imt_decoder *decoder, const unsigned char *payload, uint32_t bytes,
 			unsigned n_columns, char what[160])
 {
@@ -196,6 +198,10 @@ static int read_columns(struct imt_decoder *decoder, const unsigned char *payloa
 		to += plain + IMT_PAD;
 		at += stored;
 	}
+	/* one that is not there has no values, but is read from all the same: codes of no bytes */
+	for (unsigned i = 0; i < COLUMN_IDS; i++)
+		if (!decoder->columns[i].data)
+			decoder->columns[i].data = nothing;
 	return 0;
 }
 
@@ -360,7 +366,6 @@ static int validate(const struct imt_decoder *decoder, uint64_t time_ns, char wh
 int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
 		     const unsigned char *payload, const struct names *names, char what[160])
 {
-	static const unsigned char nothing[IMT_PAD];
 	unsigned n_columns;
 
 	decoder->records = decoder->at = 0;
@@ -385,11 +390,8 @@ int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
 	memset(decoder->last_values, 0, sizeof decoder->last_values);
 	decoder->time_ns = block->time_ns;
 	decoder->slot_at = 0;
-	/* Where every value is 0 there is no column, but what is read before it is masked away. */
-	decoder->addr =
-		decoder->columns[COLUMN_ADDR].data ? decoder->columns[COLUMN_ADDR].data : nothing;
-	decoder->slot =
-		decoder->columns[COLUMN_SLOT].data ? decoder->columns[COLUMN_SLOT].data : nothing;
+	decoder->addr = decoder->columns[COLUMN_ADDR].data;
+	decoder->slot = decoder->columns[COLUMN_SLOT].data;
 	decoder->shape_exception = decoder->columns[COLUMN_SHAPE_EXCEPTION].data;
 	decoder->time_exception = decoder->columns[COLUMN_TIME_EXCEPTION].data;
 	return 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "traces/event_check.h"
 #include "traces/meta.h"
 #include "traces/text.h"
 
@@ -17,6 +18,7 @@ struct text_source {
 	size_t line_size;
 	uint64_t line_number, last_ns, records;
 	bool header_seen, ended, broken;
+	struct event_plan plans[EVENT_KINDS];
 	bool held;  /* line is the first event, not parsed yet */
 	char *meta; /* NULL: none */
 	size_t meta_n;
@@ -716,45 +718,19 @@ static int check_required(struct parser *p, uint32_t seen, const char *end)
 	return 0;
 }
 
-/* Edges: sizes of 0, ranges beyond 2^64, an iova without its size. */
 static int check_range(struct parser *p, uint32_t seen)
 {
 	const struct event_kind_row *row = &event_kinds[p->event.kind];
-	const char *begin = p->source->line;
-	uint64_t length = 0;
-	bool ranged = false, optional = false, placed = false;
+	const struct event_plan *plan = &p->source->plans[p->event.kind];
+	char wrong[EVENT_WRONG];
+	bool placed = false;
 
-	for (unsigned f = 0; f < EVENT_FIELDS; f++) {
-		const struct event_field *field = &row->fields[f];
-
-		if (field->type == FIELD_END)
-			continue;
-		if (field->place == PLACE_ADDR) {
-			optional = !field->required;
-			placed = seen >> f & 1;
-		}
-		if (!(seen >> f & 1))
-			continue;
-		if (!strcmp(field->key, "size") && p->event.kind != EVENT_REG) {
-			length = p->values[f];
-			ranged = true;
-		}
-		if (field->place == PLACE_LEN) {
-			length = p->event.len;
-			ranged = true;
-		}
-	}
-	/* inval and dirty: without its size an address has no place in what is printed */
-	if (optional && ranged != placed)
-		return refuse(p, begin, "%s; '%s' names a range or neither",
-			      placed ? "iova= without size=" : "size= without iova=", row->word);
-	if (!ranged)
-		return 0;
-	if (!length && !(p->event.kind == EVENT_DMA && event_verb(&p->event) == DMA_VERB_READ))
-		return refuse(p, begin, "a length of 0; only 'dma read' has one, a flushing read");
-	if (length && p->event.addr + (length - 1) < p->event.addr)
-		return refuse(p, begin, "0x%llx + 0x%llx goes beyond 2^64",
-			      (unsigned long long)p->event.addr, (unsigned long long)length);
+	for (unsigned f = 0; f < EVENT_FIELDS; f++)
+		placed |= row->fields[f].type != FIELD_END && row->fields[f].place == PLACE_ADDR &&
+			  (seen >> f & 1);
+	if (event_check_range(plan, &p->event, seen & plan->size,
+			      plan->size ? p->values[__builtin_ctz(plan->size)] : 0, placed, wrong))
+		return refuse(p, p->source->line, "%s", wrong);
 	return 0;
 }
 
@@ -1048,6 +1024,7 @@ int text_source_open(FILE *file, const char *path, struct event_source **out, st
 	}
 	source->head.ops = &ops;
 	source->head.kind = "text";
+	event_plans_make(source->plans);
 	source->file = file;
 	read_head(source);
 	source->head.meta = source->meta;

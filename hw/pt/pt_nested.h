@@ -76,7 +76,8 @@ static inline void pt_nested_walk(const struct pt_format *const formats[2],
 				  pa_t last, iova_t iova, struct pt_walk *walk,
 				  struct pt_nested *nested)
 {
-	static struct frame zeros;
+	static struct frame zeros = { .pa = UINT64_MAX
+					    << FRAME_LG2 }; /* at no address that exists */
 	struct pt_entry next = { .addr = roots[0].table, .level = roots[0].level };
 	unsigned perm = roots[0].perm;
 	struct frame *frame;

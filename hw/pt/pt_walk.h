@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-#include "hw/memory.h"
+#include "hw/memory_view.h"
 
 enum { PT_LEVELS = 6 };
 
@@ -36,6 +36,8 @@ struct pt_format {
 	uint64_t (*leaf)(pa_t pa, unsigned perm, unsigned level);
 	uint64_t (*table)(pa_t pa);
 	const struct table_role *role;
+	uint64_t
+		dirty; /* bit of a leaf that hardware sets at a write; 0: none that the graph can follow */
 };
 
 /* Where a walk starts and what its machine requires. */
@@ -45,6 +47,7 @@ struct pt_root {
 	uint8_t level;			       /* of that table */
 	uint8_t perm;			       /* granted by the levels above */
 	const uint64_t (*reserved)[PT_LEVELS]; /* [leaf][level]: bits that must be 0 */
+	struct memory_view *view; /* walks that do not snoop; NULL: what software wrote */
 };
 
 enum pt_status { PT_OK, PT_NOT_PRESENT, PT_RESERVED, PT_UNREADABLE };
@@ -57,6 +60,7 @@ struct pt_walk {
 	uint8_t start;	  /* level of the table it started from */
 	uint8_t lowest;	  /* of the tables that walk caches may keep: set by the model */
 	bool settled;	  /* no accessed bit would refuse the page: set by the model */
+	bool dirties; /* a dirty bit was set, or has to be: set by the model, where bits are kept */
 	uint8_t flags;
 	pa_t pa;      /* PT_OK: page base */
 	pa_t word;    /* address of the last entry read, or that could not be read */
@@ -64,6 +68,15 @@ struct pt_walk {
 	struct frame *tables[PT_LEVELS]; /* visited, by level; [start] is the first */
 	uint8_t perms[PT_LEVELS];	 /* granted above each of them */
 };
+
+/* A word of a table as the unit reads it. */
+static inline __attribute__((always_inline)) uint64_t
+pt_word(struct memory_view *view, const struct frame *frame, unsigned index)
+{
+	uint64_t word = frame_word(frame, index);
+
+	return view ? memory_view_word(view, frame->pa + index * 8, word) : word;
+}
 
 /* Reads one entry of the table in `frame` (NULL: cannot be read) at that level. True: it points to
  * the table that *next says; false: the walk ends here. */
@@ -82,7 +95,7 @@ pt_read(const struct pt_format *format, const struct pt_root *root, iova_t iova,
 	}
 	walk->tables[level] = frame;
 	walk->perms[level] = (uint8_t)*perm;
-	walk->raw = frame_word(frame, index);
+	walk->raw = pt_word(root->view, frame, index);
 	walk->word = frame->pa + index * 8;
 	entry = format->decode(walk->raw, level);
 	if (entry.kind == PT_ABSENT) {

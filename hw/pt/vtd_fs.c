@@ -47,6 +47,7 @@ const struct pt_format vtd_fs = {
 	.leaf = leaf,
 	.table = table,
 	.role = &vtd_fs_role,
+	.dirty = 1ull << VTD_FS_DIRTY,
 };
 
 void vtd_fs_reserved(unsigned haw_bits, bool pages_1g, bool no_execute,

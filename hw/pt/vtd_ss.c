@@ -42,6 +42,7 @@ const struct pt_format vtd_ss = {
 	.leaf = leaf,
 	.table = table,
 	.role = &vtd_ss_role,
+	.dirty = 1ull << VTD_SS_DIRTY,
 };
 
 void vtd_ss_reserved(unsigned haw_bits, bool snoop_control, bool pages_2m, bool pages_1g,

@@ -358,6 +358,11 @@ static void smmu_each_copy(const struct iommu *iommu,
 	}
 }
 
+static bool smmu_snoops(const struct iommu *iommu)
+{
+	return ((const struct smmu *)iommu)->config.cohacc;
+}
+
 const struct iommu_model smmuv3_model = {
 	.name = "smmuv3",
 	.spec = "Arm System Memory Management Unit Architecture Specification version 3, IHI 0070, "
@@ -367,7 +372,9 @@ const struct iommu_model smmuv3_model = {
 		"modelled\n"
 		"AArch32 tables and big-endian structures: illegal (IDR0.TTF, TTENDIAN)\n"
 		"LPA2 (CD.DS, STE.S2DS): 52 bits exist with the 64 KiB granule alone\n"
-		"memory attributes: only Device or Normal at stage 2, for S2PTW\n"
+		"memory attributes: only Device or Normal at stage 2, for S2PTW; whether tables "
+		"are "
+		"snooped is IDR0.COHACC's alone to say; queues always are\n"
 		"TBU micro TLBs and the IPA cache: one main TLB, walk caches by stage and level\n"
 		"walk-cache pointers of a nested stage 1 hold IPAs: every use goes through stage "
 		"2\n"
@@ -398,6 +405,7 @@ const struct iommu_model smmuv3_model = {
 	.add_device = smmu_add_device,
 	.translate = smmu_translate,
 	.truth = smmu_truth_result,
+	.snoops = smmu_snoops,
 	.tables_changed = smmu_tables_changed,
 	.encode = smmu_encode,
 	.decode = smmu_decode,

@@ -21,7 +21,7 @@ extern const struct setting smmuv3_settings[];
 /* Every field is a setting; the rows in smmuv3_settings.c are their documentation. */
 struct smmuv3_config {
 	uint64_t version, oas, s1p, s2p, hyp, gran4k, gran16k, gran64k, stt, vax;
-	uint64_t asid16, vmid16, sidsize, ssidsize, cd2l, st_level;
+	uint64_t asid16, vmid16, sidsize, ssidsize, cohacc, cd2l, st_level;
 	uint64_t httu, xnx, had, e0pd, ats, ns1ats, pri, pps, ril, bbml;
 	uint64_t stall_model, term_model, stall_max, cmdqs, eventqs, priqs, priq_log2;
 	uint64_t e2h, recinvsid, rec_cfg_ats, atschk, vmw, gbpa_abort;

@@ -579,7 +579,7 @@ static void translated_truth(struct smmu *smmu, const struct dma_request *reques
 	struct smmu_fault fault;
 
 	if (smmu->enabled)
-		smmu_ste_read(smmu, smmu->devices[request->device].sid, &context.ste);
+		smmu_ste_read(smmu, smmu->devices[request->device].sid, false, &context.ste);
 	smmu_ats_translated_result(smmu, &context, request, &fault, result);
 	if (!fault.event)
 		truth_of_copy(smmu, request, &context.ste, result);

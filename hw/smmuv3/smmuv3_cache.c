@@ -1,4 +1,6 @@
 /* The configuration cache: STEs, and contexts made of an STE and a CD (4.2, 16.2). */
+#include <string.h>
+
 #include "hw/smmuv3/smmuv3_private.h"
 
 /* Fetches that failed are not kept; what is V=0 or ILLEGAL may be. */
@@ -135,6 +137,20 @@ void smmu_config_mark_all(struct smmu *smmu)
 	}
 }
 
+enum { STE_VALID = 0, CD_VALID = 31 };
+
+/* An entry that was fetched valid; one that memory lags behind with is told of as such. */
+static void tell_read(const struct smmu *smmu, const struct dma_request *request, const char *what,
+		      pa_t pa, bool valid)
+{
+	struct entry_read read = {
+		.event = smmu->iommu.event, .request = request, .what = what, .pa = pa, .words = 8
+	};
+
+	if (valid && !memory_view_met(smmu->memory->view))
+		smmu->observer->entry_read(smmu->observer->self, &read);
+}
+
 static struct smmu_stream *stream_victim(struct smmu *smmu)
 {
 	struct smmu_stream *oldest = &smmu->streams[0];
@@ -150,8 +166,10 @@ static struct smmu_stream *stream_victim(struct smmu *smmu)
 }
 
 /* The STE from the cache, or read and kept; NULL: not kept, in *scratch. */
-static struct smmu_stream *find_stream(struct smmu *smmu, uint32_t sid, struct smmu_ste *scratch)
+static struct smmu_stream *find_stream(struct smmu *smmu, const struct dma_request *request,
+				       struct smmu_ste *scratch)
 {
+	uint32_t sid = smmu->devices[request->device].sid;
 	struct smmu_stream *stream;
 
 	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
@@ -162,7 +180,8 @@ static struct smmu_stream *find_stream(struct smmu *smmu, uint32_t sid, struct s
 		*scratch = stream->ste;
 		return stream;
 	}
-	smmu_ste_read(smmu, sid, scratch);
+	smmu_ste_read(smmu, sid, true, scratch);
+	tell_read(smmu, request, "STE", scratch->at, bit(scratch->words[0], STE_VALID));
 	if (!may_cache(smmu, &scratch->fault))
 		return NULL;
 	stream = stream_victim(smmu);
@@ -173,6 +192,13 @@ static struct smmu_stream *find_stream(struct smmu *smmu, uint32_t sid, struct s
 					.filled = smmu->iommu.event,
 					.changed = NO_EVENT,
 					.serial = ++smmu->serial };
+	if (memory_view_met(smmu->memory->view)) { /* R3: read behind software */
+		struct smmu_ste truth;
+
+		smmu_ste_read(smmu, sid, false, &truth);
+		stream->check = memcmp(truth.words, stream->ste.words, sizeof truth.words) != 0;
+		stream->changed = smmu->memory->view->met.event;
+	}
 	stream->unwatched = !smmu_watch(smmu, scratch->at, &stream->watched[1]);
 	if (scratch->l1_at)
 		stream->unwatched |= !smmu_watch(smmu, scratch->l1_at, &stream->watched[0]);
@@ -235,6 +261,23 @@ static void keep(struct smmu *smmu, struct smmu_context *slot, const struct smmu
 	}
 }
 
+/* R3: a context that was read behind software, against what software wrote. */
+static void settle_behind(struct smmu *smmu, const struct dma_request *request,
+			  struct smmu_context *slot)
+{
+	struct smmu_walker walker;
+	struct smmu_context truth;
+	struct smmu_ste ste;
+
+	smmu_ste_read(smmu, slot->sid, false, &ste);
+	smmu_walker_init(smmu, &walker, request, false);
+	smmu_context_read(smmu, slot->sid, slot->ssid, &ste, &truth, &walker);
+	if (smmu_context_true(slot, &truth))
+		return;
+	doubt(smmu, slot);
+	slot->changed = smmu->memory->view->met.event;
+}
+
 /* The device's context from the cache, or read; kept there unless its fetch failed. */
 struct smmu_context *smmu_context_find(struct smmu *smmu, const struct dma_request *request,
 				       struct smmu_context *scratch)
@@ -251,10 +294,11 @@ struct smmu_context *smmu_context_find(struct smmu *smmu, const struct dma_reque
 		return slot;
 	}
 	smmu->count.config_misses++;
-	stream = find_stream(smmu, device->sid, &ste);
+	stream = find_stream(smmu, request, &ste);
 	smmu_walker_init(smmu, &walker, request, true);
 	smmu_context_read(smmu, device->sid, request->pasid, &ste, scratch, &walker);
 	scratch->device = request->device;
+	tell_read(smmu, request, "CD", scratch->cd_at, bit(scratch->cd[0], CD_VALID));
 	if (!stream || !may_cache(smmu, &scratch->fault) || !smmu->config.config_entries)
 		return scratch;
 	slot = context_victim(smmu);
@@ -264,5 +308,7 @@ struct smmu_context *smmu_context_find(struct smmu *smmu, const struct dma_reque
 	/* A CD fetched through stage 2 has no doubt of its own only if the walk had none. */
 	if (walker.blamed)
 		doubt(smmu, slot);
+	if (memory_view_met(smmu->memory->view))
+		settle_behind(smmu, request, slot);
 	return slot;
 }

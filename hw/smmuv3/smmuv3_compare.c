@@ -40,7 +40,7 @@ void smmu_truth(struct smmu *smmu, const struct dma_request *request, struct smm
 	struct smmu_ste ste;
 	enum smmu_start start;
 
-	smmu_ste_read(smmu, sid, &ste);
+	smmu_ste_read(smmu, sid, false, &ste);
 	smmu_walker_init(smmu, walker, request, false);
 	smmu_context_read(smmu, sid, request->pasid, &ste, &answer->context, walker);
 	smmu_walker_init(smmu, walker, request, false);
@@ -140,7 +140,7 @@ bool smmu_copy_true(struct smmu *smmu, const struct tlb *tlb, const struct tlb_a
 				: pointer_true(smmu, tlb, at, truth);
 }
 
-static bool context_true(const struct smmu_context *context, const struct smmu_context *truth)
+bool smmu_context_true(const struct smmu_context *context, const struct smmu_context *truth)
 {
 	return !truth->fault.event == !context->fault.event &&
 	       !memcmp(context->ste.words, truth->ste.words, sizeof context->ste.words) &&
@@ -153,7 +153,7 @@ static void prove(struct smmu *smmu, const struct smmu_path *path, const struct 
 	const struct tlb_at *at = &path->at;
 
 	if (path->cached_context && smmu_context_checked(smmu, path->context) &&
-	    context_true(path->context, &truth->context))
+	    smmu_context_true(path->context, &truth->context))
 		smmu_context_proven(smmu, path->context);
 	if (!path->any || smmu->tags[tlb_tag_of(path->tlb, at)].conflicted ||
 	    !smmu_copy_true(smmu, path->tlb, at, truth))
@@ -216,10 +216,13 @@ void smmu_compare(struct smmu *smmu, const struct dma_request *request,
 		use.table_word = path->freed_word;
 		use.table_freed = path->freed - 1;
 	}
+	if (memory_view_met(smmu->memory->view))
+		use.behind = &smmu->memory->view->met; /* stays as it is until another is met */
 	smmu->asking.checked = true;
 	smmu->asking.copy = copy;
 	smmu->asking.use = use;
 	if (!smmu->asking.on) /* else it is told of the request that an ATC asks for */
 		smmu->observer->used(smmu->observer->self, &use);
+	memory_view_forget(smmu->memory->view);
 	prove(smmu, path, truth);
 }

@@ -9,10 +9,19 @@ bool smmu_read(const struct smmu *smmu, pa_t pa, uint64_t *value)
 	return memory_read(smmu->memory, pa, value);
 }
 
-static bool read_entry(const struct smmu *smmu, pa_t pa, uint64_t words[8])
+bool smmu_fetch(const struct smmu *smmu, bool cached, pa_t pa, uint64_t *value)
+{
+	if (!smmu_read(smmu, pa, value))
+		return false;
+	if (cached && !smmu->config.cohacc)
+		*value = memory_view_word(smmu->memory->view, pa, *value);
+	return true;
+}
+
+static bool read_entry(const struct smmu *smmu, bool cached, pa_t pa, uint64_t words[8])
 {
 	for (unsigned i = 0; i < 8; i++)
-		if (!smmu_read(smmu, pa + i * 8ull, &words[i]))
+		if (!smmu_fetch(smmu, cached, pa + i * 8ull, &words[i]))
 			return false;
 	return true;
 }
@@ -25,7 +34,7 @@ static struct smmu_fault config_fault(uint16_t event, pa_t fetch)
 }
 
 /* Address of the STE (3.3.1); false: ste->fault. */
-static bool find_ste(struct smmu *smmu, uint32_t sid, struct smmu_ste *ste)
+static bool find_ste(struct smmu *smmu, uint32_t sid, bool cached, struct smmu_ste *ste)
 {
 	unsigned log2 = (unsigned)bits(smmu->strtab_cfg, 5, 0);
 	unsigned limit = log2 < smmu->config.sidsize ? log2 : (unsigned)smmu->config.sidsize;
@@ -45,7 +54,7 @@ static bool find_ste(struct smmu *smmu, uint32_t sid, struct smmu_ste *ste)
 		split = 6;
 	lowest = log2 > split + 3 ? log2 - split + 3 : 6;
 	ste->l1_at = (base & ~low_mask(lowest)) + (uint64_t)(sid >> split) * 8;
-	if (!smmu_read(smmu, ste->l1_at, &descriptor)) {
+	if (!smmu_fetch(smmu, cached, ste->l1_at, &descriptor)) {
 		ste->fault = config_fault(F_STE_FETCH, ste->l1_at);
 		return false;
 	}
@@ -57,12 +66,12 @@ static bool find_ste(struct smmu *smmu, uint32_t sid, struct smmu_ste *ste)
 	return true;
 }
 
-void smmu_ste_read(struct smmu *smmu, uint32_t sid, struct smmu_ste *ste)
+void smmu_ste_read(struct smmu *smmu, uint32_t sid, bool cached, struct smmu_ste *ste)
 {
 	memset(ste, 0, sizeof *ste);
-	if (!find_ste(smmu, sid, ste))
+	if (!find_ste(smmu, sid, cached, ste))
 		return;
-	if (!read_entry(smmu, ste->at, ste->words))
+	if (!read_entry(smmu, cached, ste->at, ste->words))
 		ste->fault = config_fault(F_STE_FETCH, ste->at);
 	else
 		smmu_ste_decode(smmu, ste);
@@ -127,7 +136,7 @@ static bool find_cd(struct smmu *smmu, struct smmu_context *context, uint32_t in
 			(ste->context_ptr & ~low_mask(size)) + (uint64_t)(index >> split) * 8,
 			&context->l1cd_at))
 		return false;
-	if (!smmu_read(smmu, context->l1cd_at, &l1cd)) {
+	if (!smmu_fetch(smmu, walker->cached, context->l1cd_at, &l1cd)) {
 		context->fault = config_fault(F_CD_FETCH, context->l1cd_at);
 		return false;
 	}
@@ -185,7 +194,7 @@ void smmu_context_read(struct smmu *smmu, uint32_t sid, uint32_t ssid, const str
 		if (!find_cd(smmu, context, index, walker, &address) ||
 		    !cd_address(context, walker, address, &context->cd_at))
 			return;
-		if (!read_entry(smmu, context->cd_at, context->cd)) {
+		if (!read_entry(smmu, walker->cached, context->cd_at, context->cd)) {
 			context->fault = config_fault(F_CD_FETCH, context->cd_at);
 			return;
 		}

@@ -66,6 +66,20 @@ static bool may_overlap(const struct smmu *smmu, unsigned page_lg2)
 	return false;
 }
 
+/* R5: the member that was walked supplied the copy, which stands for all of them. */
+static void note_run(struct smmu *smmu, const struct smmu_walker *walker,
+		     const struct tlb_at *filled)
+{
+	struct run_report report = walker->run;
+	struct cached_copy copy;
+
+	smmu_copy_of(smmu, smmu->tlb, filled, &copy);
+	report.event = smmu->iommu.event;
+	report.request = walker->request;
+	report.filled = &copy;
+	smmu->observer->run_inconsistent(smmu->observer->self, &report);
+}
+
 static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 			     const struct smmu_context *context, bool suspect, uint64_t changed,
 			     const struct smmu_answer *truth)
@@ -105,6 +119,8 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 	}
 	*smmu_generation(smmu, &at) = smmu_vmid_generation(smmu, smmu->tags[fill.tag].vmid);
 	settle(smmu, smmu->tlb, &at, suspect, changed, truth);
+	if (fill.copy.reasons & CHECK_RUN)
+		note_run(smmu, walker, &at);
 	if (may_overlap(smmu, lg2))
 		note_overlap(smmu, walker->request, &at);
 }

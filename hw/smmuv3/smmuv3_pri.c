@@ -18,7 +18,7 @@ static enum smmuv3_page_answer lost(struct smmu *smmu, const struct smmuv3_page_
 		return PRI_DISCARDED;
 	if (request->pasid == NO_PASID || smmu->config.pps)
 		return PRI_AUTO_SUCCESS;
-	smmu_ste_read(smmu, smmu->devices[request->device].sid, &ste);
+	smmu_ste_read(smmu, smmu->devices[request->device].sid, true, &ste);
 	if (!ste.fault.event)
 		return PRI_AUTO_SUCCESS;
 	fault = ste.fault;

@@ -20,8 +20,6 @@ enum { PRIVILEGED_SHIFT = 6, CLEAN_SHIFT = 9, LEVEL1_SHIFT = 52, LEVEL2_SHIFT = 
 #define COPY_STAGE1 (1ull << 56)
 #define COPY_STAGE2 (1ull << 57)
 #define COPY_ATTRIBUTES (TLB_PERM | (uint64_t)TLB_PERM << PRIVILEGED_SHIFT | COPY_CLEAN)
-/* A member of the contiguous set that the copy was made from disagrees with the others. */
-enum { CHECK_RUN = 1 << 4 };
 
 enum world { WORLD_EL1, WORLD_EL1_IPA, WORLD_EL2, WORLD_EL2_E2H };
 
@@ -222,12 +220,14 @@ static inline iova_t smmu_unkey(iova_t key)
 }
 
 /* smmuv3_config.c: from a StreamID and SubstreamID to a configuration */
-void smmu_ste_read(struct smmu *smmu, uint32_t sid, struct smmu_ste *ste);
+void smmu_ste_read(struct smmu *smmu, uint32_t sid, bool cached, struct smmu_ste *ste);
 struct smmu_walker;
 void smmu_context_read(struct smmu *smmu, uint32_t sid, uint32_t ssid, const struct smmu_ste *ste,
 		       struct smmu_context *context, struct smmu_walker *walker);
 extern const struct table_role smmu_watch_role;
 bool smmu_read(const struct smmu *smmu, pa_t pa, uint64_t *value);
+/* The same of tables and configuration: as the unit reads them if cached, else as software wrote. */
+bool smmu_fetch(const struct smmu *smmu, bool cached, pa_t pa, uint64_t *value);
 
 /* smmuv3_ste.c, smmuv3_cd.c: fields and legality */
 void smmu_ste_decode(const struct smmu *smmu, struct smmu_ste *ste);
@@ -291,6 +291,7 @@ struct smmu_walker {
 	uint64_t data; /* attributes of the copy that this walk would leave, without address */
 	uint8_t page_lg2, span_lg2; /* span: with contiguous sets */
 	bool uncacheable, global, run_bad;
+	struct run_report run;	   /* of the first run whose members disagree */
 	int8_t s1_level, s2_level; /* the manual's; -1: none */
 	uint8_t contiguous_lg2;
 	struct pt_walk report;
@@ -404,6 +405,8 @@ void smmu_compare(struct smmu *smmu, const struct dma_request *request,
 		  const struct smmu_path *path, const struct dma_result *served,
 		  struct smmu_answer *truth);
 /* Whether a whole copy says what the tables say, in the configuration that truth was found in. */
+/* Whether a context says what the tables say. */
+bool smmu_context_true(const struct smmu_context *context, const struct smmu_context *truth);
 bool smmu_copy_true(struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at,
 		    const struct smmu_answer *truth);
 

@@ -22,6 +22,7 @@ const struct setting smmuv3_settings[] = {
 	{ "smmuv3.vmid16", SETTING_BOOL, AT(vmid16), 0, 1, YES, NULL, "IDR0.VMID16", "MMU-600, MMU-700" },
 	{ "smmuv3.sidsize", SETTING_COUNT, AT(sidsize), 0, 32, 16, NULL, "IDR1.SIDSIZE: bits of a StreamID",
 	  "16: bus, device and function" },
+	{ "smmuv3.cohacc", SETTING_BOOL, AT(cohacc), 0, 1, YES, NULL, "IDR0.COHACC: reads of tables and configuration snoop the caches of CPUs", "MMU-600, MMU-700" },
 	{ "smmuv3.ssidsize", SETTING_COUNT, AT(ssidsize), 0, 20, 8, NULL, "IDR1.SSIDSIZE: bits of a SubstreamID", "project default, no source" },
 	{ "smmuv3.cd2l", SETTING_BOOL, AT(cd2l), 0, 1, YES, NULL, "IDR0.CD2L: two-level CD tables", "MMU-600, MMU-700" },
 	{ "smmuv3.st_level", SETTING_BOOL, AT(st_level), 0, 1, YES, NULL, "IDR0.ST_LEVEL: two-level stream tables; the driver then uses one", "MMU-600, MMU-700" },

@@ -40,11 +40,12 @@ static void miss(struct smmu *smmu, struct smmu_walker *walker, struct smmu_cont
 		 bool cached_context, struct dma_result *result)
 {
 	bool config = smmu_context_checked(smmu, context);
+	const struct memory_view *view = smmu->memory->view;
 
 	smmu->count.misses++;
 	smmu_walk(walker);
 	smmu_walk_result(walker, result);
-	if (unlikely(walker->blamed || walker->freed || config)) {
+	if (unlikely(walker->blamed || walker->freed || config || memory_view_met(view))) {
 		struct smmu_path path = { .context = context,
 					  .cached_context = cached_context,
 					  .tlb = walker->blamed,
@@ -52,7 +53,9 @@ static void miss(struct smmu *smmu, struct smmu_walker *walker, struct smmu_cont
 					  .any = walker->blamed != NULL,
 					  .freed = walker->freed,
 					  .freed_word = walker->freed_word };
-		uint64_t changed = path.any ? *path.at.changed : context->changed;
+		uint64_t changed = memory_view_met(view) ? view->met.event
+				   : path.any		 ? *path.at.changed
+							 : context->changed;
 		struct smmu_answer truth;
 
 		smmu_compare(smmu, walker->request, &path, result, &truth);
@@ -144,7 +147,8 @@ static void hit_or_miss(struct smmu *smmu, struct smmu_walker *walker, struct sm
 	path.at = tlb_at_index(smmu->tlb, hit.at);
 	path.any = true;
 	path.key = walker->key;
-	if (!smmu_checked(smmu, path.tlb, &path.at) && !smmu_context_checked(smmu, context)) {
+	if (!smmu_checked(smmu, path.tlb, &path.at) && !smmu_context_checked(smmu, context) &&
+	    !memory_view_met(smmu->memory->view)) {
 		hit_result(smmu, walker, &path.at, result);
 		return;
 	}
@@ -162,6 +166,7 @@ bool smmu_translate_page(struct smmu *smmu, const struct dma_request *request,
 	enum smmu_start start;
 	bool cached;
 
+	memory_view_forget(smmu->memory->view);
 	*context = smmu_context_find(smmu, request, scratch);
 	cached = *context != scratch;
 	smmu_walker_init(smmu, &walker, request, true);
@@ -170,8 +175,9 @@ bool smmu_translate_page(struct smmu *smmu, const struct dma_request *request,
 		hit_or_miss(smmu, &walker, *context, cached, result);
 	} else {
 		smmu_start_result(&walker, start, result);
-		if (cached && smmu_context_checked(smmu, *context)) {
-			struct smmu_path path = { .context = *context, .cached_context = true };
+		if ((cached && smmu_context_checked(smmu, *context)) ||
+		    memory_view_met(smmu->memory->view)) {
+			struct smmu_path path = { .context = *context, .cached_context = cached };
 			struct smmu_answer truth;
 
 			smmu_compare(smmu, request, &path, result, &truth);

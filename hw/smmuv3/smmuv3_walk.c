@@ -157,7 +157,7 @@ bool smmu_table_read(struct smmu_walker *walker, const struct smmu_table *at, pa
 	}
 	*event = F_WALK_EABT;
 	walker->report.status = PT_UNREADABLE;
-	if (!smmu_read(smmu, word, raw))
+	if (!smmu_fetch(smmu, walker->cached, word, raw))
 		return false;
 	walker->report.raw = *raw;
 	*entry = arm_lpae_decode(*raw, at->level, at->half->granule_lg2, smmu->config.oas == 52);
@@ -209,6 +209,29 @@ bool smmu_table_next(struct smmu_walker *walker, struct smmu_table *at, pa_t chi
 	return true;
 }
 
+/* Members of a contiguous set, against the one that was walked. */
+static void check_members(struct smmu_walker *walker, pa_t first, unsigned members, unsigned span,
+			  pa_t word, uint64_t raw)
+{
+	uint64_t ignored = bits_at(UINT64_MAX, 58, 55), base = raw - ((word - first) / 8 << span);
+	struct run_report *run = &walker->run;
+
+	for (unsigned i = 0; i < members; i++) {
+		uint64_t member = 0;
+
+		if (smmu_fetch(walker->smmu, walker->cached, first + i * 8ull, &member) &&
+		    !((member ^ (base + ((uint64_t)i << span))) & ~ignored))
+			continue;
+		if (!run->disagree++) {
+			run->walked = word;
+			run->walked_raw = raw;
+			run->other = first + i * 8ull;
+			run->other_raw = member;
+		}
+	}
+	run->members = members;
+}
+
 /*
  * Span of the contiguous set that a leaf belongs to, log2; 0: none. *bad: its members disagree
  * (misprogrammed, D8.7.1), and a copy of the whole set may differ from what a member says.
@@ -218,20 +241,13 @@ unsigned smmu_table_run(struct smmu_walker *walker, const struct smmu_table *at,
 {
 	unsigned span = arm_span_lg2(at->half->granule_lg2, at->level);
 	unsigned lg2 = arm_contiguous_lg2(at->half->granule_lg2, at->level);
-	pa_t first = word & ~low_mask(lg2 + 3);
-	uint64_t ignored = bits_at(UINT64_MAX, 58, 55), base;
+	uint32_t before = walker->run.disagree;
 
 	if (!walker->smmu->config.contiguous || !bit(raw, ARM_CONTIGUOUS) || !lg2 ||
 	    span + lg2 > at->half->input_bits)
 		return 0;
-	base = raw - ((word - first) / 8 << span);
-	for (unsigned i = 0; i < 1u << lg2; i++) {
-		uint64_t member = 0;
-
-		if (!smmu_read(walker->smmu, first + i * 8ull, &member) ||
-		    (member ^ (base + ((uint64_t)i << span))) & ~ignored)
-			*bad = true;
-	}
+	check_members(walker, word & ~low_mask(lg2 + 3), 1u << lg2, span, word, raw);
+	*bad |= walker->run.disagree != before;
 	return span + lg2;
 }
 
@@ -241,7 +257,10 @@ void smmu_descriptor_store(struct smmu_walker *walker, pa_t word, uint64_t raw)
 	if (!walker->hardware)
 		return;
 	walker->smmu->count.flag_updates++;
-	tables_store(walker->smmu->tables, word, 1, raw, 0, NULL);
+	/* Where memory is behind, hardware's write reaches it and not what software wrote. */
+	if (walker->smmu->config.cohacc || !walker->smmu->memory->view ||
+	    !memory_view_store(walker->smmu->memory->view, word, raw))
+		tables_store(walker->smmu->tables, word, 1, raw, 0, NULL);
 	walker->report.raw = raw;
 }
 

@@ -179,21 +179,37 @@ static void vtd_tables_changed(struct iommu *iommu, uint64_t event,
 
 static const char *vtd_structure_name(enum structure structure, unsigned level)
 {
-	static const char *const pointers[] = { "walk cache level 2", "walk cache level 3",
-						"walk cache level 4", "walk cache level 5" };
+	static const char *const pointers[2 * VTD_LEVELS_MAX] = {
+		"walk cache level 2",
+		"walk cache level 3",
+		"walk cache level 4",
+		"walk cache level 5",
+		[VTD_FIRST_STAGE_LEVEL] = "first-stage walk cache level 2",
+		"first-stage walk cache level 3",
+		"first-stage walk cache level 4",
+		"first-stage walk cache level 5",
+	};
 
 	/* The manual counts levels from 1; a level n entry points to a level n - 1 table. */
 	switch (structure) {
 	case STRUCTURE_TLB:
 		return "IOTLB";
 	case STRUCTURE_WALK_CACHE:
-		return level < 4 ? pointers[level] : "walk cache";
+		return level < 2 * VTD_LEVELS_MAX && pointers[level] ? pointers[level]
+								     : "walk cache";
 	case STRUCTURE_CONFIG:
 		return level ? "PASID cache" : "context cache";
 	case STRUCTURE_ATC:
 		break;
 	}
 	return "device TLB";
+}
+
+static bool vtd_snoops(const struct iommu *iommu)
+{
+	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
+
+	return config->coherency && (config->page_walk_snoop || !config->scalable);
 }
 
 static const char *vtd_counter(const struct iommu *iommu, unsigned index, uint64_t *value)
@@ -305,8 +321,10 @@ const struct iommu_model vtd_model = {
 		 "advanced fault log: not built in practice\n"
 		 "negative caching under caching mode: allowed by the specification, never done "
 		 "here; caching mode only changes what drivers flush\n"
-		 "non-coherent page walks: walks read what software wrote; PWSNP=0 only refuses "
-		 "accessed and dirty updates (reasons 7Ch, 90h)\n"
+		 "PWSNP=0 where both ECAP.C and ECAP.SMPWCS are 1: walks read what software wrote "
+		 "all "
+		 "the same; it only refuses accessed and dirty updates (reasons 7Ch, 90h)\n"
+		 "write buffers (RWBF): a word that is written back reaches memory at once\n"
 		 "failing atomic updates of accessed and dirty bits (reasons 7Dh, 91h): every "
 		 "update "
 		 "succeeds\n"
@@ -332,6 +350,7 @@ const struct iommu_model vtd_model = {
 	.add_device = vtd_add_device,
 	.translate = vtd_translate,
 	.truth = vtd_truth_result,
+	.snoops = vtd_snoops,
 	.tables_changed = vtd_tables_changed,
 	.encode = vtd_encode,
 	.decode = vtd_decode,
@@ -342,6 +361,7 @@ const struct iommu_model vtd_model = {
 	.start = vtd_start,
 	.config_bytes = vtd_config_bytes,
 	.attach_words = vtd_attach_words,
+	.dirty_words = vtd_dirty_words,
 	.format = vtd_format,
 	.levels = vtd_levels,
 	.address_bits = vtd_address_bits,

@@ -22,7 +22,7 @@ extern const struct iommu_vectors vtd_vectors; /* vtd_vectors.c */
 /* Every field is a setting; the rows in vtd_settings.c are their documentation. */
 struct vtd_config {
 	uint64_t haw, mgaw, levels_3, levels_4, levels_5;
-	uint64_t pages_2m, pages_1g, snoop_control, pass_through, zero_length_read;
+	uint64_t pages_2m, pages_1g, snoop_control, coherency, pass_through, zero_length_read;
 	uint64_t domain_id_bits, page_selective, mamv, caching_mode;
 	uint64_t fault_records, compression;
 	uint64_t iotlb_sets, iotlb_ways, iotlb_replacement;
@@ -41,6 +41,9 @@ enum { IH0_RANGE, IH0_DOMAIN };
 enum { SUPERPAGE_COVERING, SUPERPAGE_STRICT };
 enum { MULTI_HIT_OLDEST, MULTI_HIT_NEWEST, MULTI_HIT_RANDOM };
 enum { DRIVER_LEGACY, DRIVER_SECOND_STAGE, DRIVER_FIRST_STAGE, DRIVER_AUTO };
+
+/* cached_copy.level of walk caches of the first stage counts from here, of the second from 0. */
+enum { VTD_FIRST_STAGE_LEVEL = 5 };
 
 extern const struct setting vtd_settings[];
 

@@ -27,7 +27,8 @@ static bool translation_equals(const struct vtd *vtd, const struct tlb_at *at,
 	const struct pt_walk *walk = &truth->walk;
 	iova_t first = tlb_first(vtd->iotlb, at);
 
-	return truth->walked && walk->status == PT_OK && walk->settled &&
+	/* a dirty bit that memory lacks is one that the copy takes for set */
+	return truth->walked && walk->status == PT_OK && walk->settled && !walk->dirties &&
 	       walk->page_lg2 >= at->copy->page_lg2 &&
 	       walk->perm == (*at->data & (TLB_PERM | TLB_USER)) &&
 	       walk->flags == (*at->data & (TLB_SNOOP | TLB_CLEAN)) &&
@@ -43,8 +44,7 @@ static bool pointer_equals(const struct tlb_at *at, unsigned level, const struct
 	       truth->walk.perms[level] == (*at->data & (TLB_PERM | TLB_USER));
 }
 
-/* truth: the entry in the same place of the uncached route, NULL: the route has none. */
-static bool entry_equals(const struct vtd_context *entry, const struct vtd_context *truth)
+bool vtd_entry_equals(const struct vtd_context *entry, const struct vtd_context *truth)
 {
 	return truth && !truth->fault && truth->pasid == entry->pasid &&
 	       truth->directory_entry == entry->directory_entry &&
@@ -53,9 +53,11 @@ static bool entry_equals(const struct vtd_context *entry, const struct vtd_conte
 
 void vtd_prove_route(struct vtd *vtd, const struct vtd_route *route, const struct vtd_route *truth)
 {
-	if (route->outer_cached && route->outer->check && entry_equals(route->outer, truth->outer))
+	if (route->outer_cached && route->outer->check &&
+	    vtd_entry_equals(route->outer, truth->outer))
 		vtd_config_proven(vtd, route->outer);
-	if (route->cached && route->context->check && entry_equals(route->context, truth->context))
+	if (route->cached && route->context->check &&
+	    vtd_entry_equals(route->context, truth->context))
 		vtd_config_proven(vtd, route->context);
 }
 
@@ -175,15 +177,20 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 	if (path->any && path->tlb == vtd->iotlb)
 		use.matches += others(vtd, &path->at, input,
 				      input + (request->len ? request->len - 1 : 0), &use.other);
+	use.undirtied = (request->access & ACCESS_WRITE) && served->outcome == OUTCOME_OK &&
+			truth->walked && truth->walk.dirties && !(walk && walk->dirties);
 	if (freed) {
 		use.page_freed_table = true;
 		use.table_word = walk->word;
 		use.table_freed = freed - 1;
 	}
+	if (memory_view_met(vtd->memory->view))
+		use.behind = &vtd->memory->view->met; /* stays as it is until another is met */
 	vtd->asking.checked = true; /* a device TLB that is filled with this inherits (R3) */
 	vtd->asking.copy = copy;
 	vtd->asking.use = use;
 	if (!vtd->asking.on) /* else it is told of the request that the device asks for */
 		vtd->observer->used(vtd->observer->self, &use);
+	memory_view_forget(vtd->memory->view);
 	prove(vtd, path, truth);
 }

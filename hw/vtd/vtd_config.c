@@ -205,22 +205,47 @@ void vtd_route_read(const struct vtd *vtd, const struct dma_request *request,
 	uint16_t sid = vtd->devices[request->device].sid;
 
 	route->outer = NULL;
-	route->cached = route->outer_cached = false;
+	route->cached = route->outer_cached = route->behind = false;
 	route->context = &route->scratch[0];
 	if (fault) {
 		made_up(vtd, request, fault, route);
 		return;
 	}
 	if (vtd_table_mode(vtd) == TTM_LEGACY) {
-		vtd_context_read(vtd, sid, &route->scratch[0]);
+		vtd_context_read(vtd, NULL, sid, &route->scratch[0]);
 		return;
 	}
 	route->outer = &route->scratch[1];
-	vtd_scalable_context_read(vtd, sid, route->outer);
+	vtd_scalable_context_read(vtd, NULL, sid, route->outer);
 	if (outer_decides(vtd, request, route))
 		return;
-	vtd_pasid_read(vtd, route->outer, pasid_of(request, route->outer), route->context);
+	vtd_pasid_read(vtd, NULL, route->outer, pasid_of(request, route->outer), route->context);
 	route->context->space = vtd_space_of(vtd, route->context);
+}
+
+/*
+ * R3: an entry that was read behind software, against what software wrote. vtd_route_checked() then has
+ * this request compared; a kept entry that differs is so for all requests.
+ */
+static void settle_behind(struct vtd *vtd, struct vtd_context *kept,
+			  const struct vtd_context *truth)
+{
+	if (!vtd_entry_equals(kept, truth) && MARK(MARK_BEHIND))
+		set_check(vtd, kept, vtd->memory->view->met.event);
+}
+
+/* An entry that was fetched with P set; one that memory lags behind with is told of as such. */
+static void tell_read(const struct vtd *vtd, const struct dma_request *request,
+		      const struct vtd_context *context, const char *what, uint32_t words)
+{
+	struct entry_read read = { .event = vtd->iommu.event,
+				   .request = request,
+				   .what = what,
+				   .pa = context->at,
+				   .words = words };
+
+	if (bit(context->words[0], 0) && !memory_view_met(vtd->memory->view))
+		vtd->observer->entry_read(vtd->observer->self, &read);
 }
 
 /* Legacy: the device's context from the cache, or read and cached; faulting ones never are. */
@@ -238,8 +263,10 @@ static void find_legacy(struct vtd *vtd, const struct dma_request *request, stru
 	}
 	vtd->count.context_misses++;
 	context = &route->scratch[0];
-	vtd_context_read(vtd, device->sid, context);
+	vtd_context_read(vtd, vtd_config_view(vtd), device->sid, context);
 	context->device = request->device;
+	tell_read(vtd, request, context, "context entry", 2);
+	route->behind = memory_view_met(vtd->memory->view);
 	if (context->fault) {
 		route->cached = false;
 		route->context = context;
@@ -247,6 +274,10 @@ static void find_legacy(struct vtd *vtd, const struct dma_request *request, stru
 	}
 	route->context = device->context = put(vtd, &vtd->contexts, context);
 	vtd_tag_use(vtd, route->context);
+	if (route->behind) {
+		vtd_context_read(vtd, NULL, device->sid, context);
+		settle_behind(vtd, route->context, context);
+	}
 }
 
 static void find_outer(struct vtd *vtd, const struct dma_request *request, struct vtd_route *route)
@@ -262,13 +293,20 @@ static void find_outer(struct vtd *vtd, const struct dma_request *request, struc
 		return;
 	}
 	vtd->count.context_misses++;
-	vtd_scalable_context_read(vtd, device->sid, context);
+	vtd_scalable_context_read(vtd, vtd_config_view(vtd), device->sid, context);
 	context->device = request->device;
+	tell_read(vtd, request, context, "context entry", 4);
 	route->outer = context;
-	if (context->fault)
+	route->behind = memory_view_met(vtd->memory->view);
+	if (context->fault) {
 		route->outer_cached = false;
-	else
-		route->outer = device->outer = put(vtd, &vtd->contexts, context);
+		return;
+	}
+	route->outer = device->outer = put(vtd, &vtd->contexts, context);
+	if (route->behind) {
+		vtd_scalable_context_read(vtd, NULL, device->sid, context);
+		settle_behind(vtd, route->outer, context);
+	}
 }
 
 static struct vtd_context *cached_pasid(const struct vtd *vtd, uint32_t device, uint32_t pasid)
@@ -283,12 +321,15 @@ static struct vtd_context *cached_pasid(const struct vtd *vtd, uint32_t device, 
 }
 
 /* An entry read through a context entry that may be stale may be so itself (R3). */
-static struct vtd_context *read_pasid(struct vtd *vtd, uint32_t pasid, struct vtd_route *route)
+static struct vtd_context *read_pasid(struct vtd *vtd, const struct dma_request *request,
+				      uint32_t pasid, struct vtd_route *route)
 {
 	struct vtd_context *context = &route->scratch[0];
 
-	vtd_pasid_read(vtd, route->outer, pasid, context);
+	vtd_pasid_read(vtd, vtd_config_view(vtd), route->outer, pasid, context);
 	context->device = route->outer->device;
+	tell_read(vtd, request, context, "PASID table entry", 8);
+	route->behind |= memory_view_met(vtd->memory->view);
 	if (context->fault)
 		return context;
 	route->cached = true;
@@ -297,6 +338,10 @@ static struct vtd_context *read_pasid(struct vtd *vtd, uint32_t pasid, struct vt
 	vtd_tag_use(vtd, context);
 	if (route->outer->check && MARK(MARK_INHERIT_PASID))
 		set_check(vtd, context, route->outer->changed);
+	if (route->behind) {
+		vtd_pasid_read(vtd, NULL, route->outer, pasid, &route->scratch[0]);
+		settle_behind(vtd, context, &route->scratch[0]);
+	}
 	return context;
 }
 
@@ -317,7 +362,7 @@ static void find_scalable(struct vtd *vtd, const struct dma_request *request,
 		route->cached = true;
 	} else {
 		vtd->count.pasid_misses++;
-		context = read_pasid(vtd, pasid, route);
+		context = read_pasid(vtd, request, pasid, route);
 	}
 	context->fpd = context->own_fpd | route->outer->fpd;
 	route->context = context;
@@ -331,7 +376,7 @@ void vtd_route_find(struct vtd *vtd, const struct dma_request *request, struct v
 	unsigned fault = mode_refuses(vtd, request);
 
 	route->outer = NULL;
-	route->cached = route->outer_cached = false;
+	route->cached = route->outer_cached = route->behind = false;
 	if (fault)
 		route->context = made_up(vtd, request, fault, route);
 	else if (vtd_table_mode(vtd) == TTM_LEGACY)

@@ -49,11 +49,14 @@ const struct table_role vtd_root_role = {
 };
 
 /* False: the read fails. */
-bool vtd_read_words(const struct vtd *vtd, pa_t pa, unsigned n, uint64_t *words)
+bool vtd_read_words(const struct vtd *vtd, struct memory_view *view, pa_t pa, unsigned n,
+		    uint64_t *words)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		if (!memory_read(vtd->memory, pa + i * 8ull, &words[i]))
 			return false;
+		words[i] = memory_view_word(view, pa + i * 8ull, words[i]);
+	}
 	return true;
 }
 
@@ -64,11 +67,13 @@ bool vtd_width_supported(const struct vtd_config *config, unsigned width)
 }
 
 /* Fault conditions of the root entry, in order (2.2 steps 1 to 3); 0: none. */
-static unsigned check_root(const struct vtd *vtd, uint16_t sid, pa_t *table)
+static unsigned check_root(const struct vtd *vtd, struct memory_view *view, uint16_t sid,
+			   pa_t *table)
 {
 	uint64_t words[2];
 
-	if (!vtd_read_words(vtd, bits_at(vtd->rtaddr, 63, 12) + bits(sid, 15, 8) * 16, 2, words))
+	if (!vtd_read_words(vtd, view, bits_at(vtd->rtaddr, 63, 12) + bits(sid, 15, 8) * 16, 2,
+			    words))
 		return VTD_ROOT_UNREADABLE;
 	if (!bit(words[0], 0))
 		return VTD_ROOT_NOT_PRESENT;
@@ -131,18 +136,21 @@ static void decode_context(const struct vtd *vtd, struct vtd_context *context)
 	context->plain = context->last + 1;
 	vtd_set_tables(vtd, context, bits_at(low, 51, 12), width + 1);
 	context->variant = width << 2;
+	context->second_alone = !vtd_walk_view(vtd, context);
 }
 
-void vtd_context_read(const struct vtd *vtd, uint16_t sid, struct vtd_context *context)
+void vtd_context_read(const struct vtd *vtd, struct memory_view *view, uint16_t sid,
+		      struct vtd_context *context)
 {
 	pa_t table = 0;
 
 	memset(context, 0, sizeof *context);
 	context->sid = sid;
-	context->fault = (uint8_t)check_root(vtd, sid, &table);
+	context->fault = (uint8_t)check_root(vtd, view, sid, &table);
 	if (context->fault)
 		return;
-	if (!vtd_read_words(vtd, table + bits(sid, 7, 0) * 16, 2, context->words))
+	context->at = table + bits(sid, 7, 0) * 16;
+	if (!vtd_read_words(vtd, view, context->at, 2, context->words))
 		context->fault = VTD_CONTEXT_UNREADABLE;
 	else
 		decode_context(vtd, context);

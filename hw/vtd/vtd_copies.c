@@ -1,12 +1,17 @@
 /* The IOTLB and the paging-structure caches: what goes in, what is marked, what is told. */
 #include "hw/vtd/vtd_private.h"
 
-/* Level of the tables that a walk cache points to; -1: the IOTLB. */
+/* Level of the tables that a walk cache points to, as reports count it; -1: the IOTLB. */
 static int walk_level(const struct vtd *vtd, const struct tlb *tlb)
 {
-	for (int level = 0; tlb != vtd->iotlb && level < VTD_LEVELS_MAX; level++)
-		if (vtd->walk[level] == tlb || vtd->first_walk[level] == tlb)
+	if (tlb == vtd->iotlb)
+		return -1;
+	for (int level = 0; level < VTD_LEVELS_MAX; level++)
+		if (vtd->walk[level] == tlb)
 			return level;
+	for (int level = 0; level < VTD_LEVELS_MAX; level++)
+		if (vtd->first_walk[level] == tlb)
+			return level + VTD_FIRST_STAGE_LEVEL;
 	return -1;
 }
 

@@ -45,6 +45,13 @@ static uint64_t directory_pages(const struct vtd *vtd)
 	return vtd->config.haw >= 36 ? 32 : 1;
 }
 
+/* A device's PASID directory; the page of its first 64 PASIDs lies behind it. */
+static pa_t directory_of(const struct vtd *vtd, uint32_t requester_id)
+{
+	return bits_at(vtd->rtaddr, 63, 12) +
+	       (2 * BUSES + 1 + (directory_pages(vtd) + 1) * requester_id) * PAGE;
+}
+
 uint64_t vtd_config_bytes(const struct iommu *iommu)
 {
 	const struct vtd *vtd = (const struct vtd *)iommu;
@@ -81,8 +88,7 @@ static pa_t link_directory(const struct vtd *vtd, const struct attachment *attac
 			   struct table_word *words, size_t *n)
 {
 	uint32_t rid = attachment->requester_id;
-	pa_t base = bits_at(vtd->rtaddr, 63, 12), half;
-	pa_t own = base + (2 * BUSES + 1 + (directory_pages(vtd) + 1) * rid) * PAGE;
+	pa_t base = bits_at(vtd->rtaddr, 63, 12), half, own = directory_of(vtd, rid);
 	uint64_t size = directory_pages(vtd) == 1 ? 2 : 7;
 
 	half = link_table(vtd, base + (rid >> 7) * 8ull, base + ((rid >> 7) + 1ull) * PAGE, words,
@@ -164,6 +170,28 @@ size_t vtd_attach_words(const struct iommu *iommu, struct attachment *attachment
 	else
 		words[n++] = (struct table_word){ context, attachment->root | type << 2 | P };
 	return n;
+}
+
+/* First-stage tables always have dirty bits; those of the second stage with SSADE, which the unit needs
+ * snooped walks for. */
+int vtd_dirty_words(const struct iommu *iommu, uint32_t requester_id, bool on,
+		    struct table_word words[2])
+{
+	const struct vtd *vtd = (const struct vtd *)iommu;
+	pa_t table = directory_of(vtd, requester_id) +
+		     directory_pages(vtd) * PAGE; /* as attach_scalable() */
+	uint64_t ssade = 1ull << 9, word = 0;
+
+	if (vtd->config.driver_tables == DRIVER_FIRST_STAGE)
+		return vtd->config.page_walk_snoop ? 0 : -1;
+	if (vtd->config.driver_tables == DRIVER_LEGACY || !vtd->config.second_stage_ad ||
+	    !vtd->config.page_walk_snoop)
+		return -1;
+	memory_read(vtd->memory, table, &word);
+	if (!bit(word, 0))
+		return 0;
+	words[0] = (struct table_word){ table, on ? word | ssade : word & ~ssade };
+	return 1;
 }
 
 enum domain_tag vtd_tag_kind(const struct iommu *iommu)

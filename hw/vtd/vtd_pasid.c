@@ -197,6 +197,8 @@ static void decode_entry(const struct vtd *vtd, struct vtd_context *context)
 		context->last = low_mask((unsigned)vtd->config.haw);
 	}
 	context->variant = variant_of(context);
+	context->second_alone = context->stages == STAGES_SECOND && !context->second_stage_ad &&
+				!vtd_walk_view(vtd, context);
 }
 
 static uint8_t stages_of(uint64_t type)
@@ -217,12 +219,14 @@ static unsigned check_entry(const struct vtd *vtd, const struct vtd_context *con
 }
 
 /* Step 12; 0: *table is the PASID table. */
-static unsigned read_directory(const struct vtd *vtd, const struct vtd_context *outer,
-			       uint32_t pasid, struct vtd_context *context, pa_t *table)
+static unsigned read_directory(const struct vtd *vtd, struct memory_view *view,
+			       const struct vtd_context *outer, uint32_t pasid,
+			       struct vtd_context *context, pa_t *table)
 {
 	uint64_t word;
 
-	if (!vtd_read_words(vtd, outer->directory + (pasid >> DIRECTORY_INDEX) * 8ull, 1, &word))
+	if (!vtd_read_words(vtd, view, outer->directory + (pasid >> DIRECTORY_INDEX) * 8ull, 1,
+			    &word))
 		return VTD_PASID_DIRECTORY + VTD_UNREADABLE;
 	context->directory_entry = word;
 	context->own_fpd = bit(word, 1);
@@ -234,16 +238,17 @@ static unsigned read_directory(const struct vtd *vtd, const struct vtd_context *
 	return 0;
 }
 
-static unsigned read_entry(const struct vtd *vtd, const struct vtd_context *outer, uint32_t pasid,
+static unsigned read_entry(const struct vtd *vtd, struct memory_view *view,
+			   const struct vtd_context *outer, uint32_t pasid,
 			   struct vtd_context *context)
 {
 	pa_t table = 0;
-	unsigned fault = read_directory(vtd, outer, pasid, context, &table);
+	unsigned fault = read_directory(vtd, view, outer, pasid, context, &table);
 
 	if (fault)
 		return fault;
-	if (!vtd_read_words(vtd, table + bits(pasid, DIRECTORY_INDEX - 1, 0) * 64,
-			    PASID_ENTRY_WORDS, context->words))
+	context->at = table + bits(pasid, DIRECTORY_INDEX - 1, 0) * 64;
+	if (!vtd_read_words(vtd, view, context->at, PASID_ENTRY_WORDS, context->words))
 		return VTD_PASID_TABLE + VTD_UNREADABLE;
 	context->own_fpd |= bit(context->words[0], 1);
 	context->stages = stages_of(bits(context->words[0], 8, 6));
@@ -251,15 +256,15 @@ static unsigned read_entry(const struct vtd *vtd, const struct vtd_context *oute
 }
 
 /* The entry of a PASID below the directory's size, reached through a usable context entry. */
-void vtd_pasid_read(const struct vtd *vtd, const struct vtd_context *outer, uint32_t pasid,
-		    struct vtd_context *context)
+void vtd_pasid_read(const struct vtd *vtd, struct memory_view *view,
+		    const struct vtd_context *outer, uint32_t pasid, struct vtd_context *context)
 {
 	memset(context, 0, sizeof *context);
 	context->sid = outer->sid;
 	context->scalable = true;
 	context->pasid = pasid;
 	context->device_tlb = outer->device_tlb;
-	context->fault = (uint8_t)read_entry(vtd, outer, pasid, context);
+	context->fault = (uint8_t)read_entry(vtd, view, outer, pasid, context);
 	context->fpd = outer->fpd | context->own_fpd;
 	if (!context->fault)
 		decode_entry(vtd, context);

@@ -10,7 +10,8 @@
 #include "hw/vtd/vtd.h"
 
 enum { VTD_AHEAD = 1024, VTD_ADDRESS_BITS = 57, VTD_TAG_SHIFT = VTD_ADDRESS_BITS - 11 };
-enum { VTD_LEVELS_MAX = 5, VTD_FRCD_MAX = 256, VTD_FRO = 0x220, VTD_IRO = 0x100 };
+enum { VTD_LEVELS_MAX = VTD_FIRST_STAGE_LEVEL };
+enum { VTD_FRCD_MAX = 256, VTD_FRO = 0x220, VTD_IRO = 0x100 };
 
 /* GCMD and GSTS bits, FSTS bits. */
 enum {
@@ -58,6 +59,7 @@ struct vtd_context {
 	bool scalable;	      /* fault reasons of scalable mode */
 	uint8_t entry_flags;  /* what every copy carries: TLB_SNOOP with PGSNP */
 	bool second_stage_ad; /* accessed and dirty bits in second-stage tables */
+	bool second_alone;    /* plain second-stage walks that snoop: what the loop walks itself */
 	bool fpd;	      /* of this entry and those that led to it */
 	bool check;	      /* may differ from the tables (R1) */
 	bool valid;
@@ -82,6 +84,7 @@ struct vtd_context {
 	pa_t directory;
 
 	uint64_t words[8], directory_entry;
+	pa_t at; /* where words were read */
 	uint64_t filled, changed, serial;
 };
 
@@ -220,6 +223,7 @@ enum vtd_mark_site {
 	MARK_PASID,
 	MARK_INHERIT_PASID,
 	MARK_GENERATION,
+	MARK_BEHIND,
 	MARK_SITES
 };
 
@@ -238,6 +242,7 @@ struct vtd_route {
 	struct vtd_context *context; /* what it is translated by; its fault is the request's */
 	struct vtd_context *outer;   /* scalable mode: the device's context entry, or NULL */
 	bool cached, outer_cached;
+	bool behind;		       /* an entry was read that memory lags behind with */
 	struct vtd_context scratch[2]; /* where those that no cache holds are: inner, outer */
 };
 
@@ -263,27 +268,45 @@ static inline bool vtd_meets_interrupt_range(pa_t page, unsigned page_lg2)
 
 static inline bool vtd_route_checked(const struct vtd_route *route)
 {
-	return route->context->check || (route->outer && route->outer->check);
+	return route->context->check || (route->outer && route->outer->check) || route->behind;
 }
 
-/* vtd_context.c */
+/* What configuration is read through (ECAP.C); NULL: it is snooped. */
+static inline struct memory_view *vtd_config_view(const struct vtd *vtd)
+{
+	return vtd->config.coherency ? NULL : vtd->memory->view;
+}
+
+/* What the tables of a context are read through (ECAP.C, PWSNP); NULL: they are snooped. */
+static inline struct memory_view *vtd_walk_view(const struct vtd *vtd,
+						const struct vtd_context *context)
+{
+	bool snoops = context->scalable ? context->snooped : vtd->config.coherency;
+
+	return snoops ? NULL : vtd->memory->view;
+}
+
+/* vtd_context.c: view NULL reads what software wrote */
 extern const struct table_role vtd_root_role;
-bool vtd_read_words(const struct vtd *vtd, pa_t pa, unsigned n, uint64_t *words);
+bool vtd_read_words(const struct vtd *vtd, struct memory_view *view, pa_t pa, unsigned n,
+		    uint64_t *words);
 bool vtd_width_supported(const struct vtd_config *config, unsigned width);
 void vtd_set_tables(const struct vtd *vtd, struct vtd_context *context, pa_t root, unsigned top);
-void vtd_context_read(const struct vtd *vtd, uint16_t sid, struct vtd_context *context);
+void vtd_context_read(const struct vtd *vtd, struct memory_view *view, uint16_t sid,
+		      struct vtd_context *context);
 
 /* vtd_scalable.c */
 extern const struct table_role vtd_scalable_root_role;
 enum { VTD_LEVEL_PASID_TABLE, VTD_LEVEL_PASID_DIRECTORY, VTD_LEVEL_CONTEXT, VTD_LEVEL_ROOT };
-void vtd_scalable_context_read(const struct vtd *vtd, uint16_t sid, struct vtd_context *context);
+void vtd_scalable_context_read(const struct vtd *vtd, struct memory_view *view, uint16_t sid,
+			       struct vtd_context *context);
 unsigned vtd_scalable_refuses(const struct vtd *vtd, const struct vtd_context *outer,
 			      const struct dma_request *request);
 
 /* vtd_pasid.c */
 extern const struct table_role vtd_pasid_directory_role;
-void vtd_pasid_read(const struct vtd *vtd, const struct vtd_context *outer, uint32_t pasid,
-		    struct vtd_context *context);
+void vtd_pasid_read(const struct vtd *vtd, struct memory_view *view,
+		    const struct vtd_context *outer, uint32_t pasid, struct vtd_context *context);
 
 /* vtd_config.c */
 void vtd_route_read(const struct vtd *vtd, const struct dma_request *request,
@@ -355,7 +378,7 @@ void vtd_walk(const struct vtd *vtd, const struct dma_request *request,
 	      struct pt_walk *walk, struct dma_result *result);
 static inline bool vtd_second_alone(const struct vtd_context *context)
 {
-	return context->stages == STAGES_SECOND && !context->second_stage_ad;
+	return context->second_alone;
 }
 
 /* vtd_reasons.c */
@@ -379,6 +402,8 @@ void vtd_truth_result(struct iommu *iommu, const struct dma_request *request,
 		      struct dma_result *result);
 
 /* vtd_compare.c */
+/* Whether a cached entry says what the tables say; truth: that of the uncached route, or NULL. */
+bool vtd_entry_equals(const struct vtd_context *entry, const struct vtd_context *truth);
 struct vtd_path { /* the copies that an answer came from */
 	const struct vtd_route *route;
 	const struct tlb *tlb; /* the IOTLB, or the walk cache of the pointer */
@@ -457,6 +482,8 @@ int vtd_start(struct iommu *iommu, pa_t root);
 uint64_t vtd_config_bytes(const struct iommu *iommu);
 size_t vtd_attach_words(const struct iommu *iommu, struct attachment *attachment,
 			struct table_word words[ATTACH_WORDS]);
+int vtd_dirty_words(const struct iommu *iommu, uint32_t requester_id, bool on,
+		    struct table_word words[2]);
 const struct pt_format *vtd_format(const struct iommu *iommu);
 unsigned vtd_levels(const struct iommu *iommu);
 unsigned vtd_address_bits(const struct iommu *iommu, unsigned levels);

@@ -76,7 +76,7 @@ static uint32_t other_holder(const struct vtd *vtd, uint32_t device)
 	uint64_t words[4];
 
 	for (uint64_t at = vtd->pqh; at != vtd->pqt; at = after(vtd, at, 1))
-		if (vtd_read_words(vtd, entry_at(vtd, at), 4, words) &&
+		if (vtd_read_words(vtd, NULL, entry_at(vtd, at), 4, words) &&
 		    bits(words[0], 31, 16) != vtd->devices[device].sid)
 			return device_of(vtd, bits(words[0], 31, 16));
 	return NO_DEVICE;
@@ -210,7 +210,7 @@ static size_t vtd_page_queue_read(struct iommu *iommu, uint64_t event,
 
 	vtd_page_reg_write(vtd, event, REG_PRS, 1, 4);
 	for (uint64_t at = vtd->pqh; at != vtd->pqt && n < max; at = after(vtd, at, 1))
-		if (vtd_read_words(vtd, entry_at(vtd, at), 4, words))
+		if (vtd_read_words(vtd, NULL, entry_at(vtd, at), 4, words))
 			unpack(vtd, words, &requests[n++]);
 	return n;
 }

@@ -67,7 +67,7 @@ static bool execute_next(struct vtd *vtd)
 	struct inval_report report;
 	pa_t at = bits_at(vtd->iqa, 63, 12) + vtd->iqh;
 
-	if (!vtd_read_words(vtd, at, (unsigned)descriptor_bytes(vtd) / 8, command.words) ||
+	if (!vtd_read_words(vtd, NULL, at, (unsigned)descriptor_bytes(vtd) / 8, command.words) ||
 	    (descriptor_bytes(vtd) == 16 && vtd_needs_wide(command.words[0]))) {
 		vtd_fault_condition(vtd, FSTS_IQE);
 		return false;

@@ -54,11 +54,13 @@ const struct table_role vtd_scalable_root_role = {
 };
 
 /* Fault conditions of the root entry, in order (2.3 step 4); 0: none. */
-static unsigned check_root(const struct vtd *vtd, uint16_t sid, pa_t *table)
+static unsigned check_root(const struct vtd *vtd, struct memory_view *view, uint16_t sid,
+			   pa_t *table)
 {
 	uint64_t word;
 
-	if (!vtd_read_words(vtd, bits_at(vtd->rtaddr, 63, 12) + bits(sid, 15, 7) * 8, 1, &word))
+	if (!vtd_read_words(vtd, view, bits_at(vtd->rtaddr, 63, 12) + bits(sid, 15, 7) * 8, 1,
+			    &word))
 		return VTD_SCALABLE_ROOT + VTD_UNREADABLE;
 	if (!bit(word, 0))
 		return VTD_SCALABLE_ROOT + VTD_NOT_PRESENT;
@@ -85,17 +87,19 @@ static unsigned check_context(const struct vtd *vtd, const struct vtd_context *c
 	return 0;
 }
 
-void vtd_scalable_context_read(const struct vtd *vtd, uint16_t sid, struct vtd_context *context)
+void vtd_scalable_context_read(const struct vtd *vtd, struct memory_view *view, uint16_t sid,
+			       struct vtd_context *context)
 {
 	pa_t table = 0;
 
 	memset(context, 0, sizeof *context);
 	context->sid = sid;
 	context->scalable = true;
-	context->fault = (uint8_t)check_root(vtd, sid, &table);
+	context->fault = (uint8_t)check_root(vtd, view, sid, &table);
 	if (context->fault)
 		return;
-	if (!vtd_read_words(vtd, table + bits(sid, 6, 0) * CONTEXT_BYTES, 4, context->words)) {
+	context->at = table + bits(sid, 6, 0) * CONTEXT_BYTES;
+	if (!vtd_read_words(vtd, view, context->at, 4, context->words)) {
 		context->fault = VTD_SCALABLE_CONTEXT + VTD_UNREADABLE;
 		return;
 	}

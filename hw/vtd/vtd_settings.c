@@ -22,6 +22,8 @@ const struct setting vtd_settings[] = {
 	  "boot logs of Xeon parts" },
 	{ "vtd.snoop_control", SETTING_BOOL, AT(snoop_control), 0, 1, YES, NULL,
 	  "ECAP.SC: the SNP bit of a leaf may be set", "ECAP 0xf020df" },
+	{ "vtd.page_walk_coherency", SETTING_BOOL, AT(coherency), 0, 1, YES, NULL,
+	  "ECAP.C: reads of configuration and of legacy tables snoop the caches of CPUs", "ECAP 0xf020df; 0xf020de has it 0" },
 	{ "vtd.pass_through", SETTING_BOOL, AT(pass_through), 0, 1, YES, NULL, "ECAP.PT: translation type 10b",
 	  "ECAP 0xf020df" },
 	{ "vtd.zero_length_read", SETTING_BOOL, AT(zero_length_read), 0, 1, YES, NULL,

@@ -12,9 +12,10 @@
 struct pass {
 	const struct vtd_context *context;
 	const struct dma_request *request;
-	struct vtd *writer; /* NULL: nothing is written */
-	bool granted;	    /* what the walk alone gives is an address */
-	unsigned lowest;    /* of the tables whose way there has its accessed bits set */
+	struct vtd *writer;	  /* NULL: nothing is written */
+	struct memory_view *view; /* that the walk read through, or NULL */
+	bool granted;		  /* what the walk alone gives is an address */
+	unsigned lowest;	  /* of the tables whose way there has its accessed bits set */
 };
 
 static const struct pt_format first_format = { .granule_lg2 = 12,
@@ -62,7 +63,7 @@ static unsigned touch_second(struct pass *pass, const struct pt_walk *walk, iova
 
 		if (leaf && (walk->status != PT_OK || !done))
 			return 0;
-		raw = frame_word(walk->tables[level], index);
+		raw = pt_word(pass->view, walk->tables[level], index);
 		if (access & ~(walk->perms[level] & vtd_ss_decode(raw, level).perm) &
 		    (TLB_READ | TLB_WRITE))
 			return 0; /* refused here */
@@ -108,7 +109,7 @@ static unsigned touch_first_entry(struct pass *pass, const struct pt_walk *walk,
 	*on = false;
 	if (leaf && (walk->status != PT_OK || !pass->granted))
 		return 0;
-	raw = frame_word(walk->tables[level], index);
+	raw = pt_word(pass->view, walk->tables[level], index);
 	perm = walk->perms[level] & vtd_fs_decode(raw, level).perm;
 	/* U/S of a leaf decides about SMEP; above it the bit may still be lost. */
 	if (vtd_first_denied(pass->request, pass->context,
@@ -150,18 +151,21 @@ static unsigned touch_first(struct pass *pass, const struct pt_walk *walk,
 }
 
 /* Whether the dirty bits that a write to the page needs are set. */
-static bool is_dirty(const struct vtd_context *context, const struct pt_walk *walk,
-		     const struct pt_nested *nested, iova_t input)
+static bool is_dirty(const struct pass *pass, const struct pt_walk *walk,
+		     const struct pt_nested *nested)
 {
+	const struct vtd_context *context = pass->context;
 	const struct pt_walk *second = nested ? &nested->leaf : walk;
+	iova_t input = pass->request->iova;
 
 	if (context->input_bits &&
-	    !bit(frame_word(walk->tables[walk->level], index_at(input, walk->level)), VTD_FS_DIRTY))
+	    !bit(pt_word(pass->view, walk->tables[walk->level], index_at(input, walk->level)),
+		 VTD_FS_DIRTY))
 		return false;
 	if (!context->second_stage_ad)
 		return true;
-	return bit(frame_word(second->tables[second->level],
-			      index_at(nested ? nested->ipa : input, second->level)),
+	return bit(pt_word(pass->view, second->tables[second->level],
+			   index_at(nested ? nested->ipa : input, second->level)),
 		   VTD_SS_DIRTY);
 }
 
@@ -265,7 +269,8 @@ static void walk_nested(const struct vtd *vtd, const struct vtd_context *context
 				     .frame = context->second_frame,
 				     .level = context->second_top,
 				     .perm = TLB_PERM,
-				     .reserved = vtd->reserved } };
+				     .reserved = vtd->reserved,
+				     .view = root->view } };
 
 	pt_nested_walk(formats, vtd->memory, roots, context->second_last, iova, walk, nested);
 }
@@ -279,42 +284,43 @@ static unsigned granted_access(const struct dma_request *request, const struct p
 }
 
 /* Accessed and dirty bits, where the tables have them, and what a walk cache may keep. */
-static void update_state(const struct dma_request *request, const struct vtd_context *context,
-			 struct vtd *writer, struct pt_walk *walk, const struct pt_nested *nested,
+static void update_state(struct pass *pass, struct pt_walk *walk, const struct pt_nested *nested,
 			 struct dma_result *result)
 {
-	struct pass pass = { .context = context,
-			     .request = request,
-			     .writer = writer,
-			     .granted = result->outcome == OUTCOME_OK && result->pa != NO_PA,
-			     .lowest = walk->start };
+	const struct dma_request *request = pass->request;
 	unsigned refused;
 
-	if (context->input_bits)
-		refused = touch_first(&pass, walk, nested);
+	pass->granted = result->outcome == OUTCOME_OK && result->pa != NO_PA;
+	pass->lowest = walk->start;
+	walk->dirties =
+		pass->granted && wants_dirty(request, walk->perm) && !is_dirty(pass, walk, nested);
+	if (pass->context->input_bits)
+		refused = touch_first(pass, walk, nested);
 	else
-		refused = touch_second(&pass, walk, request->iova, granted_access(request, walk),
-				       pass.granted);
+		refused = touch_second(pass, walk, request->iova, granted_access(request, walk),
+				       pass->granted);
 	if (refused)
 		vtd_refuse(request, refused, result);
-	else if (pass.granted && !wants_dirty(request, walk->perm) &&
-		 !is_dirty(context, walk, nested, request->iova))
+	else if (pass->granted && !wants_dirty(request, walk->perm) &&
+		 !is_dirty(pass, walk, nested))
 		walk->flags |= TLB_CLEAN;
-	walk->settled = pass.granted && !refused;
-	if (pass.lowest > walk->lowest)
-		walk->lowest = (uint8_t)pass.lowest;
+	walk->settled = pass->granted && !refused;
+	if (pass->lowest > walk->lowest)
+		walk->lowest = (uint8_t)pass->lowest;
 }
 
-static void finish(const struct dma_request *request, const struct vtd_context *context,
-		   struct vtd *writer, struct pt_walk *walk, const struct pt_nested *nested,
+static void finish(struct pass *pass, struct pt_walk *walk, const struct pt_nested *nested,
 		   struct dma_result *result)
 {
+	const struct vtd_context *context = pass->context;
+
 	walk->lowest = vtd_lowest(walk);
 	walk->settled = true;
+	walk->dirties = false;
 	if (walk->status == PT_OK)
 		walk->flags |= context->entry_flags;
 	if (context->input_bits || context->second_stage_ad)
-		update_state(request, context, writer, walk, nested, result);
+		update_state(pass, walk, nested, result);
 	if (result->outcome == OUTCOME_OK && result->pa != NO_PA)
 		result->flags = walk->flags & TLB_SNOOP;
 }
@@ -323,6 +329,10 @@ void vtd_walk(const struct vtd *vtd, const struct dma_request *request,
 	      const struct vtd_context *context, const struct pt_root *root, struct vtd *writer,
 	      struct pt_walk *walk, struct dma_result *result)
 {
+	struct pass pass = {
+		.context = context, .request = request, .writer = writer, .view = root->view
+	};
+
 	if (context->stages == STAGES_NESTED) {
 		struct pt_nested nested;
 
@@ -330,11 +340,11 @@ void vtd_walk(const struct vtd *vtd, const struct dma_request *request,
 		nested_result(vtd, request, context, walk, &nested, result);
 		if (writer)
 			watch_tables(writer, context, walk, &nested);
-		finish(request, context, writer, walk, &nested, result);
+		finish(&pass, walk, &nested, result);
 		return;
 	}
 	pt_walk(context->input_bits ? &first_format : &second_format, vtd->memory, root,
 		request->iova, walk);
 	vtd_walk_result(vtd, request, context, walk, result);
-	finish(request, context, writer, walk, NULL, result);
+	finish(&pass, walk, NULL, result);
 }

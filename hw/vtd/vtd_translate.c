@@ -62,7 +62,11 @@ after_checked_walk(struct vtd *vtd, const struct dma_request *request, struct tl
 		   const struct dma_result *result, const struct vtd_answer *truth)
 {
 	const struct vtd_context *context = path->route->context;
-	uint64_t changed = path->any ? *path->at.changed : route_changed(path->route);
+	const struct memory_view *view = vtd->memory->view;
+	uint64_t changed = memory_view_met(view) ? view->met.event
+			   : path->any		 ? *path->at.changed
+						 : route_changed(path->route);
+
 	vtd_compare(vtd, request, path, result, walk, truth);
 	fill_after(vtd, request, pointers, vtd_input(context, request->iova), context, walk, result,
 		   truth, changed);
@@ -89,7 +93,9 @@ static void miss(struct vtd *vtd, const struct dma_request *request, const struc
 	path.tlb = walk_start(vtd, pointers, context, input, &root, &hit, &path.any);
 	if (path.any)
 		path.at = tlb_at_index(path.tlb, hit.at);
-	checked = path.any || vtd_route_checked(route) || vtd->tables->freed_linked;
+	root.view = vtd_walk_view(vtd, context);
+	checked = path.any || vtd_route_checked(route) || vtd->tables->freed_linked ||
+		  (root.view && root.view->n_lines);
 	if (checked)
 		vtd_truth(vtd, request, &truth);
 	vtd_walk(vtd, request, context, &root, vtd, &walk, result);
@@ -275,6 +281,7 @@ static __attribute__((noinline)) void serve_page(struct vtd *vtd, const struct d
 		blocked(request, result);
 		return;
 	}
+	memory_view_forget(vtd->memory->view);
 	if (vtd_ats(vtd, request, result))
 		return;
 	vtd_answer(vtd, request, &route, result);

@@ -18,3 +18,7 @@ cmp once.events back.events && echo 'without addresses it round-trips'
 expect_status 0 iommusim generate chaos --seed=4 --events=2k -o other.events
 cmp -s once.events other.events && echo 'another seed gave the same recording'
 ls
+# A declaration alone: no record has an address, so its column is not there.
+printf '# iommusim events 1\n0 iommu iommu0\n' >tiny.events
+expect_status 0 iommusim cat tiny.events -o tiny.imt
+expect_status 0 iommusim cat tiny.imt

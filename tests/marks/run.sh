@@ -3,7 +3,7 @@
 #
 #   tests/marks/run.sh IOMMUSIM UNIT-TESTS     builds with -DMARK_OMIT
 #
-# Chaos streams exercise most of them, small caches making evictions and refills common; the two
+# Chaos streams exercise most of them, small caches making evictions and refills common; the
 # recordings beside this script do what chance hardly does. What drivers' tables never do (context
 # entries that change in scalable mode, nested translation) is in the unit tests of random tables.
 # Ends with "N passed, M failed".
@@ -28,10 +28,11 @@ done
 
 # 0 when --verify finds a difference on any stream, with the call number $1 left out.
 differs() {
-	local seed shape events tables
+	local seed shape events tables args
 	for events in "$here"/*.events; do
-		IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set vtd.walk.entries=0 "$events" \
-			>/dev/null 2>&1 || return 0
+		read -ra args < <(sed -n 's/^#! args:[[:space:]]*//p' "$events")
+		IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set vtd.walk.entries=0 "${args[@]}" \
+			"$events" >/dev/null 2>&1 || return 0
 	done
 	# A unit test that fails ends by abort and frees nothing: that is no leak to report.
 	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" IOMMUSIM_MARK_OMIT=$1 \

@@ -31,7 +31,7 @@ static pa_t s2_table(unsigned level, unsigned n)
 }
 
 /* The bench as a machine with everything small, so that evictions are common. */
-static void open_bench(struct bench *bench)
+static void open_bench(struct bench *bench, bool snoops)
 {
 	yaml_node_t *vectors;
 
@@ -45,6 +45,7 @@ static void open_bench(struct bench *bench)
 	bench->config.config_entries = 2 + any(8);
 	bench->config.bbml = any(3);
 	bench->config.multi_hit = any(3);
+	bench->config.cohacc = snoops;
 	cr_assert(smmuv3_model.create(&bench->config, 1, bench->tables, &bench->observer,
 				      &bench->iommu, NULL) == 0);
 }
@@ -226,23 +227,30 @@ static void access(struct bench *bench, unsigned step)
 		     (unsigned long long)truth.pa, truth.fault);
 }
 
-static void run(uint64_t seed)
+static void run(uint64_t seed, bool snoops)
 {
 	struct bench bench;
+	unsigned behind = 0;
 
 	state = seed;
 	flag_update = seed & 1 ? 3ull << 42 : 0;
-	open_bench(&bench);
+	open_bench(&bench, snoops);
 	bench.iommu->model->reg_write(bench.iommu, 0, SMMU_STRTAB_BASE, stream_table, 8);
 	bench.iommu->model->reg_write(bench.iommu, 0, SMMU_STRTAB_BASE_CFG, 8, 4);
 	bench.iommu->model->reg_write(bench.iommu, 0, SMMU_CR0, 1, 4);
 	set_up(&bench);
+	if (!snoops)
+		cr_assert(memory_view_create(bench.memory, NULL) == 0);
 	for (unsigned step = 0; step < STEPS; step++) {
 		if (any(5) == 0)
 			change(&bench);
+		if (!snoops && any(40) == 0)
+			memory_view_write_back(bench.memory, 0, UINT64_MAX);
 		access(&bench, step);
+		behind += bench.used && bench.use.behind;
 	}
 	cr_expect_gt(bench.stale_uses, 100, "nothing went stale");
+	cr_expect_eq(behind > 100, !snoops, "%u read words behind", behind);
 	bench_close(&bench);
 	bench_document_close();
 }
@@ -250,5 +258,11 @@ static void run(uint64_t seed)
 Test(smmuv3, says_of_every_request_whether_its_copies_were_stale)
 {
 	for (uint64_t seed = 1; seed <= 8; seed++)
-		run(seed);
+		run(seed, true);
+}
+
+Test(smmuv3, says_where_walks_that_do_not_snoop_read_memory_behind_software)
+{
+	for (uint64_t seed = 1; seed <= 4; seed++)
+		run(seed, false);
 }

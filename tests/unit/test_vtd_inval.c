@@ -86,7 +86,8 @@ static void count(void *ctx, const struct cached_copy *copy)
 
 	u->leaves += copy->structure == STRUCTURE_TLB;
 	/* the cached level 2 entry: it points to a table of the lowest level */
-	u->level2 += copy->structure == STRUCTURE_WALK_CACHE && copy->level == 0;
+	u->level2 += copy->structure == STRUCTURE_WALK_CACHE &&
+		     (copy->level == 0 || copy->level == VTD_FIRST_STAGE_LEVEL);
 	u->contexts += copy->structure == STRUCTURE_CONFIG && !copy->level;
 	u->pasids += copy->structure == STRUCTURE_CONFIG && copy->level;
 }

@@ -41,7 +41,7 @@ struct fixture {
 	/* of the request at hand */
 	bool reported;
 	struct checked_use use;
-	uint64_t ok, stale, nested;
+	uint64_t ok, stale, nested, behind;
 };
 
 static void on_used(void *self, const struct checked_use *use)
@@ -50,6 +50,7 @@ static void on_used(void *self, const struct checked_use *use)
 
 	f->reported = true;
 	f->use = *use;
+	f->behind += use->behind != NULL;
 }
 
 static uint64_t below(struct fixture *f, uint64_t n)
@@ -167,12 +168,19 @@ static uint64_t context_word(struct fixture *f, unsigned word)
 
 /* ---- the tables ---------------------------------------------------------------------------- */
 
+/* Where the unit does not snoop, most words stay in a CPU's cache for a while. */
 static void store(struct fixture *f, pa_t pa, uint64_t value)
 {
+	bool held = f->memory->view && percent(f, 60);
+
+	if (held)
+		cr_assert(memory_view_hold(f->memory, pa, 1, value, 0, f->event + 1) == 0);
 	cr_assert(tables_store(f->tables, pa, 1, value, 0, NULL) == 0);
 	if (f->iommu)
 		vtd_model.tables_changed(f->iommu, ++f->event, f->tables->changes,
 					 f->tables->n_changes);
+	if (f->memory->view && !held)
+		memory_view_write_back(f->memory, pa, pa + 7);
 }
 
 static pa_t context_entry(unsigned device)
@@ -388,7 +396,8 @@ static void check(struct fixture *f, const struct dma_request *request, uint64_t
 	f->stale += said != VERDICT_FRESH;
 }
 
-static void create(struct fixture *f, const struct iommu_observer *observer, unsigned small)
+static void create(struct fixture *f, const struct iommu_observer *observer, unsigned small,
+		   bool snoops)
 {
 	struct machine *machine;
 	struct vtd_config *config;
@@ -399,12 +408,15 @@ static void create(struct fixture *f, const struct iommu_observer *observer, uns
 	cr_assert(machine_create("vtd", &machine, NULL) == 0);
 	config = machine->model_config;
 	config->fault_records = 1;
+	config->coherency = snoops;
 	if (small) {
 		config->iotlb_sets = config->iotlb_ways = 2;
 		config->walk_entries = 4;
 		config->context_entries = 2;
 		config->pasid_entries = 3;
 	}
+	if (!snoops)
+		cr_assert(memory_view_create(f->memory, NULL) == 0);
 	cr_assert(vtd_model.create(config, 1, f->tables, observer, &f->iommu, NULL) == 0);
 	machine_destroy(machine);
 	for (unsigned i = 0; i < DEVICES; i++)
@@ -415,7 +427,7 @@ static void create(struct fixture *f, const struct iommu_observer *observer, uns
 	vtd_model.reg_write(f->iommu, 0, 0x18, 1u << 31, 4);
 }
 
-static void run(uint64_t seed)
+static void run(uint64_t seed, bool snoops)
 {
 	struct fixture f = { 0 };
 	struct iommu_observer observer = iommu_observer_silent;
@@ -423,12 +435,14 @@ static void run(uint64_t seed)
 	observer.self = &f;
 	observer.used = on_used;
 	f.rng = rng_seed(seed);
-	create(&f, &observer, seed & 1);
+	create(&f, &observer, seed & 1, snoops);
 	for (uint64_t step = 0; step < STEPS; step++) {
 		uint64_t what = below(&f, 100);
 
 		if (what < 12) {
 			write_any(&f);
+		} else if (what < 13 && !snoops) {
+			memory_view_write_back(f.memory, SECOND, SECOND + below(&f, 1u << 20));
 		} else if (what < 17) {
 			invalidate(&f);
 		} else {
@@ -437,10 +451,12 @@ static void run(uint64_t seed)
 			check(&f, &request, step);
 		}
 	}
-	cr_expect_gt(f.ok, STEPS / 10, "seed %llu: too few requests succeed: %llu",
+	cr_expect_gt(f.ok, STEPS / 16, "seed %llu: too few requests succeed: %llu",
 		     (unsigned long long)seed, (unsigned long long)f.ok);
 	cr_expect_gt(f.stale, 20u, "seed %llu: too few are stale: %llu", (unsigned long long)seed,
 		     (unsigned long long)f.stale);
+	cr_expect_eq(f.behind > 100, !snoops, "seed %llu: %llu read words behind",
+		     (unsigned long long)seed, (unsigned long long)f.behind);
 	vtd_model.destroy(f.iommu);
 	tables_destroy(f.tables);
 	memory_destroy(f.memory);
@@ -455,5 +471,17 @@ ParameterizedTestParameters(vtd_random, caches_equal_truth_or_say_so)
 
 ParameterizedTest(uint64_t *seed, vtd_random, caches_equal_truth_or_say_so)
 {
-	run(*seed);
+	run(*seed, true);
+}
+
+ParameterizedTestParameters(vtd_random, walks_that_do_not_snoop_say_where_memory_is_behind)
+{
+	static uint64_t seeds[] = { 11, 12, 13, 14 };
+
+	return cr_make_param_array(uint64_t, seeds, sizeof seeds / sizeof seeds[0]);
+}
+
+ParameterizedTest(uint64_t *seed, vtd_random, walks_that_do_not_snoop_say_where_memory_is_behind)
+{
+	run(*seed, false);
 }
