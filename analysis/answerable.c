@@ -24,6 +24,8 @@ static const struct {
 	[FINDING_MASKED] = { F(ATTACH) | F(DMA), F(REGISTERS) | F(DIRECTIONS) },
 	[FINDING_OVER_UNMAP] = { F(UPDATES) | F(ATTACH), F(DMA) },
 	[FINDING_TAG_REUSE] = { F(INVALS) | F(ATTACH) | F(DMA), 0 },
+	[FINDING_STARVED] = { F(ATTACH), F(DMA) | F(REGISTERS) | F(PAGE_REQUESTS) },
+	[FINDING_STALL_TIMEOUT] = { F(ATTACH) | F(PAGE_REQUESTS), 0 },
 	[FINDING_WALK_BEHIND] = { F(WORDS) | F(WRITE_BACKS) | F(ATTACH) | F(DMA), 0 },
 	[FINDING_TORN] = { F(WORDS) | F(ATTACH) | F(DMA), 0 },
 	[FINDING_RUN_INCONSISTENT] = { F(WORDS) | F(ATTACH) | F(DMA), 0 },
@@ -76,6 +78,8 @@ static const struct {
 			     "QEMU -trace 'vtd_reg_write' or 'smmu*'" },
 	[FACT_ANSWERS] = { "no DMA says what the hardware answered",
 			   "QEMU -trace 'vtd_dmar_*' -trace 'vtd_iotlb_*', or 'smmu*'" },
+	[FACT_PAGE_REQUESTS] = { "no page request, and no device that makes any (pri=yes)",
+				 "trace-cmd record -e intel_iommu:prq_report" },
 	[FACT_NO_LOSS] = { "events were lost",
 			   "trace-cmd record -b with a larger buffer, fewer events" },
 };
@@ -88,6 +92,8 @@ void facts_count(struct recording_facts *facts, const struct event_batch *batch,
 		facts->any_direction += event_verb(event) == DMA_VERB_ANY;
 		facts->answers += event_has(event, DMA_PA) || event_has(event, DMA_FAULT);
 	}
+	if (event->kind == EVENT_DEVICE)
+		facts->with_pri += event_has(event, DEVICE_PRI);
 	if (event->kind == EVENT_INVAL)
 		facts->with_id += event_has(event, INVAL_ID);
 	else if (event->kind == EVENT_CMD)
@@ -131,6 +137,8 @@ bool facts_have(const struct recording_facts *facts, enum recording_fact fact)
 		return n[EVENT_REG];
 	case FACT_ANSWERS:
 		return facts->answers;
+	case FACT_PAGE_REQUESTS:
+		return n[EVENT_REQUEST] || (facts->with_pri && n[EVENT_DMA]);
 	case FACT_NO_LOSS:
 		return !n[EVENT_LOST];
 	case FACTS:

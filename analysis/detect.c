@@ -90,6 +90,28 @@ static void on_lost(void *self, uint64_t event, uint64_t time_ns)
 	detector->last_lost = event;
 }
 
+/* R9: what a held DMA meets after its page changed is no finding. */
+static void on_used(void *self, const struct checked_use *use)
+{
+	struct detector *detector = self;
+
+	if (replay_artefact(detector->replay))
+		detector->artefacts++;
+	else
+		uses_checked(self, use);
+}
+
+static void on_overlap(void *self, uint64_t event, const struct dma_request *request,
+		       const struct cached_copy *filled, const struct cached_copy *valid)
+{
+	struct detector *detector = self;
+
+	if (replay_artefact(detector->replay))
+		detector->artefacts++;
+	else
+		uses_overlap(self, event, request, filled, valid);
+}
+
 static void on_copy_opens(void *self, const struct cached_copy *copy)
 {
 	windows_copy_opens(self, copy);
@@ -129,6 +151,7 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 		.handler_ran = episodes_handler,
 		.lost = on_lost,
 		.answer_differs = disagreements_differ,
+		.page_waited = pages_waited,
 		.rights_exceed = episodes_rights,
 		.dirty_step = dirty_step,
 		.dirty_page = dirty_page,
@@ -136,15 +159,17 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 	};
 	detector->iommu_observer = (struct iommu_observer){
 		.self = detector,
-		.used = uses_checked,
+		.used = on_used,
 		.copy_opens = on_copy_opens,
 		.copy_closes = on_copy_closes,
-		.overlap = uses_overlap,
+		.overlap = on_overlap,
 		.fault = episodes_fault,
 		.entry_read = walks_entry_read,
 		.run_inconsistent = walks_run,
 		.tag_reused = uses_tag_reused,
 		.faults_acknowledged = episodes_acknowledged,
+		.page_requested = pages_requested,
+		.pages_acknowledged = pages_acknowledged,
 	};
 	*out = detector;
 	return 0;
@@ -158,8 +183,16 @@ void detector_destroy(struct detector *detector)
 	gaps_destroy(detector);
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
 		free(detector->worst[kind].items);
-	for (uint32_t i = 0; i < detector->n_episodes; i++)
+	for (uint32_t i = 0; i < detector->n_episodes; i++) {
 		free(detector->episodes[i].by_device);
+		free(detector->episodes[i].holders);
+	}
+	for (uint32_t i = 0; i < detector->n_page_episodes; i++) {
+		free(detector->page_episodes[i].by_device);
+		free(detector->page_episodes[i].holders);
+	}
+	free(detector->page_episodes);
+	free(detector->delays);
 	free(detector->episodes);
 	free(detector->flights);
 	freed_tables_destroy(detector);
@@ -269,6 +302,17 @@ static int put_replay_counters(struct detector *detector, struct err *err)
 		{ "answers.differ", count->differ },
 		{ "answers.undecided", count->undecided },
 		{ "answers.adopted", count->adopted },
+		{ "invalidations.timed-out", count->timed_out },
+		{ "invalidations.aborted", count->aborted },
+		{ "pages.asked", count->pages_asked },
+		{ "pages.answered", count->pages_answered },
+		{ "pages.mapped", count->pages_mapped },
+		{ "pages.unexpected-responses", count->pages_unexpected },
+		{ "pages.beyond-credits", count->pages_beyond },
+		{ "held.dma", count->held },
+		{ "held.at-end", count->held_at_end },
+		{ "held.dropped", count->held_dropped },
+		{ "timing-artefacts", count->artefacts },
 		{ "exposure.bytes", detector->exposed_bytes },
 		{ "updates.without-device", detector->no_window },
 	};
@@ -324,6 +368,29 @@ static int put_note(struct detector *detector, struct err *err, const char *text
 	return detector->sink->note(detector->sink, &note, err);
 }
 
+/* R9: from the first delay on the recorded times of a device hold no more. */
+static int put_delays(struct detector *detector, struct err *err)
+{
+	char text[240];
+
+	for (uint32_t i = 0; i < names_count(replay_names(detector->replay), NAMES_DEVICES); i++) {
+		const struct device *device = replay_device_numbered(detector->replay, i);
+
+		if (!device || !device->delayed)
+			continue;
+		snprintf(
+			text, sizeof text,
+			"%.60s: DMA was held for pages; from event %llu on its recorded times hold "
+			"no more, by up to %llu ns",
+			names_of(replay_names(detector->replay), NAMES_DEVICES, i),
+			(unsigned long long)device->delayed_event,
+			(unsigned long long)device->delay_ns);
+		if (put_note(detector, err, text))
+			return -1;
+	}
+	return 0;
+}
+
 static int put_notes(struct detector *detector, struct err *err)
 {
 	const struct replay_counters *count = replay_counters(detector->replay);
@@ -357,6 +424,8 @@ static int put_notes(struct detector *detector, struct err *err)
 		if (put_note(detector, err, text))
 			return -1;
 	}
+	if (put_delays(detector, err))
+		return -1;
 	if (!detector->byte_ns)
 		return 0;
 	for (digits[at] = 0; sum; sum /= 10)
@@ -382,6 +451,7 @@ int detector_finish(struct detector *detector, struct err *err)
 	dirty_finish(detector);
 	gaps_finish(detector);
 	episodes_finish(detector);
+	pages_finish(detector);
 	for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
 		worst_tell(detector, &detector->worst[kind]);
 	if (detector_error(detector, err))
@@ -394,6 +464,8 @@ int detector_finish(struct detector *detector, struct err *err)
 					     &detector->hardware, err) ||
 			       put_histogram(detector, "stale-use.lag", "ns", &detector->lag,
 					     err) ||
+			       put_histogram(detector, "page-request.wait", "ns",
+					     &detector->page_wait, err) ||
 			       put_histogram(detector, "collateral", "entries",
 					     &detector->collateral, err) ||
 			       put_notes(detector, err)

@@ -99,7 +99,13 @@ struct overflow_episode {
 	bool active, acknowledged, noticed;
 	uint64_t first_ns, last_ns, noticed_ns, first_event, last_event, lost;
 	uint64_t *by_device; /* by number */
+	uint32_t *holders;   /* beside it: another device that held the queue, or NO_DEVICE */
 	uint32_t n_devices;
+};
+
+struct delays { /* page requests of a device that waited behind others' for too long, in a row */
+	uint64_t n, first_event, first_ns, last_ns, longest_ns;
+	uint32_t behind;
 };
 
 struct gap { /* a fault that a mapping soon after may explain */
@@ -159,6 +165,12 @@ struct detector {
 	uint32_t tables_seen;		   /* freed without any pointer in sight */
 	struct overflow_episode *episodes; /* by unit */
 	uint32_t n_episodes;
+	struct overflow_episode *page_episodes; /* of page request queues, by unit */
+	uint32_t n_page_episodes;
+	struct delays *delays; /* by device number */
+	uint32_t n_delays;
+	struct histogram page_wait;
+	uint64_t artefacts;	/* what would have been findings, but for R9 */
 	struct imap **replaced; /* by domain: what updates other than unmaps took away */
 	uint32_t n_replaced;
 	struct gap *gaps;
@@ -292,7 +304,18 @@ void dirty_destroy(struct detector *detector);
 /* disagreements.c */
 void disagreements_differ(void *self, const struct disagreement *what);
 
+/* pages.c */
+void pages_requested(void *self, const struct page_report *report);
+void pages_acknowledged(void *self);
+void pages_waited(void *self, const struct page_wait *wait);
+void pages_finish(struct detector *detector);
+
 /* episodes.c */
+/* queue: what overflowed, "" for fault records. */
+void episode_tell(struct detector *detector, struct overflow_episode *episode, const char *queue,
+		  uint64_t end_ns);
+void episode_lose(struct detector *detector, struct overflow_episode *episode, uint32_t device,
+		  uint32_t holder, uint64_t event, uint64_t now);
 void episodes_fault(void *self, const struct fault_report *report);
 void episodes_acknowledged(void *self, bool overflow);
 void episodes_handler(void *self, uint32_t unit, uint64_t time_ns);

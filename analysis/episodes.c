@@ -56,8 +56,34 @@ static void name_losers(const struct detector *detector, const struct overflow_e
 	}
 }
 
-static void tell_episode(struct detector *detector, struct overflow_episode *episode,
-			 uint64_t end_ns)
+/* Those that lost records while another device held the queue: one each. */
+static void tell_starved(struct detector *detector, const struct overflow_episode *episode,
+			 const char *queue, uint64_t end_ns)
+{
+	const struct names *names = replay_names(detector->replay);
+
+	for (uint32_t i = 0; i < episode->n_devices; i++) {
+		struct story story;
+
+		if (!episode->by_device[i] || episode->holders[i] == NO_DEVICE)
+			continue;
+		story_begin(&story, FINDING_STARVED, STARVED_LOST, episode->first_event,
+			    episode->first_ns);
+		name_device(detector, story.finding.device, i);
+		story.finding.end_ns = end_ns;
+		story.finding.count = episode->by_device[i];
+		snprintf(story.finding.structure, sizeof story.finding.structure, "%s", queue);
+		snprintf(story.finding.detail, sizeof story.finding.detail,
+			 "lost while %.60s held the queue",
+			 names_of(names, NAMES_DEVICES, episode->holders[i]));
+		story_step(&story, "first lost", episode->first_event, episode->first_ns, "%s",
+			   "of this overflow");
+		story_tell(detector, &story);
+	}
+}
+
+void episode_tell(struct detector *detector, struct overflow_episode *episode, const char *queue,
+		  uint64_t end_ns)
 {
 	struct story story;
 
@@ -67,6 +93,7 @@ static void tell_episode(struct detector *detector, struct overflow_episode *epi
 		episode->noticed ? episode->noticed_ns - episode->first_ns : FINDING_NONE;
 	story.finding.count = episode->lost;
 	name_losers(detector, episode, story.finding.detail, sizeof story.finding.detail);
+	snprintf(story.finding.structure, sizeof story.finding.structure, "%s", queue);
 	story_step(&story, "first lost", episode->first_event, episode->first_ns, "%s", "");
 	story_step(&story, "last lost", episode->last_event, episode->last_ns, "%llu in all",
 		   (unsigned long long)episode->lost);
@@ -76,12 +103,34 @@ static void tell_episode(struct detector *detector, struct overflow_episode *epi
 	if (end_ns != FINDING_NONE)
 		story_step(&story, "recording again", FINDING_NONE, end_ns, "%s", "");
 	story_tell(detector, &story);
+	tell_starved(detector, episode, queue, end_ns);
 	free(episode->by_device);
+	free(episode->holders);
 	*episode = (struct overflow_episode){ 0 };
 }
 
-static void lose(struct detector *detector, struct overflow_episode *episode, uint32_t device,
-		 uint64_t event, uint64_t now)
+static int grow_episode(struct overflow_episode *episode, uint32_t device)
+{
+	uint64_t *by_device = realloc(episode->by_device, (device + 1) * sizeof *by_device);
+	uint32_t *holders;
+
+	if (!by_device)
+		return -1;
+	episode->by_device = by_device;
+	holders = realloc(episode->holders, (device + 1) * sizeof *holders);
+	if (!holders)
+		return -1;
+	episode->holders = holders;
+	for (uint32_t i = episode->n_devices; i <= device; i++) {
+		by_device[i] = 0;
+		holders[i] = NO_DEVICE;
+	}
+	episode->n_devices = device + 1;
+	return 0;
+}
+
+void episode_lose(struct detector *detector, struct overflow_episode *episode, uint32_t device,
+		  uint32_t holder, uint64_t event, uint64_t now)
 {
 	if (!episode->active) {
 		episode->active = true;
@@ -92,18 +141,12 @@ static void lose(struct detector *detector, struct overflow_episode *episode, ui
 	episode->last_ns = now;
 	episode->last_event = event;
 	episode->lost++;
-	if (device >= episode->n_devices) {
-		uint64_t *by_device = realloc(episode->by_device, (device + 1) * sizeof *by_device);
-
-		if (!by_device) {
-			detector_fails(detector, "an overflow episode");
-			return;
-		}
-		memset(by_device + episode->n_devices, 0,
-		       (device + 1 - episode->n_devices) * sizeof *by_device);
-		episode->by_device = by_device;
-		episode->n_devices = device + 1;
+	if (device >= episode->n_devices && grow_episode(episode, device)) {
+		detector_fails(detector, "an overflow episode");
+		return;
 	}
+	if (episode->holders[device] == NO_DEVICE)
+		episode->holders[device] = holder;
 	episode->by_device[device]++;
 }
 
@@ -131,6 +174,14 @@ static void masked(struct detector *detector, const struct fault_report *report,
 	worst_put(detector, &story, 0);
 }
 
+static uint32_t device_number(const struct detector *detector, uint32_t handle)
+{
+	return handle == NO_DEVICE ? NO_DEVICE
+				   : replay_device(detector->replay,
+						   replay_unit_at_hand(detector->replay), handle)
+					     ->number;
+}
+
 void episodes_fault(void *self, const struct fault_report *report)
 {
 	struct detector *detector = self;
@@ -145,9 +196,10 @@ void episodes_fault(void *self, const struct fault_report *report)
 		return;
 	}
 	if (report->fate == FAULT_LOST)
-		lose(detector, episode, device, report->event, report->request->time_ns);
+		episode_lose(detector, episode, device, device_number(detector, report->holder),
+			     report->event, report->request->time_ns);
 	else if (report->fate == FAULT_RECORDED && episode->active && episode->acknowledged)
-		tell_episode(detector, episode, report->request->time_ns);
+		episode_tell(detector, episode, "", report->request->time_ns);
 	else if (report->fate == FAULT_COLLAPSED || report->fate == FAULT_DISABLED)
 		masked(detector, report, device);
 }
@@ -216,7 +268,8 @@ void episodes_dma(void *self, uint64_t event, const struct dma_request *request,
 {
 	struct detector *detector = self;
 	uint32_t unit = replay_unit_at_hand(detector->replay);
-	uint32_t domain = replay_device(detector->replay, unit, request->device)->domain;
+	uint32_t domain = device_domain(replay_device(detector->replay, unit, request->device),
+					request->pasid);
 
 	if (domain == NAME_NONE)
 		return;
@@ -366,7 +419,7 @@ void episodes_finish(struct detector *detector)
 {
 	for (uint32_t i = 0; i < detector->n_episodes; i++)
 		if (detector->episodes[i].active)
-			tell_episode(detector, &detector->episodes[i], FINDING_NONE);
+			episode_tell(detector, &detector->episodes[i], "", FINDING_NONE);
 	free(detector->episodes);
 	free(detector->flights);
 	detector->episodes = NULL;

@@ -53,6 +53,14 @@ const struct finding_kind_row finding_kinds[FINDING_KINDS] = {
 				"a domain id was given to other tables while copies of the old "
 				"remain",
 				NULL, true },
+	[FINDING_STARVED] = { "starved", "harm by another",
+			      "faults or page requests of a device were lost, refused or late "
+			      "while "
+			      "another held the queue",
+			      "lost|refused|delayed", true },
+	[FINDING_STALL_TIMEOUT] = { "stall-timeout", "unanswered",
+				    "a page request was not answered within the limit, or never",
+				    "late|never|held-back", true },
 	[FINDING_WALK_BEHIND] = { "walk-behind", "walk read a word not yet written back",
 				  "a walk that does not snoop read memory behind what software "
 				  "wrote",

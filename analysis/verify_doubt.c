@@ -245,9 +245,10 @@ static bool pointer_true(const struct verifier *verifier, const struct watched *
 static bool config_true(const struct verifier *verifier, const struct watched *config,
 			const struct device *device)
 {
-	const struct domain *domain = device->domain == NAME_NONE
-					      ? NULL
-					      : replay_domain(verifier->replay, device->domain);
+	uint32_t number =
+		device_domain(device, config->copy.serves_both ? NO_PASID : config->copy.serves);
+	const struct domain *domain =
+		number == NAME_NONE ? NULL : replay_domain(verifier->replay, number);
 
 	if (!config->copy.tagged)
 		return domain != NULL;
@@ -279,9 +280,9 @@ static bool in_space(const struct verifier *verifier, const struct watched *watc
 		     const struct dma_request *request)
 {
 	const struct device *device = device_of(verifier, unit, request);
-	const struct domain *domain = device->domain == NAME_NONE
-					      ? NULL
-					      : replay_domain(verifier->replay, device->domain);
+	uint32_t number = device_domain(device, request->pasid);
+	const struct domain *domain =
+		number == NAME_NONE ? NULL : replay_domain(verifier->replay, number);
 
 	return domain && domain->space == watched->copy.space && domain->tag == watched->copy.tag;
 }

@@ -109,6 +109,7 @@ struct verifier {
 	struct iommu_observer iommu_observer;
 	struct claims derived;
 	bool failed;	  /* no memory */
+	bool device_tlbs; /* DMA through one, or page requests: findings are not compared */
 	bool doubt_known; /* copies show all that puts them in doubt */
 	bool lost;
 	uint64_t last_lost, last_flush;

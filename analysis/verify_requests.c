@@ -133,14 +133,14 @@ void verify_differs(struct verifier *verifier, uint64_t event, const struct dma_
 static enum verdict verdict_of(const struct dma_result *served, const struct dma_result *truth,
 			       unsigned doubt)
 {
-	if (served->outcome == OUTCOME_OK &&
-	    (truth->outcome != OUTCOME_OK || truth->pa != served->pa))
+	if (dma_granted(served) && (!dma_granted(truth) || truth->pa != served->pa))
 		return VERDICT_STALE_USE;
-	if (served->outcome != OUTCOME_OK && truth->outcome == OUTCOME_OK)
-		return served->outcome == OUTCOME_FAULT ? VERDICT_STALE_REFUSAL : VERDICT_FRESH;
-	return (doubt & (CHECK_UPDATE | CHECK_SOURCE)) && served->outcome == OUTCOME_OK
-		       ? VERDICT_BENIGN
-		       : VERDICT_FRESH;
+	if (!dma_granted(served) && dma_granted(truth))
+		return served->outcome == OUTCOME_FAULT || served->outcome == OUTCOME_OK
+			       ? VERDICT_STALE_REFUSAL
+			       : VERDICT_FRESH;
+	return (doubt & (CHECK_UPDATE | CHECK_SOURCE)) && dma_granted(served) ? VERDICT_BENIGN
+									      : VERDICT_FRESH;
 }
 
 static uint64_t earlier(uint64_t event, uint64_t other)
@@ -242,6 +242,51 @@ static const char *wrong(enum verdict said, enum verdict expected)
 		       : expectations[expected];
 }
 
+/* ---- device TLBs ---------------------------------------------------------------------------------------- */
+
+/* Copies in the device's own TLB that cover the address. */
+static uint32_t in_device_tlb(const struct verifier *verifier, uint32_t unit,
+			      const struct dma_request *page)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < verifier->copies.before.n; i++) {
+		const struct watched *watched =
+			LIST_AT(&verifier->copies.before, struct watched, i);
+
+		n += watched->unit == unit && watched->copy.structure == STRUCTURE_ATC &&
+		     watched->copy.tag == page->device && watched->copy.pasid == page->pasid &&
+		     watched->copy.first <= page->iova && watched->copy.last >= page->iova;
+	}
+	return n;
+}
+
+/*
+ * A request of a device with a device TLB: what was reported of it is compared with truth, and several
+ * matching copies in its TLB must be told. Which copies are in doubt is not derived here, nor from
+ * then on for other devices, whose IOTLB it fills.
+ */
+static void device_request(struct verifier *verifier, uint64_t event,
+			   const struct dma_request *page, const struct dma_result *served,
+			   uint32_t unit)
+{
+	enum verdict said = verifier->reported && verifier->use.verdict != VERDICT_BENIGN
+				    ? verifier->use.verdict
+				    : VERDICT_FRESH;
+	enum verdict expected = verdict_of(served, &verifier->truth, 0);
+
+	verifier->doubt_known = false;
+	verifier->device_tlbs = true;
+	if (said != expected)
+		verify_differs(verifier, event, page, served, &verifier->truth,
+			       wrong(said, expected));
+	if (page->type != DMA_TRANSLATION_REQUEST && page->len && dma_granted(served) &&
+	    served->cached && in_device_tlb(verifier, unit, page) > 1 &&
+	    (!verifier->reported || verifier->use.matches < 2))
+		verify_differs(verifier, event, page, served, &verifier->truth,
+			       "several entries match, and none said so");
+}
+
 void requests_served(void *self, uint64_t event, const struct dma_request *page,
 		     const struct dma_result *served, uint32_t unit)
 {
@@ -258,6 +303,10 @@ void requests_served(void *self, uint64_t event, const struct dma_request *page,
 	if (!copies_look(&verifier->copies, verifier->replay))
 		verify_fails(verifier);
 	doubt_tags(verifier);
+	if (device->ats) {
+		device_request(verifier, event, page, served, unit);
+		return;
+	}
 	find_config(verifier, unit, device->requester_id, page->pasid, &met);
 	find_copies(verifier, unit, page->iova, &met);
 	used = served->cached ? met.translation : met.pointer;

@@ -303,16 +303,20 @@ static uint64_t flushed_by(const struct verifier *verifier, const struct inval_o
 	    piece->last < op->scope.first || op->scope.what == INVAL_DEVICE_CONFIG)
 		return 0;
 	if (op->scope.what != INVAL_DEVICE_ATC)
-		return op->scope.what == INVAL_ALL || op->scope.tag == domain->tag
+		return op->scope.what == INVAL_ALL || domain_in_scope(domain, &op->scope)
 			       ? 1ull << op->unit
 			       : 0;
 	if (holders_units(piece->holders) || op->seq <= piece->flushed)
 		return 0; /* before the IOTLB's: it may have filled again */
+	uint64_t bits = 0;
+
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
-		if (domain->atc_devices[i] ==
-		    replay_device(verifier->replay, op->unit, op->scope.device)->number)
-			return 1ull << (WORLD_UNITS + i);
-	return 0;
+		if (domain_atc_is(
+			    domain, i,
+			    replay_device(verifier->replay, op->unit, op->scope.device)->number,
+			    &op->scope))
+			bits |= 1ull << (WORLD_UNITS + i);
+	return bits;
 }
 
 /* Remembered until nothing is open: which were issued, and which of them never completed. */

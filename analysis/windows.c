@@ -255,15 +255,16 @@ static void software_closed(struct detector *detector, uint32_t number)
 static uint64_t holders_of(const struct detector *detector, const struct domain *domain,
 			   const struct inval_op *op)
 {
+	uint64_t bits = 0;
 	uint32_t device;
 
 	if (op->scope.what != INVAL_DEVICE_ATC)
 		return 1ull << op->unit;
 	device = replay_device(detector->replay, op->unit, op->scope.device)->number;
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
-		if (domain->atc_devices[i] == device)
-			return 1ull << (WORLD_UNITS + i);
-	return 0;
+		if (domain_atc_is(domain, i, device, &op->scope))
+			bits |= 1ull << (WORLD_UNITS + i);
+	return bits;
 }
 
 /* A translation that is there again. */
@@ -385,7 +386,7 @@ bool windows_concern(const struct detector *detector, const struct inval_op *op,
 	case INVAL_RANGE:
 		break;
 	}
-	return op->scope.tag == domain->tag;
+	return domain_in_scope(domain, &op->scope);
 }
 
 /* Remembered until it completes: a window that nothing closes says what was issued for it. */

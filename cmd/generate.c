@@ -68,6 +68,10 @@ int cmd_generate(int argc, char **argv)
 		{ 0, "skew", OPTION_REAL, &options.skew, "S", "exponent of the Zipf law" },
 		{ 0, "devices", OPTION_COUNT, &options.devices, "N", "devices, 1 to 64" },
 		{ 0, "domains", OPTION_COUNT, &options.domains, "N", "domains, 1 to the devices" },
+		{ 0, "ats", OPTION_COUNT, &options.ats, "N",
+		  "devices with ATS, from the first on" },
+		{ 0, "pasids", OPTION_COUNT, &options.pasids, "0|1",
+		  "chaos: devices with ATS use a PASID too" },
 		{ 0, "gap", OPTION_TIME, &options.gap_ns, "TIME", "time between events" },
 		{ 0 },
 	};

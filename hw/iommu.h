@@ -24,12 +24,21 @@
 #include "hw/tlb.h"
 
 enum dma_access { ACCESS_READ = TLB_READ, ACCESS_WRITE = TLB_WRITE, ACCESS_EXECUTE = TLB_EXECUTE };
-enum { NO_EVENT_YET = 0, NO_PASID = UINT32_MAX };
+enum {
+	NO_EVENT_YET = 0,
+	NO_PASID = UINT32_MAX,
+	ALL_PASIDS = UINT32_MAX - 1,
+	NO_DEVICE = UINT32_MAX
+};
 #define NO_EVENT UINT64_MAX
 #define NO_PA UINT64_MAX
 
+struct iommu;
+struct native_command;
+
 /* The PCIe AT field. */
-enum dma_type { DMA_UNTRANSLATED, DMA_TRANSLATION_REQUEST, DMA_TRANSLATED };
+/* And, for fault records only, what is no memory request. */
+enum dma_type { DMA_UNTRANSLATED, DMA_TRANSLATION_REQUEST, DMA_TRANSLATED, DMA_PAGE_REQUEST };
 
 struct dma_request {
 	uint64_t time_ns;
@@ -55,8 +64,9 @@ enum device_sees {
 	SEES_UNSUPPORTED,
 	SEES_DROPPED,
 	SEES_ABORT,
-	SEES_ZERO,    /* reads return 0, writes are dropped, both with success */
-	SEES_NOTHING, /* stalled: no answer yet */
+	SEES_ZERO,     /* reads return 0, writes are dropped, both with success */
+	SEES_NOTHING,  /* stalled: no answer yet */
+	SEES_NO_RIGHT, /* a translation completion without the right: it may ask for the page */
 };
 
 struct dma_result {
@@ -66,6 +76,12 @@ struct dma_result {
 	uint8_t page_lg2;
 	uint8_t cached; /* 1: from the translation cache; 0: a walk */
 };
+
+/* An address was given: a translation completion without one refuses, with success. */
+static inline bool dma_granted(const struct dma_result *result)
+{
+	return result->outcome == OUTCOME_OK && result->pa != NO_PA;
+}
 
 enum structure { STRUCTURE_TLB, STRUCTURE_WALK_CACHE, STRUCTURE_CONFIG, STRUCTURE_ATC };
 
@@ -125,13 +141,71 @@ struct fault_report {
 	const struct dma_request *request;
 	uint16_t code;
 	enum fault_fate fate;
-	bool interrupt; /* this record raised the fault interrupt */
+	bool interrupt;	 /* this record raised the fault interrupt */
+	uint32_t holder; /* lost: another device whose record is pending, or NO_DEVICE */
 	/* The record in the memory of a queue, four words, and its slot there; NULL: none. */
 	const uint64_t *record;
 	uint32_t record_slot;
 	/* Bits of it that follow from what a recording may not tell: the direction of an access of
 	 * none, the place within its page of one that begins with the page. */
 	uint64_t untold[4];
+};
+
+/* ---- page requests (PCIe 10.4) --------------------------------------------------------------- */
+
+struct page_request {
+	uint64_t time_ns;
+	iova_t iova;
+	uint32_t device; /* handle */
+	uint32_t pasid;	 /* NO_PASID: none */
+	uint16_t group;	 /* PRG index, 9 bits */
+	bool last;	 /* of its group */
+	bool read, write, execute,
+		privileged; /* last, pasid, neither read nor write: a stop marker */
+	bool private_data;
+	uint64_t data[2];
+};
+
+/* What became of a page request at the unit; automatic answers come back at once. */
+enum page_fate {
+	PAGE_QUEUED,
+	PAGE_LOST, /* no answer: the queue overflows, and it was not the last of its group */
+	PAGE_AUTO_SUCCESS, /* lost too, but the last: the device may ask again */
+	PAGE_AUTO_INVALID,
+	PAGE_AUTO_FAILURE,
+};
+
+enum page_code { PAGE_SUCCESS, PAGE_INVALID, PAGE_FAILURE };
+struct page_response {
+	uint32_t device, pasid;
+	uint16_t group;
+	enum page_code code;
+};
+
+struct page_report {
+	uint64_t event;
+	const struct page_request *request;
+	enum page_fate fate;
+	bool lost;	 /* the queue overflows */
+	uint32_t holder; /* another device with requests in the queue, or NO_DEVICE */
+};
+
+/* What a model with a page request queue offers. */
+struct page_queue_ops {
+	/* A request message arrives. */
+	enum page_fate (*request)(struct iommu *iommu, uint64_t event,
+				  const struct page_request *request);
+	/* What software finds in the queue, oldest first; it has seen the interrupt's cause. */
+	size_t (*read)(struct iommu *iommu, uint64_t event, struct page_request *requests,
+		       size_t max);
+	/* Software is through with the first n: their places are free. Once none is left it
+	 * clears an overflow; true: it has cleared one. */
+	bool (*done)(struct iommu *iommu, uint64_t event, size_t n);
+	/* The command by which software answers a group, and back. */
+	void (*encode)(const struct iommu *iommu, const struct page_response *response,
+		       struct native_command *command);
+	bool (*decode)(const struct iommu *iommu, const struct native_command *command,
+		       struct page_response *response);
 };
 
 /* An invalidation that was executed (X). */
@@ -181,6 +255,9 @@ struct iommu_observer {
 			   uint32_t old_space, uint32_t space, uint64_t copies);
 	/* Software cleared an overflow or pending condition; recording works again. */
 	void (*faults_acknowledged)(void *self, bool overflow);
+	/* A page request met the unit; software cleared an overflow of their queue. */
+	void (*page_requested)(void *self, const struct page_report *report);
+	void (*pages_acknowledged)(void *self);
 };
 
 /* Every call is there and does nothing: copy it and set those that are listened to. */
@@ -209,7 +286,19 @@ struct table_word {
 	uint64_t value;
 };
 
-struct iommu;
+enum { ATTACH_WORDS = 16 };
+
+/* What a driver attaches a requester to. */
+struct attachment {
+	uint32_t requester_id;
+	uint32_t pasid; /* NO_PASID: requests without one */
+	pa_t root;	/* 0: nothing, it is detached; or ATTACH_BYPASS */
+	unsigned levels;
+	uint64_t tag;
+	bool ats, pri; /* the driver switches them on */
+	pa_t spare;    /* empty pages from here on, for tables */
+	unsigned used; /* how many of these were taken */
+};
 
 /* A name of a vector's config with its value: "rtaddr", "CB.0.TCR". */
 struct named_value {
@@ -340,10 +429,11 @@ struct iommu_model {
 	int (*start)(struct iommu *iommu, pa_t root);
 	/* Bytes from the root table on that attach_words() uses for tables of configuration. */
 	uint64_t (*config_bytes)(const struct iommu *iommu);
-	/* Words that attach a device, in the order written. Root 0 detaches it, ATTACH_BYPASS lets its
-	 * requests pass untranslated. */
-	size_t (*attach_words)(const struct iommu *iommu, uint32_t requester_id, pa_t root,
-			       unsigned levels, uint64_t tag, struct table_word words[8]);
+	/* Words that attach or detach a device, in the order written. Root 0 detaches it,
+	 * ATTACH_BYPASS lets its requests pass untranslated. Returns 0 where this driver's tables have
+	 * no place for it (a PASID). */
+	size_t (*attach_words)(const struct iommu *iommu, struct attachment *attachment,
+			       struct table_word words[ATTACH_WORDS]);
 	/* Words that switch the dirty bits of an attached device's tables on or off, which its cached
 	 * configuration has to be told; -1: what the driver builds has none. NULL: the same. */
 	int (*dirty_words)(const struct iommu *iommu, uint32_t requester_id, bool on,
@@ -374,15 +464,24 @@ struct iommu_model {
 	 * doubt (no global entries, generations, runs): --verify then follows that doubt itself. */
 	bool plain_copies;
 
+	const struct page_queue_ops *pages; /* NULL: it has no page request queue */
+	/* What the recording's beginning uses, for what settings leave to the driver; before
+	 * start(). NULL: nothing is left to it. */
+	void (*expect)(struct iommu *iommu, bool pasids, bool page_requests);
+	/* The device did not answer the invalidation of its TLB in time. NULL: not modelled. */
+	void (*atc_timed_out)(struct iommu *iommu, uint64_t event, uint32_t device);
+
 	const struct iommu_vectors *vectors; /* NULL: the model runs no test vectors */
 };
 
 /* Head of every instance. */
 struct iommu {
 	const struct iommu_model *model;
-	uint64_t event; /* at hand: of the request, update or command being worked on */
-	bool interrupt; /* raised since the clock last looked; it clears this */
-	bool refused;	/* a result was not OUTCOME_OK since the replay last cleared this */
+	uint64_t event;	     /* at hand: of the request, update or command being worked on */
+	bool interrupt;	     /* raised since the clock last looked; it clears this */
+	bool page_interrupt; /* the same of the page request queue's */
+	iova_t wanted; /* page of the first SEES_NO_RIGHT since its reader last set it to NO_PA */
+	bool refused;  /* a result was not OUTCOME_OK since the replay last cleared this */
 };
 
 /* For a model without registers, fault queue, caches or counters (yet). */

@@ -58,6 +58,17 @@ static void faults_acknowledged(void *self, bool overflow)
 	(void)overflow;
 }
 
+static void page_requested(void *self, const struct page_report *report)
+{
+	(void)self;
+	(void)report;
+}
+
+static void pages_acknowledged(void *self)
+{
+	(void)self;
+}
+
 const struct iommu_observer iommu_observer_silent = { .used = used,
 						      .copy_opens = copy,
 						      .copy_closes = copy,
@@ -66,4 +77,6 @@ const struct iommu_observer iommu_observer_silent = { .used = used,
 						      .entry_read = entry_read,
 						      .run_inconsistent = run_inconsistent,
 						      .tag_reused = tag_reused,
-						      .faults_acknowledged = faults_acknowledged };
+						      .faults_acknowledged = faults_acknowledged,
+						      .page_requested = page_requested,
+						      .pages_acknowledged = pages_acknowledged };

@@ -26,7 +26,7 @@ static int ledger_is_touched(struct domain *domain, struct err *err)
 
 static struct domain *domain_of(const struct replay *replay, const struct agent_target *target)
 {
-	uint32_t number = replay->devices[target->device]->domain;
+	uint32_t number = device_domain(replay->devices[target->device], target->pasid);
 
 	return number == NAME_NONE ? NULL : replay->domains[number];
 }
@@ -188,7 +188,7 @@ static void forget_distinct(struct replay *replay, const struct domain *domain, 
 			    iova_t last)
 {
 	for (uint32_t i = 0; i < replay->n_devices; i++)
-		if (replay->devices[i] && replay->devices[i]->domain == domain->number &&
+		if (replay->devices[i] && device_uses(replay->devices[i], domain->number) &&
 		    replay->devices[i]->answered)
 			imap_cut(replay->devices[i]->answered, first, last, NULL, NULL);
 }

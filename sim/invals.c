@@ -53,18 +53,96 @@ static void execute(struct replay *replay, struct inval_op *op)
 		replay->observer->inval_executed(replay->observer->self, op, &report);
 }
 
-/* X at this instant, and D, or the wait for DMAs in flight if it drains. */
-int inval_execute(struct replay *replay, uint32_t number, struct err *err)
+/* D, or the wait for DMAs in flight if it drains. */
+static int drain(struct replay *replay, uint32_t number, struct err *err)
 {
-	struct inval_op *op = &replay->pending[number].op;
+	const struct inval_op *op = &replay->pending[number].op;
 	uint64_t landed = replay->units[op->unit].landed_ns;
 
-	execute(replay, op);
 	if (!op->scope.drain || op->failed || landed <= replay->now_ns)
 		return inval_complete(replay, number, err);
 	if (clock_schedule(&replay->clock, landed, ACTION_INVAL_DRAINED, number))
 		return err_no_memory(err, "the clock");
 	return 0;
+}
+
+/* Whether a device TLB that was to be flushed before this has not answered yet: the wait descriptor
+ * behind both is not through (specification 6.5.2.8). */
+static bool behind_device(const struct replay *replay, const struct inval_op *op)
+{
+	for (uint32_t i = 0; i < replay->n_pending; i++) {
+		const struct inval_op *before = &replay->pending[i].op;
+
+		if (replay->pending[i].used && !replay->pending[i].has_id && before != op &&
+		    before->unit == op->unit && before->seq < op->seq &&
+		    before->scope.what == INVAL_DEVICE_ATC)
+			return true;
+	}
+	return false;
+}
+
+/* After a device's answer: what waited for it and for no other. */
+static int release(struct replay *replay, uint32_t unit, struct err *err)
+{
+	for (uint32_t i = 0; i < replay->n_pending; i++) {
+		struct pending_inval *pending = &replay->pending[i];
+
+		if (!pending->used || !pending->waits || pending->op.unit != unit ||
+		    behind_device(replay, &pending->op))
+			continue;
+		pending->waits = false;
+		if (drain(replay, i, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* ITE: the device is given up, and every wait descriptor that is pending is aborted (6.5.2.10). */
+static int time_out(struct replay *replay, uint32_t number, struct err *err)
+{
+	struct inval_op *op = &replay->pending[number].op;
+	struct iommu *iommu = replay->units[op->unit].iommu;
+	uint32_t unit = op->unit;
+
+	op->failed = true;
+	replay->count.timed_out++;
+	replay->unit_at_hand = unit;
+	if (iommu->model->atc_timed_out)
+		iommu->model->atc_timed_out(iommu, replay->event, op->scope.device);
+	for (uint32_t i = 0; i < replay->n_pending; i++) {
+		struct pending_inval *pending = &replay->pending[i];
+
+		if (!pending->used || !pending->waits || pending->op.unit != unit)
+			continue;
+		pending->waits = false;
+		pending->op.failed = true;
+		replay->count.aborted++;
+		if (inval_complete(replay, i, err))
+			return -1;
+	}
+	return inval_complete(replay, number, err) ||
+			       replay_take_interrupt(replay, unit, replay->now_ns, err)
+		       ? -1
+		       : 0;
+}
+
+/* X at this instant, and D where nothing has to be waited for. */
+int inval_execute(struct replay *replay, uint32_t number, struct err *err)
+{
+	struct pending_inval *pending = &replay->pending[number];
+	bool device = pending->op.scope.what == INVAL_DEVICE_ATC;
+	uint32_t unit = pending->op.unit;
+
+	if (pending->times_out)
+		return time_out(replay, number, err);
+	execute(replay, &pending->op);
+	if (behind_device(replay, &pending->op)) {
+		pending->waits = true;
+		return 0;
+	}
+	if (drain(replay, number, err))
+		return -1;
+	return device ? release(replay, unit, err) : 0;
 }
 
 static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, struct err *err);
@@ -96,6 +174,37 @@ int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 	return 0;
 }
 
+/* What is not said of PASIDs is about those that the domain is attached under. */
+static void encode(const struct replay *replay, uint32_t unit, const struct domain *domain,
+		   const struct invalidation *scope, const struct native_command *native,
+		   struct inval_op *op)
+{
+	struct iommu *iommu = replay->units[unit].iommu;
+	struct invalidation what;
+
+	if (native) {
+		op->command = *native;
+		return;
+	}
+	what = *scope;
+	if (what.what == INVAL_RANGE && what.pasid == NO_PASID && domain)
+		what.pasid = domain->pasid;
+	iommu->model->encode(iommu, &what, &op->command);
+}
+
+/* How long a device takes to answer, or until it is given up. */
+static uint64_t device_answer(const struct replay *replay, uint32_t unit,
+			      struct pending_inval *pending)
+{
+	const struct run_config *run = &replay->machine->run;
+	const struct device *device = replay_device(replay, unit, pending->op.scope.device);
+	uint64_t answer = device->requester_id == run->ats_slow_device ? run->ats_slow_latency
+								       : run->ats_latency;
+
+	pending->times_out = answer >= run->ats_timeout;
+	return pending->times_out ? run->ats_timeout : answer;
+}
+
 /* One native command on one unit. latency UINT64_MAX: a recorded `done` will complete it. */
 static int issue_one(struct replay *replay, uint32_t unit, const struct domain *domain,
 		     const struct invalidation *scope, const struct native_command *native,
@@ -119,10 +228,8 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	pending->op.domain = domain ? domain->number : NAME_NONE;
 	pending->op.policy = policy;
 	pending->op.failed = false;
-	if (native)
-		pending->op.command = *native;
-	else
-		iommu->model->encode(iommu, scope, &pending->op.command);
+	pending->waits = pending->times_out = false;
+	encode(replay, unit, domain, scope, native, &pending->op);
 	if (!iommu->model->decode(iommu, &pending->op.command, &pending->op.scope))
 		pending->op.scope =
 			scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
@@ -131,6 +238,8 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	replay->observer->inval_issued(replay->observer->self, &pending->op);
 	if (latency == UINT64_MAX)
 		return 0;
+	if (pending->op.scope.what == INVAL_DEVICE_ATC)
+		latency += device_answer(replay, unit, pending);
 	if (clock_schedule(&replay->clock, replay->now_ns + latency, ACTION_INVAL_EXECUTE, *number))
 		return err_no_memory(err, "the clock");
 	return 0;
@@ -159,9 +268,11 @@ static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, str
 	for (uint32_t i = 0; i < domain->n_atcs; i++) {
 		const struct device *device = replay->devices[domain->atc_devices[i]];
 
-		if (device->unit != unit || device->domain != domain->number)
+		if (device->unit != unit ||
+		    device_domain(device, domain->atc_pasids[i]) != domain->number)
 			continue;
 		scope.device = device->handle;
+		scope.pasid = domain->atc_pasids[i];
 		if (issue_one(replay, unit, domain, &scope, NULL, true,
 			      replay->machine->run.inval_latency, last, err))
 			return -1;
@@ -195,15 +306,20 @@ static bool dropped(struct replay *replay)
 static int device_scope(struct replay *replay, const struct event *event,
 			struct invalidation *scope, struct err *err)
 {
-	uint32_t number = names_agent_of(replay->names, event->agent).device;
+	uint32_t number = names_agent_of(replay->names, event->agent).device, domain;
 	const struct device *device = number < replay->n_devices ? replay->devices[number] : NULL;
 
 	if (!device)
 		return replay_error(replay, ERR_INPUT, err, "this device was never declared");
 	scope->what = event_has(event, INVAL_ATC) ? INVAL_DEVICE_ATC : INVAL_DEVICE_CONFIG;
 	scope->device = device->handle;
-	if (device->domain != NAME_NONE)
-		scope->tag = replay->domains[device->domain]->tag;
+	domain = device_domain(device, scope->pasid);
+	if (domain != NAME_NONE)
+		scope->tag = replay->domains[domain]->tag;
+	if (event_has(event, INVAL_SIZE)) {
+		scope->first = event->addr;
+		scope->last = event->addr + (event_value(replay->batch, event, INVAL_SIZE) - 1);
+	}
 	return 0;
 }
 
@@ -211,9 +327,13 @@ static int device_scope(struct replay *replay, const struct event *event,
 static int scope_of(struct replay *replay, const struct event *event, const struct domain **domain,
 		    struct invalidation *scope, struct err *err)
 {
+	struct agent agent = names_agent_of(replay->names, event->agent);
+
 	*scope = (struct invalidation){ .what = INVAL_ALL, .pasid = NO_PASID, .last = UINT64_MAX };
 	scope->leaf = event_has(event, INVAL_LEAF);
 	scope->drain = !event_has(event, INVAL_DRAIN);
+	if (event->agent != EVENT_NO_AGENT && agent.pasid != PASID_NONE)
+		scope->pasid = agent.pasid;
 	*domain = NULL;
 	if (event_has(event, INVAL_ATC) || event_has(event, INVAL_CONFIG))
 		return device_scope(replay, event, scope, err);
@@ -266,6 +386,20 @@ static int issue_recorded(struct replay *replay, uint32_t unit, const struct dom
 	return 0;
 }
 
+/* A device's whole TLB, of which no PASID is named, is also that of its PASIDs: a command of its own. */
+static int all_pasids(struct replay *replay, const struct event *event,
+		      const struct invalidation *scope, bool has_id, uint64_t id, struct err *err)
+{
+	struct agent agent = names_agent_of(replay->names, event->agent);
+	const struct device *device = replay->devices[agent.device];
+	struct invalidation pasids = *scope;
+
+	pasids.pasid = ALL_PASIDS;
+	return device->n_pasids
+		       ? issue_recorded(replay, device->unit, NULL, &pasids, NULL, has_id, id, err)
+		       : 0;
+}
+
 int inval_event(struct replay *replay, const struct event *event, struct err *err)
 {
 	bool has_id = event_has(event, INVAL_ID);
@@ -283,6 +417,9 @@ int inval_event(struct replay *replay, const struct event *event, struct err *er
 	if (scope.what != INVAL_DEVICE_CONFIG && dropped(replay))
 		return 0;
 	units = units_of(replay, event, domain, &scope);
+	if (scope.what == INVAL_DEVICE_ATC && scope.pasid == NO_PASID &&
+	    all_pasids(replay, event, &scope, has_id, id, err))
+		return -1;
 	for (uint32_t unit = 0; unit < replay->n_units; unit++)
 		if (units >> unit & 1 &&
 		    issue_recorded(replay, unit, domain, &scope, NULL, has_id, id, err))
@@ -309,6 +446,8 @@ int inval_command(struct replay *replay, const struct event *event, struct err *
 			if (replay->units[i].number == event_value(replay->batch, event, CMD_IOMMU))
 				unit = i;
 	if (!setup_unit(replay, NAME_NONE, err))
+		return -1;
+	if (pages_command(replay, unit, &command, err))
 		return -1;
 	if (dropped(replay))
 		return 0;

@@ -17,6 +17,10 @@ enum superpage_replace {
 	SUPERPAGE_LEAK
 };
 enum fault_handler { HANDLER_LINUX, HANDLER_RECORDED };
+enum page_requests { PAGES_OF_DMA, PAGES_RECORDED };
+enum page_responses { RESPONSES_RECORDED, RESPONSES_OF_HANDLER };
+enum page_action { PAGE_ACTION_MAP, PAGE_ACTION_NONE };
+enum { NO_SLOW_DEVICE = 1 << 16 };
 enum gather_end { GATHER_INCLUSIVE, GATHER_EXCLUSIVE };
 enum psi_align { PSI_FOLDED, PSI_PAGE_COUNT };
 enum free_tables { FREE_AFTER, FREE_BEFORE };
@@ -30,6 +34,12 @@ struct run_config {
 	uint64_t inval_latency, flight, gap_limit, flush_limit;
 	uint64_t handler, irq_latency, handler_service;
 	uint64_t table_words, adopt, uncertainty, update_limit, write_back, dirty_flush;
+	/* page requests, and what holds DMA back: drivers 11.3, 11.4 */
+	uint64_t page_requests, page_responses, pri_handler, page_action, page_service;
+	uint64_t pri_credits, max_outstanding, retry_delay, retries, discard_on_overflow;
+	uint64_t stall_limit, starve_limit;
+	/* device TLBs that answer late */
+	uint64_t ats_latency, ats_slow_device, ats_slow_latency, ats_timeout;
 	/* linux-lazy: drivers 3.4 */
 	uint64_t fq_entries, fq_timeout, fq_single, cpus, fq_counter_check, jiffy;
 	/* gathers and intel-classic: drivers 3.5, 4.1, 4.2 */

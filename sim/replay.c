@@ -88,9 +88,12 @@ void replay_destroy(struct replay *replay)
 			fq_destroy(replay, replay->queues[i]);
 		destroy_domain(replay->domains[i]);
 	}
+	pages_free(replay);
 	for (uint32_t i = 0; i < replay->n_devices; i++) {
-		if (replay->devices[i])
+		if (replay->devices[i]) {
 			imap_destroy(replay->devices[i]->answered);
+			free(replay->devices[i]->pasids);
+		}
 		free(replay->devices[i]);
 	}
 	for (uint32_t i = 0; i < replay->n_handle_lists; i++)
@@ -140,6 +143,12 @@ static int run_action(struct replay *replay, const struct action *action, struct
 					      replay->now_ns);
 		iommu->model->acknowledge_faults(iommu, replay->event);
 		return 0;
+	case ACTION_PAGE_HANDLER:
+		return pages_handler(replay, action->subject, err);
+	case ACTION_PAGE_SERVED:
+		return pages_served(replay, action->subject, err);
+	case ACTION_DMA_RETRY:
+		return pages_retry(replay, action->subject, err);
 	}
 	return 0;
 }
@@ -161,7 +170,7 @@ static int run_due(struct replay *replay, uint64_t until, struct err *err)
 }
 
 /* A fault interrupt on its way to the handler. */
-static int take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns, struct err *err)
+int replay_take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns, struct err *err)
 {
 	struct iommu *iommu = replay->units[unit].iommu;
 	const struct run_config *run = &replay->machine->run;
@@ -243,7 +252,7 @@ static int make_requests(struct replay *replay, const struct event_batch *batch,
 static int make_run(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *n,
 		    bool *answered, struct err *err)
 {
-	size_t most = replay->observer->before_dma ? 1 : DMA_RUN;
+	size_t most = replay->observer->before_dma || replay->n_blocked ? 1 : DMA_RUN;
 	size_t end = batch->n - begin < most ? batch->n : begin + most;
 	uint32_t first = batch->events[begin].agent;
 	unsigned present;
@@ -262,8 +271,8 @@ static int make_run(struct replay *replay, const struct event_batch *batch, size
 	return 0;
 }
 
-static void tell_results(struct replay *replay, const struct event_batch *batch, size_t begin,
-			 size_t n)
+static int tell_results(struct replay *replay, const struct event_batch *batch, size_t begin,
+			size_t n, struct err *err)
 {
 	const struct replay_observer *observer = replay->observer;
 
@@ -271,6 +280,12 @@ static void tell_results(struct replay *replay, const struct event_batch *batch,
 		const struct event *event = &batch->events[begin + i];
 		const struct dma_result *result = &replay->results[i];
 
+		if (unlikely(result->sees == SEES_NO_RIGHT) &&
+		    pages_may_hold(replay, event, result)) {
+			if (pages_hold(replay, event, &replay->requests[i], result, err))
+				return -1;
+			continue;
+		}
 		if (result->outcome != OUTCOME_OK || observer->every_result) {
 			replay->event = batch->first + begin + i;
 			replay->now_ns = event->time_ns;
@@ -282,6 +297,7 @@ static void tell_results(struct replay *replay, const struct event_batch *batch,
 			answers_compare(replay, event, &replay->requests[i], result,
 					&replay->agents[event->agent]);
 	}
+	return 0;
 }
 
 /* --verify: one request, page by page; the result is put together as the model would. */
@@ -325,15 +341,23 @@ static int run_dmas(struct replay *replay, const struct event_batch *batch, size
 		    size_t *done, struct err *err)
 {
 	struct iommu *iommu;
-	bool answered;
+	bool answered, waits;
 	uint32_t unit;
 	size_t n;
 
 	if (make_run(replay, batch, begin, &n, &answered, err))
 		return -1;
+	if (unlikely(replay->n_blocked)) {
+		if (pages_behind(replay, &batch->events[begin], &replay->requests[0], &waits, err))
+			return -1;
+		*done = 1;
+		if (waits)
+			return 0;
+	}
 	unit = replay->unit_at_hand;
 	iommu = replay->units[unit].iommu;
 	iommu->refused = false;
+	iommu->wanted = NO_PA;
 	replay->in_dma = iommu;
 	replay->first_dma = batch->first + begin;
 	if (replay->observer->before_dma) {
@@ -351,9 +375,28 @@ static int run_dmas(struct replay *replay, const struct event_batch *batch, size
 	replay->event = replay->first_dma + *done - 1;
 	if (replay->machine->run.flight)
 		note_landing(replay, *done);
-	if (answered || iommu->refused || replay->observer->every_result)
-		tell_results(replay, batch, begin, *done);
-	return take_interrupt(replay, unit, replay->now_ns, err);
+	if ((answered || iommu->refused || replay->observer->every_result) &&
+	    tell_results(replay, batch, begin, *done, err))
+		return -1;
+	return replay_take_interrupt(replay, unit, replay->now_ns, err);
+}
+
+void replay_one_dma(struct replay *replay, uint32_t unit, const struct dma_request *request,
+		    struct dma_result *result)
+{
+	struct iommu *iommu = replay->units[unit].iommu;
+
+	replay->unit_at_hand = unit;
+	replay->requests[0] = *request;
+	iommu->wanted = NO_PA;
+	replay->in_dma = iommu;
+	replay->first_dma = replay->event;
+	if (replay->observer->before_dma)
+		verify_dma(replay, iommu, replay->event, unit);
+	else
+		iommu->model->translate(iommu, replay->event, request, replay->results, 1);
+	replay->in_dma = NULL;
+	*result = replay->results[0];
 }
 
 /* ---- everything else --------------------------------------------------------------------- */
@@ -378,7 +421,9 @@ static int reg_event(struct replay *replay, const struct event *event, struct er
 	replay->unit_at_hand = (uint32_t)(unit - replay->units);
 	/* registers that the model does not have are software's business */
 	unit->iommu->model->reg_write(unit->iommu, replay->event, event->addr, value, size);
-	return take_interrupt(replay, replay->unit_at_hand, replay->now_ns, err);
+	if (pages_register(replay, replay->unit_at_hand, err))
+		return -1;
+	return replay_take_interrupt(replay, replay->unit_at_hand, replay->now_ns, err);
 }
 
 static __attribute__((noinline, cold)) int refuse(struct replay *replay, const struct event *event,
@@ -428,6 +473,11 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	case EVENT_ALLOC:
 	case EVENT_OWNER:
 		return owners_event(replay, event, err);
+	case EVENT_REQUEST:
+		return setup_unit(replay, NAME_NONE, err) ? pages_request_event(replay, event, err)
+							  : -1;
+	case EVENT_RESPOND:
+		return pages_respond_event(replay, event, err);
 	case EVENT_CACHE:
 	case EVENT_LINE:
 		words_line(replay, event);
@@ -442,6 +492,21 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	}
 }
 
+/* What the first events tell of the driver's choices, before its units start. */
+static void look_ahead(struct replay *replay, const struct event_batch *batch)
+{
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct event *event = &batch->events[i];
+
+		replay->expects_pasids |=
+			event->kind == EVENT_ATTACH &&
+			names_agent_of(replay->names, event->agent).pasid != PASID_NONE;
+		replay->expects_pages |=
+			event->kind == EVENT_REQUEST ||
+			(event->kind == EVENT_DEVICE && event_has(event, DEVICE_PRI));
+	}
+}
+
 int replay_batch(struct replay *replay, struct event_source *source,
 		 const struct event_batch *batch, struct err *err)
 {
@@ -452,6 +517,8 @@ int replay_batch(struct replay *replay, struct event_source *source,
 	replay->source = source;
 	replay->names = source->names;
 	replay->batch = batch;
+	if (batch->first == 0)
+		look_ahead(replay, batch);
 	while (i < batch->n) {
 		const struct event *event = &batch->events[i];
 		size_t done = 1;
@@ -490,6 +557,7 @@ int replay_finish(struct replay *replay, struct err *err)
 	if (run_due(replay, UINT64_MAX, err))
 		return -1;
 	answers_finish(replay);
+	pages_unanswered(replay);
 	replay->end_ns = end;
 	return 0;
 }
@@ -521,6 +589,11 @@ uint64_t replay_seq(const struct replay *replay)
 const struct inval_op *replay_executing(const struct replay *replay)
 {
 	return replay->executing;
+}
+
+bool replay_artefact(const struct replay *replay)
+{
+	return replay->artefact;
 }
 
 uint32_t replay_unit_at_hand(const struct replay *replay)

@@ -23,6 +23,17 @@ struct disagreement {
 	uint16_t fault;
 };
 
+/* How a page request's wait ended. Held back: it could not be sent for want of a credit. */
+enum wait_end { WAIT_ANSWERED, WAIT_NEVER, WAIT_HELD_BACK, WAIT_HELD_NEVER };
+struct page_wait {
+	uint32_t device, domain, pasid; /* numbers */
+	iova_t iova;
+	bool write;
+	uint64_t event, time_ns, end_ns;
+	enum wait_end end;
+	uint32_t behind; /* number of another device with requests ahead of it, or NO_DEVICE */
+};
+
 /* A range where tables grant more than an event said (update of the tables, or its refusal). */
 struct rights_excess {
 	const struct domain *domain;
@@ -81,6 +92,7 @@ struct replay_observer {
 	/* The fault handler ran: all records read and cleared. */
 	void (*handler_ran)(void *self, uint32_t unit, uint64_t time_ns);
 	void (*lost)(void *self, uint64_t event, uint64_t time_ns);
+	void (*page_waited)(void *self, const struct page_wait *wait);
 	/* Tables have not followed what was said within limits.update, or a map was refused. */
 	void (*rights_exceed)(void *self, const struct rights_excess *excess);
 	/* A read comes before the pages that it reports. */
@@ -98,7 +110,11 @@ struct replay_counters {
 	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
 	uint64_t distinct, distinct_agree; /* of those, by device, page and mapping */
 	uint64_t moved, moved_agree;	   /* of those whose update the importer moved (R10) */
-	uint64_t first_differ[16], n_first_differ; /* events of the first disagreements */
+	uint64_t timed_out,
+		aborted; /* invalidations of device TLBs, and those that waited behind */
+	uint64_t pages_asked, pages_answered, pages_mapped, pages_unexpected, pages_beyond;
+	uint64_t held, held_at_end, held_dropped, artefacts; /* DMAs (R9) */
+	uint64_t first_differ[16], n_first_differ;	     /* events of the first disagreements */
 };
 
 /* observer->self and the iommu observer's self are the detector; both outlive the replay. */
@@ -117,6 +133,8 @@ uint64_t replay_now_ns(const struct replay *replay);
 uint64_t replay_event(const struct replay *replay); /* the recorded event at hand */
 /* The invalidation that executes right now, or NULL. */
 const struct inval_op *replay_executing(const struct replay *replay);
+/* A held DMA is tried again whose page changed since its recorded time: no finding (R9). */
+bool replay_artefact(const struct replay *replay);
 /* The unit whose callback is running. */
 uint32_t replay_unit_at_hand(const struct replay *replay);
 /* A step number in the order of all updates and issues. */

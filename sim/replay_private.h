@@ -13,6 +13,9 @@ enum action_kind {
 	ACTION_FQ_TIMER,      /* linux-lazy: timer of a domain's flush queue */
 	ACTION_RIGHTS,	      /* tables of a domain have had time to follow what was said */
 	ACTION_FAULT_HANDLER, /* the fault interrupt has reached its handler */
+	ACTION_PAGE_HANDLER,  /* the page request interrupt has, or a batch is through */
+	ACTION_PAGE_SERVED,   /* one request of its batch is through */
+	ACTION_DMA_RETRY,     /* a held DMA of a device is tried again */
 };
 struct action {
 	uint64_t time_ns, order; /* at equal times in order of scheduling */
@@ -43,6 +46,8 @@ struct pending_inval {
 	bool used;
 	uint64_t id; /* recorded id= */
 	bool has_id;
+	bool times_out; /* the device does not answer in time */
+	bool waits;	/* executed; complete once the device TLBs issued before it have answered */
 	struct freed_table *free; /* given back at D */
 	uint32_t fq_domain; /* D of a whole-domain flush of this domain's queue, or NAME_NONE */
 	uint64_t fq_count;
@@ -116,13 +121,18 @@ struct replay {
 	bool policy_invals, native_commands;
 	bool splitting; /* the words at hand are of a table that takes a superpage's place */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
-	uint32_t cpu; /* that the event at hand ran on */
+	bool expects_pasids, expects_pages; /* by the recording's first events */
+	uint32_t cpu;			    /* that the event at hand ran on */
 	struct replay_counters count;
 	bool event_moved; /* the importer moved the event at hand to put cause before effect */
 	bool has_answers, lost; /* lost: the recorder dropped events, last at lost_ns */
 	uint64_t lost_ns;
 	struct disagreement *doubts; /* that an update close in time may still explain */
 	size_t n_doubts, max_doubts;
+	struct held_dma *held;		      /* oldest first */
+	uint32_t n_held, max_held, n_blocked; /* blocked: devices whose next DMA waits */
+	uint64_t n_pages;		      /* that the page handler gave */
+	bool artefact;
 	const struct inval_op *executing; /* the invalidation at hand, or NULL */
 	struct iommu *in_dma;		  /* translating now; its event names the request */
 	uint64_t first_dma;
@@ -261,6 +271,30 @@ int inval_issue(struct replay *replay, const struct domain *domain,
 		struct err *err);
 int inval_execute(struct replay *replay, uint32_t number, struct err *err);
 int inval_complete(struct replay *replay, uint32_t number, struct err *err);
+
+/* page_requests.c */
+bool pages_may_hold(const struct replay *replay, const struct event *event,
+		    const struct dma_result *result);
+int pages_hold(struct replay *replay, const struct event *event, const struct dma_request *request,
+	       const struct dma_result *result, struct err *err);
+int pages_behind(struct replay *replay, const struct event *event,
+		 const struct dma_request *request, bool *waits, struct err *err);
+void pages_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
+int pages_retry(struct replay *replay, uint32_t device, struct err *err);
+int pages_handler(struct replay *replay, uint32_t unit, struct err *err);
+int pages_served(struct replay *replay, uint32_t unit, struct err *err);
+int pages_request_event(struct replay *replay, const struct event *event, struct err *err);
+int pages_respond_event(struct replay *replay, const struct event *event, struct err *err);
+int pages_command(struct replay *replay, uint32_t unit, const struct native_command *command,
+		  struct err *err);
+int pages_register(struct replay *replay, uint32_t unit, struct err *err);
+void pages_unanswered(struct replay *replay);
+void pages_free(struct replay *replay);
+/* replay.c */
+int replay_take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns, struct err *err);
+/* One DMA at this time, outside of the recorded order. */
+void replay_one_dma(struct replay *replay, uint32_t unit, const struct dma_request *request,
+		    struct dma_result *result);
 
 /* flush_queue.c */
 int fq_unmapped(struct replay *replay, struct domain *domain, iova_t first, iova_t last,

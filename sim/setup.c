@@ -11,6 +11,8 @@ static int start_unit(struct replay *replay, struct iommu *iommu, struct err *er
 
 	if (!iommu->model->start)
 		return 0;
+	if (iommu->model->expect)
+		iommu->model->expect(iommu, replay->expects_pasids, replay->expects_pages);
 	replay->next_table += iommu->model->config_bytes(iommu);
 	if (iommu->model->start(iommu, root))
 		return err_no_memory(err, "an IOMMU's root table");
@@ -34,7 +36,7 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 			  replay->machine->run.seed + replay->n_units, replay->tables,
 			  replay->caches, &iommu, err))
 		return -1;
-	units[replay->n_units++] = (struct unit){ number, iommu, 0 };
+	units[replay->n_units++] = (struct unit){ .number = number, .iommu = iommu };
 	if (!model->snoops(iommu) && memory_view_create(replay->memory, err))
 		return -1;
 	if (replay->table_area == 0) {
@@ -229,19 +231,33 @@ static uint32_t requester_of(const struct replay *replay, const struct event *ev
 	return (uint32_t)(bit(id, 63) ? id & 0xffff : id);
 }
 
-/* Writes the words that attach or detach, in the driver's order. */
-static int write_context(struct replay *replay, const struct device *device,
+/* Writes the words that attach or detach, in the driver's order. domain: NULL detaches. */
+static int write_context(struct replay *replay, const struct device *device, uint32_t pasid,
 			 const struct domain *domain, struct err *err)
 {
 	struct iommu *iommu = replay->units[device->unit].iommu;
-	struct table_word words[8];
-	size_t n = iommu->model->attach_words(iommu, device->requester_id,
-					      !domain	       ? 0
-					      : domain->bypass ? (pa_t)ATTACH_BYPASS
-							       : domain->root,
-					      domain ? domain->levels : 0, domain ? domain->tag : 0,
-					      words);
+	struct attachment attachment = { .requester_id = device->requester_id,
+					 .pasid = pasid,
+					 .root = !domain	  ? 0
+						 : domain->bypass ? (pa_t)ATTACH_BYPASS
+								  : domain->root,
+					 .levels = domain ? domain->levels : 0,
+					 .tag = domain ? domain->tag : 0,
+					 .ats = device->ats,
+					 .pri = device->pri,
+					 .spare = replay->next_table };
+	struct table_word words[ATTACH_WORDS];
+	size_t n = iommu->model->attach_words(iommu, &attachment, words);
 
+	if (!n)
+		return replay_error(
+			replay, ERR_INPUT, err,
+			"pasid=%u: the tables of this machine's driver have no place for "
+			"this PASID; for VT-d choose vtd.driver_tables=first-stage or "
+			"second-stage",
+			pasid);
+	replay->next_table += attachment.used * 4096ull;
+	replay->count.tables_made += attachment.used;
 	for (size_t i = 0; i < n; i++)
 		if (words_store(replay, words[i].pa, 1, words[i].value, 0, err))
 			return -1;
@@ -272,6 +288,8 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	device->domain = NAME_NONE;
 	device->requester_id = requester_of(replay, event, number);
 	device->ats = event_has(event, DEVICE_ATS);
+	device->pri = event_has(event, DEVICE_PRI);
+	device->pri_state.allocation = (uint32_t)replay->machine->run.pri_credits;
 	device->owner = event_has(event, DEVICE_OWNER)
 				? (uint32_t)event_value(replay->batch, event, DEVICE_OWNER)
 				: NAME_NONE;
@@ -290,8 +308,9 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	if (!handles[device->unit])
 		return err_no_memory(err, "devices");
 	handles[device->unit][device->handle] = number;
-	return unit->iommu->model->refuses_unattached ? write_context(replay, device, NULL, err)
-						      : 0;
+	return unit->iommu->model->refuses_unattached
+		       ? write_context(replay, device, NO_PASID, NULL, err)
+		       : 0;
 }
 
 int setup_declare(struct replay *replay, const struct event *event, struct err *err)
@@ -346,12 +365,12 @@ int setup_agent(struct replay *replay, uint32_t agent, struct err *err)
 }
 
 /* Attach and detach drop the device's cached configuration, unless recordings say when. */
-static int drop_config(struct replay *replay, const struct device *device, uint64_t tag,
-		       struct err *err)
+static int drop_config(struct replay *replay, const struct device *device, uint32_t pasid,
+		       uint64_t tag, struct err *err)
 {
 	struct iommu *iommu = replay->units[device->unit].iommu;
 	struct invalidation scope = {
-		.what = INVAL_DEVICE_CONFIG, .tag = tag, .device = device->handle, .pasid = NO_PASID
+		.what = INVAL_DEVICE_CONFIG, .tag = tag, .device = device->handle, .pasid = pasid
 	};
 	struct native_command command;
 	struct inval_report report;
@@ -383,7 +402,7 @@ int setup_dirty(struct replay *replay, const struct domain *domain, bool on, boo
 		for (int k = 0; k < n; k++)
 			if (words_store(replay, words[k].pa, 1, words[k].value, 0, err))
 				return -1;
-		if (n > 0 && drop_config(replay, device, domain->tag, err))
+		if (n > 0 && drop_config(replay, device, NO_PASID, domain->tag, err))
 			return -1;
 	}
 	return 0;
@@ -402,42 +421,69 @@ static struct device *device_of(struct replay *replay, const struct event *event
 
 /* The device's IOMMU and, with ATS, its device TLB may hold the domain's translations from now on. */
 static int add_holders(struct replay *replay, struct domain *domain, const struct device *device,
-		       struct err *err)
+		       uint32_t pasid, struct err *err)
 {
+	domain->pasid = !domain->holders || domain->pasid == pasid ? pasid : ALL_PASIDS;
 	domain->holders |= 1ull << device->unit;
 	if (!device->ats)
 		return 0;
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
-		if (domain->atc_devices[i] == device->number)
+		if (domain->atc_devices[i] == device->number && domain->atc_pasids[i] == pasid)
 			return 0;
 	if (domain->n_atcs == WORLD_ATCS)
 		return replay_error(replay, ERR_LIMIT, err,
 				    "more than %d devices with ATS in one domain", WORLD_ATCS);
 	domain->holders |= 1ull << (WORLD_UNITS + domain->n_atcs);
+	domain->atc_pasids[domain->n_atcs] = pasid;
 	domain->atc_devices[domain->n_atcs++] = device->number;
 	return 0;
+}
+
+/* Where the device's attachment for the PASID is kept, made if it is not there; NULL: no memory. */
+static uint32_t *domain_slot(struct device *device, uint32_t pasid)
+{
+	struct pasid_attachment *pasids;
+
+	if (pasid == NO_PASID)
+		return &device->domain;
+	for (uint32_t i = 0; i < device->n_pasids; i++)
+		if (device->pasids[i].pasid == pasid)
+			return &device->pasids[i].domain;
+	pasids = realloc(device->pasids, (device->n_pasids + 1) * sizeof *pasids);
+	if (!pasids)
+		return NULL;
+	device->pasids = pasids;
+	pasids[device->n_pasids] = (struct pasid_attachment){ pasid, NAME_NONE };
+	return &pasids[device->n_pasids++].domain;
+}
+
+static uint32_t pasid_of(const struct replay *replay, const struct event *event)
+{
+	uint32_t pasid = names_agent_of(replay->names, event->agent).pasid;
+
+	return pasid == PASID_NONE ? NO_PASID : pasid;
 }
 
 int setup_attach(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct device *device = device_of(replay, event, err);
 	struct domain *domain = device ? setup_domain(replay, event, err) : NULL;
+	uint32_t pasid = pasid_of(replay, event), *slot;
 	bool able;
 
 	if (!domain)
 		return -1;
-	if (names_agent_of(replay->names, event->agent).pasid != PASID_NONE)
-		return replay_error(
-			replay, ERR_INPUT, err,
-			"attach with pasid=: this model has no PASID tables (legacy mode)");
-	if (device->domain != NAME_NONE)
-		replay->domains[device->domain]->devices--;
-	device->domain = domain->number;
+	slot = domain_slot(device, pasid);
+	if (!slot)
+		return err_no_memory(err, "a device's PASIDs");
+	if (*slot != NAME_NONE)
+		replay->domains[*slot]->devices--;
+	*slot = domain->number;
 	domain->devices++;
-	if (add_holders(replay, domain, device, err))
+	if (add_holders(replay, domain, device, pasid, err))
 		return -1;
-	if (write_context(replay, device, domain, err) ||
-	    drop_config(replay, device, domain->tag, err))
+	if (write_context(replay, device, pasid, domain, err) ||
+	    drop_config(replay, device, pasid, domain->tag, err))
 		return -1;
 	return domain->tracked ? setup_dirty(replay, domain, true, &able, err) : 0;
 }
@@ -445,16 +491,19 @@ int setup_attach(struct replay *replay, const struct event *event, struct err *e
 int setup_detach(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct device *device = device_of(replay, event, err);
+	uint32_t pasid = pasid_of(replay, event), *slot;
 	uint64_t tag;
 
 	if (!device)
 		return -1;
-	if (device->domain == NAME_NONE)
+	if (device_domain(device, pasid) == NAME_NONE)
 		return 0;
-	tag = replay->domains[device->domain]->tag;
-	replay->domains[device->domain]->devices--;
-	device->domain = NAME_NONE;
-	return write_context(replay, device, NULL, err) || drop_config(replay, device, tag, err)
+	slot = domain_slot(device, pasid);
+	tag = replay->domains[*slot]->tag;
+	replay->domains[*slot]->devices--;
+	*slot = NAME_NONE;
+	return write_context(replay, device, pasid, NULL, err) ||
+			       drop_config(replay, device, pasid, tag, err)
 		       ? -1
 		       : 0;
 }

@@ -11,6 +11,7 @@
 #define IOMMUSIM_SIM_WORLD_H
 
 #include "hw/iommu.h"
+#include "hw/pri.h"
 #include "sim/imap.h"
 #include "sim/machine.h"
 #include "traces/event.h"
@@ -47,7 +48,9 @@ struct domain {
 	 * from bit WORLD_ATCS on a bit per device with ATS that is or was attached. */
 	uint64_t holders;
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
+	uint32_t atc_pasids[WORLD_ATCS];  /* and under which PASID each is attached */
 	uint32_t n_atcs;
+	uint32_t pasid; /* of its attachments so far; ALL_PASIDS: they differ */
 	/* The table of smallest pages that software wrote last, for as long as the graph of tables has
 	 * this shape (struct tables): where it begins, NULL for none. */
 	struct frame *last_table;
@@ -60,19 +63,78 @@ struct domain {
 	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
 };
 
+/* A domain that a device uses for requests with a PASID. */
+struct pasid_attachment {
+	uint32_t pasid, domain;
+};
+
 struct device {
 	uint32_t number, handle, unit, requester_id;
 	uint32_t owner;
-	uint32_t domain; /* number or NAME_NONE */
-	bool ats;
+	uint32_t domain; /* of requests without a PASID: number or NAME_NONE */
+	struct pasid_attachment *pasids;
+	uint32_t n_pasids;
+	bool ats, pri;
+	struct pri_interface pri_state;
+	bool records_requests; /* the recording has its page requests */
+	uint32_t n_held;       /* DMAs that wait for a page, or are tried again */
+	bool delayed; /* its recorded times hold no more (R9): from this event on, by so much */
+	uint64_t delayed_event, delay_ns;
 	struct imap *answered; /* pages of live mappings whose answers were compared */
+};
+
+/* The thread that serves the page request queue of a unit. */
+struct page_handler {
+	bool running;			      /* or on its way */
+	struct page_request *batch, *partial; /* partial: not the last of their groups */
+	size_t n, next, n_partial;
 };
 
 struct unit {
 	uint32_t number; /* in names, or NAME_NONE: the implicit one */
 	struct iommu *iommu;
+	struct page_handler pages;
 	uint64_t landed_ns; /* when the last DMA translated so far reaches memory; 0: none known */
 };
+
+/* The domain of a device's requests, or NAME_NONE. */
+static inline uint32_t device_domain(const struct device *device, uint32_t pasid)
+{
+	if (pasid == NO_PASID)
+		return device->domain;
+	for (uint32_t i = 0; i < device->n_pasids; i++)
+		if (device->pasids[i].pasid == pasid)
+			return device->pasids[i].domain;
+	return NAME_NONE;
+}
+
+/* Whether any of its requests go to the domain. */
+static inline bool device_uses(const struct device *device, uint32_t domain)
+{
+	bool uses = device->domain == domain;
+
+	for (uint32_t i = 0; i < device->n_pasids; i++)
+		uses |= device->pasids[i].domain == domain;
+	return uses;
+}
+
+/* Whether an invalidation of translations, of the domain's tag, is about its PASIDs too. */
+static inline bool domain_in_scope(const struct domain *domain, const struct invalidation *scope)
+{
+	uint32_t pasid = domain->pasid == NO_PASID ? 0 : domain->pasid; /* RID_PASID of drivers */
+
+	return scope->tag == domain->tag &&
+	       (scope->pasid == NO_PASID || scope->pasid == ALL_PASIDS || scope->pasid == pasid);
+}
+
+/* Whether an invalidation of that device's TLB is for the domain's i-th. */
+static inline bool domain_atc_is(const struct domain *domain, uint32_t i, uint32_t device,
+				 const struct invalidation *scope)
+{
+	return domain->atc_devices[i] == device &&
+	       (domain->atc_pasids[i] == scope->pasid ||
+		(scope->pasid == ALL_PASIDS && domain->atc_pasids[i] != NO_PASID));
+}
 
 enum removal_cause {
 	REMOVED_BY_UNMAP,

@@ -206,6 +206,9 @@ enum {
 	/* free pa= size=; alloc pa= size= owner= [use=data|table]; owner pa= size= from= to= */
 	FREE_PA = 0, FREE_SIZE, ALLOC_OWNER, ALLOC_USE,
 	OWNER_FROM = 2, OWNER_TO,
+	/* request DEVICE iova= group= [last=yes] [pasid=]; respond DEVICE [group=|tag=] */
+	REQUEST_IOVA = 0, REQUEST_GROUP, REQUEST_LAST, REQUEST_PASID,
+	RESPOND_GROUP = 0, RESPOND_TAG,
 	/* fault DEVICE iova= [code=] [pasid=] [read|write] */
 	FAULT_IOVA = 0, FAULT_CODE, FAULT_PASID, FAULT_ACCESS,
 	/* overflow iommu= queue= [count=] */

@@ -81,7 +81,9 @@ static int check_options(const struct pattern *pattern, const struct generate_op
 			 struct err *err)
 {
 	if (check_number("devices", options->devices, 1, DEVICES_MAX, err) ||
-	    check_number("domains", options->domains, 1, options->devices, err))
+	    check_number("domains", options->domains, 1, options->devices, err) ||
+	    check_number("ats", options->ats, 0, options->devices, err) ||
+	    check_number("pasids", options->pasids, 0, 1, err))
 		return -1;
 	if (!pattern->fixed_pages &&
 	    check_number("pages", options->pages, 1, pattern->pages_max, err))
@@ -156,6 +158,8 @@ static void put_device(struct generator *g)
 	put_field(g, event, DEVICE_NAME, name);
 	put_field(g, event, DEVICE_ID, 1ull << 63 | (1 + number / 8) << 8 | number % 8);
 	put_field(g, event, DEVICE_OWNER, g->owners[home_domain(g, number)]);
+	if (number < g->options.ats)
+		put_field(g, event, DEVICE_ATS, 1);
 }
 
 static void put_attach(struct generator *g)

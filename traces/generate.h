@@ -26,6 +26,8 @@ struct generate_options {
 	uint64_t devices; /* 1..64 */
 	uint64_t domains; /* 1..devices */
 	uint64_t gap_ns;  /* between events; 0: the pattern's default */
+	uint64_t ats;	  /* so many devices have ATS, from the first on */
+	uint64_t pasids;  /* chaos: each of these is attached for one PASID too, if not 0 */
 };
 
 void generate_defaults(const char *pattern, struct generate_options *options);

@@ -6,7 +6,9 @@
  * last 2 MiB below 2^48. What each domain has mapped there is remembered page by page, so that
  * most DMA meets something. Pieces of it are mapped, replaced, split, protected and unmapped in
  * sizes from 4 KiB to 1 GiB; invalidations are exact, too wide, too small, for the wrong domain,
- * late or missing; the last two domains share a domain id where there are three or more.
+ * late or missing; the last two domains share a domain id where there are three or more. Devices with
+ * ATS have their device TLBs flushed, mostly after the IOTLB, send recorded translation requests
+ * too, and with `pasids` use one PASID each beside requests without one.
  */
 #include <stdlib.h>
 
@@ -29,9 +31,9 @@ enum {
 	HUGE_FRAMES = 2,
 	RECENT = 8,
 	WAITING = 4,
-	ACTION_EVENTS = 8, /* that one action makes at most */
-	SHARED_DID = 0x50, /* above any number that domains get by themselves */
-	NO_OWNER = 255,	   /* nobody has allocated the page */
+	ACTION_EVENTS = 12, /* that one action makes at most */
+	SHARED_DID = 0x50,  /* above any number that domains get by themselves */
+	NO_OWNER = 255,	    /* nobody has allocated the page */
 	UNKNOWN_OWNER = 254,
 };
 
@@ -45,7 +47,8 @@ struct chaos_domain {
 struct chaos {
 	uint64_t pages, low_pages;
 	struct chaos_domain domains[DEVICES_MAX];
-	uint64_t domain_of[DEVICES_MAX]; /* of each device; DEVICES_MAX: detached */
+	uint64_t domain_of[DEVICES_MAX];    /* of each device; DEVICES_MAX: detached */
+	uint64_t pasid_domain[DEVICES_MAX]; /* the same of its requests with a PASID */
 	uint8_t owners[FRAMES + LARGE_FRAMES];
 	struct {
 		uint64_t id;
@@ -79,6 +82,8 @@ int chaos_init(struct generator *g, struct err *err)
 		chaos->domains[i].held = chaos->held + i * pages;
 	for (uint64_t i = 0; i < g->options.devices; i++)
 		chaos->domain_of[i] = home_domain(g, i);
+	for (uint64_t i = 0; i < g->options.devices; i++)
+		chaos->pasid_domain[i] = DEVICES_MAX;
 	for (unsigned i = 0; i < FRAMES + LARGE_FRAMES; i++)
 		chaos->owners[i] = UNKNOWN_OWNER;
 	if (g->options.domains >= 3)
@@ -211,12 +216,51 @@ static void put_inval(struct generator *g, struct chaos *chaos, enum scope scope
 	}
 }
 
+static bool has_ats(const struct generator *g, uint64_t device)
+{
+	return device < g->options.ats;
+}
+
+/* A PASID of its own for each device: in the first page of its table, or far behind. */
+static uint32_t pasid_agent(struct generator *g, uint64_t device)
+{
+	struct agent agent = names_agent_of(g->head.names, g->devices[device]);
+
+	agent.pasid = device & 1 ? 5 : (uint32_t)(1000 * (device + 1));
+	return names_agent(g->head.names, agent);
+}
+
+/* The device's requests without a PASID, or now and then those with one. */
+static uint32_t any_agent(struct generator *g, uint64_t device, bool *pasid)
+{
+	*pasid = g->options.pasids && has_ats(g, device) && rng_percent(&g->rng, 50);
+	return *pasid ? pasid_agent(g, device) : g->devices[device];
+}
+
+/* A device TLB, the range of the update or all of it. */
+static void put_atc_inval(struct generator *g, uint64_t iova, uint64_t size)
+{
+	uint64_t device = rng_below(&g->rng, (uint32_t)g->options.ats);
+	bool pasid, ranged = rng_percent(&g->rng, 80);
+	struct event *event =
+		put_event(g, EVENT_INVAL, any_agent(g, device, &pasid), ranged ? iova : 0);
+
+	if (ranged)
+		put_field(g, event, INVAL_SIZE, size);
+	put_field(g, event, INVAL_ATC, 1);
+}
+
 /* What software does after an update: the right thing half of the time. */
 static void follow_up(struct generator *g, struct chaos *chaos, const struct stretch *stretch)
 {
 	uint64_t iova = stretch_iova(chaos, stretch), size = stretch_size(stretch);
 	uint32_t kind = rng_below(&g->rng, 100);
+	bool atc = g->options.ats && rng_percent(&g->rng, 60);
 
+	if (atc && rng_percent(&g->rng, 15)) { /* too early */
+		put_atc_inval(g, iova, size);
+		atc = false;
+	}
 	if (kind < 45)
 		put_inval(g, chaos, SCOPE_RANGE, stretch->domain, iova, size);
 	else if (kind < 55)
@@ -230,6 +274,8 @@ static void follow_up(struct generator *g, struct chaos *chaos, const struct str
 		put_inval(g, chaos, SCOPE_RANGE, stretch->domain, iova - PAGE, size);
 	else if (kind < 82)
 		put_inval(g, chaos, SCOPE_RANGE, any_domain(g), iova, size);
+	if (atc)
+		put_atc_inval(g, iova, size);
 }
 
 static void put_config_inval(struct generator *g, uint64_t device)
@@ -332,18 +378,21 @@ static void act_protect(struct generator *g, struct chaos *chaos)
 static void act_attach(struct generator *g, struct chaos *chaos)
 {
 	uint64_t device = rng_below(&g->rng, (uint32_t)g->options.devices), domain = any_domain(g);
-	bool attached = chaos->domain_of[device] < DEVICES_MAX;
-	struct agent agent = names_agent_of(g->head.names, g->devices[device]);
+	bool pasid;
+	uint32_t who = any_agent(g, device, &pasid);
+	uint64_t *of = pasid ? &chaos->pasid_domain[device] : &chaos->domain_of[device];
+	bool attached = *of < DEVICES_MAX;
+	struct agent agent = names_agent_of(g->head.names, who);
 	uint32_t kind = rng_below(&g->rng, 100);
 
 	if (attached && kind < 60) {
-		put_event(g, EVENT_DETACH, g->devices[device], 0);
-		chaos->domain_of[device] = DEVICES_MAX;
+		put_event(g, EVENT_DETACH, who, 0);
+		*of = DEVICES_MAX;
 	}
 	if (!attached || kind >= 10) {
 		agent.domain = names_agent_of(g->head.names, g->domains[domain]).domain;
 		put_event(g, EVENT_ATTACH, names_agent(g->head.names, agent), 0);
-		chaos->domain_of[device] = domain;
+		*of = domain;
 	}
 	if (rng_percent(&g->rng, 50))
 		put_config_inval(g, device);
@@ -412,7 +461,7 @@ static uint64_t dma_page_iova(struct generator *g, const struct chaos *chaos, ui
 }
 
 /* Where in the page and how much: some requests cross into the next page, few end beyond 2^48. */
-static void put_any_dma(struct generator *g, uint64_t device, uint64_t iova)
+static void put_any_dma(struct generator *g, uint64_t device, uint32_t who, uint64_t iova)
 {
 	uint32_t kind = rng_below(&g->rng, 100), verb = rng_below(&g->rng, 100);
 	uint64_t at = 8ull * rng_below(&g->rng, PAGE / 8);
@@ -440,18 +489,23 @@ static void put_any_dma(struct generator *g, uint64_t device, uint64_t iova)
 		len = len < PAGE ? len : PAGE;
 	}
 	put_dma(g, device, (enum dma_verb)verb, iova + at, len);
+	g->events[g->n - 1].agent = who;
+	if (has_ats(g, device) && rng_percent(&g->rng, 10))
+		put_field(g, &g->events[g->n - 1], DMA_ATS, rng_below(&g->rng, 2));
 }
 
 static void act_dma(struct generator *g, struct chaos *chaos)
 {
-	uint64_t device = rng_below(&g->rng, (uint32_t)g->options.devices),
-		 domain = chaos->domain_of[device];
-	uint32_t n = 1 + rng_below(&g->rng, 4);
+	uint64_t device = rng_below(&g->rng, (uint32_t)g->options.devices), domain;
+	uint32_t n = 1 + rng_below(&g->rng, 4), who;
+	bool pasid;
 
+	who = any_agent(g, device, &pasid);
+	domain = pasid ? chaos->pasid_domain[device] : chaos->domain_of[device];
 	if (domain == DEVICES_MAX)
 		domain = any_domain(g);
 	for (uint64_t iova = dma_page_iova(g, chaos, domain); n; n--) {
-		put_any_dma(g, device, iova);
+		put_any_dma(g, device, who, iova);
 		if (rng_percent(&g->rng, 60))
 			iova = dma_page_iova(g, chaos, domain);
 	}

@@ -765,13 +765,23 @@ static int parse_verb(struct parser *p)
 	struct word word;
 	uint64_t verb = 0;
 
-	if (!row->verbs)
-		return 0;
 	word = next_word(p, false);
 	if (parse_choice(p, word, "", row->verbs, &verb))
 		return -1;
 	p->event.flags = (uint8_t)(p->event.flags | verb << 2);
 	return 0;
+}
+
+/* Whether key=value stands there and not a bare word. */
+static bool key_is_next(const struct parser *p)
+{
+	const char *at = p->at;
+
+	while (*at == ' ' || *at == '\t')
+		at++;
+	while (*at && *at != ' ' && *at != '\t' && *at != '#' && *at != '=')
+		at++;
+	return *at == '=';
 }
 
 static int parse_when(struct parser *p)
@@ -802,22 +812,31 @@ static int parse_line(struct parser *p)
 	struct agent agent = { NAME_NONE, NAME_NONE, PASID_NONE };
 	uint8_t subject;
 	uint32_t seen = 0;
+	bool verb; /* is missing yet */
 
 	p->event = (struct event){ .agent = EVENT_NO_AGENT };
 	p->pasid = PASID_NONE;
 	if (parse_when(p) || parse_kind(p))
 		return -1;
 	subject = event_kinds[p->event.kind].subject;
-	if (parse_subject(p, &agent) || parse_verb(p))
+	if (parse_subject(p, &agent))
 		return -1;
-	while (!at_end(p))
-		if (parse_key(p, &seen))
+	/* The verb stands first, or (request, respond) behind keys. */
+	verb = event_kinds[p->event.kind].verbs != NULL;
+	while (verb || !at_end(p)) {
+		if (verb && !key_is_next(p)) {
+			verb = false;
+			if (parse_verb(p))
+				return -1;
+		} else if (parse_key(p, &seen)) {
 			return -1;
+		}
+	}
 	if (check_required(p, seen, p->at) || check_range(p, seen))
 		return -1;
 	agent.pasid = p->pasid;
 	if (subject != SUBJECT_NONE && subject != SUBJECT_TEXT && p->event.kind != EVENT_IOMMU &&
-	    (agent.device != NAME_NONE || agent.domain != NAME_NONE)) {
+	    (agent.device != NAME_NONE || agent.domain != NAME_NONE || agent.pasid != PASID_NONE)) {
 		p->event.agent = names_agent(p->source->head.names, agent);
 		if (p->event.agent == EVENT_NO_AGENT)
 			return err_no_memory(p->err, "agents");

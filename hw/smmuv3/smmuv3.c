@@ -17,8 +17,7 @@ static void smmu_destroy(struct iommu *iommu)
 		tlb_destroy(smmu->walk[i / ARM_LEVELS][i % ARM_LEVELS]);
 	for (uint32_t i = 0; i < smmu->n_spaces; i++)
 		free(smmu->spaces[i].users);
-	for (uint32_t i = 0; i < smmu->n_devices; i++)
-		tlb_destroy(smmu->devices[i].atc);
+	atc_set_free(&smmu->atcs);
 	free(smmu->spaces);
 	free(smmu->generations);
 	free(smmu->vmid_generation);
@@ -85,6 +84,17 @@ static int create_caches(struct smmu *smmu, uint64_t seed, struct err *err)
 	return 0;
 }
 
+static void init_atcs(struct smmu *smmu, uint64_t seed)
+{
+	const struct tlb_geometry geometry = { .sets = 1,
+					       .ways = smmu->config.atc_entries,
+					       .page_lg2 = { 12, 14, 16, 21, 25, 29, 30, 36 },
+					       .address_bits = KEY_BITS,
+					       .seed = seed };
+
+	atc_set_init(&smmu->atcs, &geometry, &smmu->iommu, smmu->observer);
+}
+
 /* Registers as the settings leave them. */
 static void reset(struct smmu *smmu)
 {
@@ -110,6 +120,7 @@ static int smmu_create(const void *config, uint64_t seed, struct tables *tables,
 	smmu->observer = observer;
 	smmu->tables = tables;
 	smmu->memory = tables->memory;
+	init_atcs(smmu, seed);
 	reset(smmu);
 	smmu->streams = calloc(smmu->config.config_entries, sizeof *smmu->streams);
 	smmu->contexts = calloc(smmu->config.config_entries, sizeof *smmu->contexts);
@@ -139,7 +150,9 @@ static int smmu_add_device(struct iommu *iommu, uint32_t requester_id, bool ats,
 		smmu->max_devices = max;
 	}
 	smmu->devices[smmu->n_devices] =
-		(struct smmu_device){ .context = &smmu->nobody, .sid = requester_id, .ats = ats };
+		(struct smmu_device){ .context = &smmu->nobody, .sid = requester_id };
+	if (ats && smmu->config.ats && atc_add(&smmu->atcs, smmu->n_devices, err))
+		return -1;
 	*handle = smmu->n_devices++;
 	return 0;
 }
@@ -259,7 +272,8 @@ static const char *smmu_structure_name(enum structure structure, unsigned level)
 
 static const char *smmu_counter(const struct iommu *iommu, unsigned index, uint64_t *value)
 {
-	const struct smmu_counters *count = &((const struct smmu *)iommu)->count;
+	const struct smmu *smmu = (const struct smmu *)iommu;
+	const struct smmu_counters *count = &smmu->count;
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -277,6 +291,11 @@ static const char *smmu_counter(const struct iommu *iommu, unsigned index, uint6
 		{ "config.hits", count->config_hits },
 		{ "config.misses", count->config_misses },
 		{ "evictions", count->evictions },
+		{ "atc.hits", smmu->atcs.count.hits },
+		{ "atc.requests", smmu->atcs.count.requests },
+		{ "atc.fills", smmu->atcs.count.fills },
+		{ "atc.evictions", smmu->atcs.count.evictions },
+		{ "atc.invalidated", smmu->atcs.count.invalidated },
 		{ "compared", count->compared },
 		{ "flag.updates", count->flag_updates },
 		{ "runs.inconsistent", count->run_inconsistent },
@@ -329,6 +348,7 @@ static void smmu_each_copy(const struct iommu *iommu,
 
 	for (unsigned i = 0; smmu_structure(smmu, i); i++)
 		tlb_visit(smmu_structure(smmu, i), &all, visit_one, &each);
+	atc_each(&smmu->atcs, visit, ctx);
 	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
 		struct cached_copy copy;
 
@@ -360,8 +380,9 @@ const struct iommu_model smmuv3_model = {
 		 "2\n"
 		 "STE.CONT, speculative fills, prefetch commands: allowed, never done here\n"
 		 "split-stage ATS (EATS 2): requests are refused as with EATS 0\n"
-		 "ATS in a replay: requests of a device with ats=yes are untranslated unless "
-		 "marked\n"
+		 "ATCs: a change of any configuration structure has every copy compared again; "
+		 "privileged "
+		 "requests, instruction fetches and zero-length reads go untranslated\n"
 		 "a replay's domains are of one stage; nested translation is reached by register "
 		 "and "
 		 "table writes alone\n"
@@ -390,6 +411,7 @@ const struct iommu_model smmuv3_model = {
 	.acknowledge_faults = smmu_acknowledge_faults,
 	.start = smmu_start,
 	.config_bytes = smmu_config_bytes,
+	.pages = &smmu_pages,
 	.attach_words = smmu_attach_words,
 	.format = smmu_format,
 	.levels = smmu_levels,

@@ -109,6 +109,7 @@ static bool touches(const struct smmu_watched watched[2], const struct table_cha
 
 void smmu_config_mark(struct smmu *smmu, const struct table_change *change)
 {
+	smmu_atc_mark_config(smmu);
 	for (uint64_t i = 0; i < smmu->config.config_entries; i++) {
 		struct smmu_stream *stream = &smmu->streams[i];
 		struct smmu_context *context = &smmu->contexts[i];
@@ -128,6 +129,7 @@ void smmu_config_mark(struct smmu *smmu, const struct table_change *change)
 /* Registers that every configuration depends on were written: STRTAB_BASE, CR2. */
 void smmu_config_mark_all(struct smmu *smmu)
 {
+	smmu_atc_mark_config(smmu);
 	for (uint64_t i = 0; i < smmu->config.config_entries && MARK(MARK_SMMU_REGISTERS); i++) {
 		smmu->streams[i].check |= smmu->streams[i].valid;
 		if (smmu->contexts[i].valid)
@@ -265,6 +267,8 @@ static void keep(struct smmu *smmu, struct smmu_context *slot, const struct smmu
 		slot->unwatched |= !smmu_watch(smmu, slot->cd_at, &slot->watched[1]);
 	if (slot->l1cd_at)
 		slot->unwatched |= !smmu_watch(smmu, slot->l1cd_at, &slot->watched[0]);
+	if (atc_has(&smmu->atcs, slot->device))
+		slot->plain = 0; /* its requests go through the endpoint's ATC first */
 	slot->plain_when_clear = slot->plain;
 	if (slot->unwatched)
 		slot->plain = 0;

@@ -54,14 +54,14 @@ void smmu_truth(struct smmu *smmu, const struct dma_request *request, struct smm
 	smmu_walk_result(walker, &answer->result);
 }
 
-static enum verdict judge(const struct dma_result *served, const struct dma_result *truth,
-			  unsigned reasons)
+enum verdict smmu_judge(const struct dma_result *served, const struct dma_result *truth,
+			unsigned reasons)
 {
-	bool ok = served->outcome == OUTCOME_OK;
+	bool ok = dma_granted(served);
 
-	if (ok && (truth->outcome != OUTCOME_OK || served->pa != truth->pa))
+	if (ok && (!dma_granted(truth) || served->pa != truth->pa))
 		return VERDICT_STALE_USE;
-	if (!ok && truth->outcome == OUTCOME_OK)
+	if (!ok && dma_granted(truth))
 		return VERDICT_STALE_REFUSAL;
 	/* R1: benign needs an update that had set the bit, and an access that was served. */
 	return (reasons & (CHECK_UPDATE | CHECK_SOURCE)) && ok ? VERDICT_BENIGN : VERDICT_FRESH;
@@ -201,7 +201,7 @@ void smmu_compare(struct smmu *smmu, const struct dma_request *request,
 	smmu_truth(smmu, request, truth);
 	use.truth = truth->result;
 	use.walk = truth->walked ? &truth->walker.report : NULL;
-	use.verdict = judge(served, &truth->result, reasons);
+	use.verdict = smmu_judge(served, &truth->result, reasons);
 	if (path->any && path->tlb == smmu->tlb) {
 		iova_t first = path->key;
 
@@ -217,8 +217,12 @@ void smmu_compare(struct smmu *smmu, const struct dma_request *request,
 		use.table_freed = path->freed - 1;
 	}
 	if (memory_view_met(smmu->memory->view))
-		use.behind = &smmu->memory->view->met;
-	smmu->observer->used(smmu->observer->self, &use);
+		use.behind = &smmu->memory->view->met; /* stays as it is until another is met */
+	smmu->asking.checked = true;
+	smmu->asking.copy = copy;
+	smmu->asking.use = use;
+	if (!smmu->asking.on) /* else it is told of the request that an ATC asks for */
+		smmu->observer->used(smmu->observer->self, &use);
 	memory_view_forget(smmu->memory->view);
 	prove(smmu, path, truth);
 }

@@ -140,8 +140,10 @@ static void mark_user(struct smmu *smmu, const struct smmu_user *user,
 	for (unsigned level = 0; level < below && level < ARM_LEVELS; level++)
 		if (smmu->walk[user->stage2][level] && MARK(MARK_SMMU_POINTER))
 			tlb_visit(smmu->walk[user->stage2][level], &scope, mark_copy, &marking);
-	if (user->stage2 && MARK(MARK_SMMU_STAGE2_GENERATION))
+	if (user->stage2 && MARK(MARK_SMMU_STAGE2_GENERATION)) {
 		smmu->vmid_generation[smmu->tags[user->tag].vmid]++;
+		atc_new_generation(&smmu->atcs);
+	}
 	if (user->global_tag && smmu->any_global) {
 		scope.tag = user->global_tag;
 		tlb_visit(smmu->tlb, &scope, mark_copy, &marking);
@@ -178,6 +180,7 @@ static void mark_nested(struct smmu *smmu, const struct smmu_space *space)
 		smmu->nested_generation++;
 	else
 		smmu->vmid_generation[space->vmid]++;
+	atc_new_generation(&smmu->atcs);
 	for (unsigned level = 0; level < ARM_LEVELS; level++)
 		if (smmu->walk[0][level] && MARK(MARK_SMMU_NESTED_POINTER))
 			tlb_visit(smmu->walk[0][level], &all, mark_nested_pointer, &marking);

@@ -125,67 +125,78 @@ static uint64_t granule_code(const struct smmu *smmu)
 	return codes[smmu->config.granule];
 }
 
-/* MAIR with Normal write-back at index 1, which the leaves of arm_stage1 name. */
-static size_t stage1_words(const struct smmu *smmu, uint32_t sid, pa_t root, unsigned levels,
-			   uint64_t tag, pa_t ste, struct table_word *words)
+/* STE.EATS of a device whose ATS the driver switches on: 1, full ATS. */
+static uint64_t eats(const struct smmu *smmu, const struct attachment *attachment)
 {
-	pa_t cd = leaves_at(smmu) + stream_bytes(smmu) + ((pa_t)sid << STE_LG2);
-	uint64_t low = (64 - smmu_input_bits(smmu, levels)) | granule_code(smmu) << 6 | 5ull << 8 |
-		       3ull << 12 | 1ull << 30 | 1ull << 31 | 5ull << 32 | 1ull << 41 | 1ull << 45 |
-		       1ull << 46 | 1ull << 47 | tag << 48;
+	return attachment->ats && smmu->config.ats ? 1ull << 28 : 0;
+}
+
+/* MAIR with Normal write-back at index 1, which the leaves of arm_stage1 name. */
+static size_t stage1_words(const struct smmu *smmu, const struct attachment *attachment, pa_t ste,
+			   struct table_word *words)
+{
+	pa_t cd =
+		leaves_at(smmu) + stream_bytes(smmu) + ((pa_t)attachment->requester_id << STE_LG2);
+	uint64_t low = (64 - smmu_input_bits(smmu, attachment->levels)) | granule_code(smmu) << 6 |
+		       5ull << 8 | 3ull << 12 | 1ull << 30 | 1ull << 31 | 5ull << 32 | 1ull << 41 |
+		       1ull << 45 | 1ull << 46 | 1ull << 47 | attachment->tag << 48;
 	size_t n = 0;
 
-	words[n++] = (struct table_word){ cd + 8, root };
+	words[n++] = (struct table_word){ cd + 8, attachment->root };
 	words[n++] = (struct table_word){ cd + 24, 0xff44 };
 	words[n++] = (struct table_word){ cd, low };
-	/* S1DSS 2, caching attributes, EATS 0 */
-	words[n++] = (struct table_word){ ste + 8, 0xd6 | 1ull << 44 };
+	/* S1DSS 2, caching attributes */
+	words[n++] = (struct table_word){ ste + 8, 0xd6 | 1ull << 44 | eats(smmu, attachment) };
 	words[n++] = (struct table_word){ ste, cd | STE_S1 };
 	return n;
 }
 
-static size_t stage2_words(const struct smmu *smmu, pa_t root, unsigned levels, uint64_t tag,
-			   pa_t ste, struct table_word *words)
+static size_t stage2_words(const struct smmu *smmu, const struct attachment *attachment, pa_t ste,
+			   struct table_word *words)
 {
-	uint64_t start = levels - (granule_lg2(smmu) == 12 ? 2 : 1);
-	uint64_t sizes = (64 - smmu_input_bits(smmu, levels)) | start << 6 |
+	uint64_t start = attachment->levels - (granule_lg2(smmu) == 12 ? 2 : 1);
+	uint64_t sizes = (64 - smmu_input_bits(smmu, attachment->levels)) | start << 6 |
 			 granule_code(smmu) << 14 | 5ull << 8 | 3ull << 12 | 5ull << 16 |
 			 1ull << 19 | 1ull << 22 | 1ull << 26;
 	size_t n = 0;
 
-	words[n++] = (struct table_word){ ste + 24, root };
-	words[n++] = (struct table_word){ ste + 16, tag | sizes << 32 };
-	words[n++] = (struct table_word){ ste + 8, 1ull << 44 };
+	words[n++] = (struct table_word){ ste + 24, attachment->root };
+	words[n++] = (struct table_word){ ste + 16, attachment->tag | sizes << 32 };
+	words[n++] = (struct table_word){ ste + 8, 1ull << 44 | eats(smmu, attachment) };
 	words[n++] = (struct table_word){ ste, STE_S2 };
 	return n;
 }
 
-size_t smmu_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t root,
-			 unsigned levels, uint64_t tag, struct table_word words[8])
+/* One context descriptor for each stream: no PASIDs. */
+size_t smmu_attach_words(const struct iommu *iommu, struct attachment *attachment,
+			 struct table_word words[ATTACH_WORDS])
 {
 	const struct smmu *smmu = (const struct smmu *)iommu;
+	uint32_t requester_id = attachment->requester_id;
 	pa_t leaf = leaves_at(smmu) + ((pa_t)(requester_id >> SPLIT) << (SPLIT + STE_LG2));
 	pa_t ste = leaf + ((pa_t)(requester_id & low_mask(SPLIT)) << STE_LG2);
 	pa_t l1 = smmu->layout + ((pa_t)(requester_id >> SPLIT) << L1_LG2);
 	uint64_t old = 0;
 	size_t n = 0;
 
+	if (attachment->pasid != NO_PASID)
+		return 0;
 	if (smmu->config.st_level && (!memory_read(smmu->memory, l1, &old) || !old))
 		words[n++] = (struct table_word){ l1, leaf | (SPLIT + 1) };
 	old = 0;
 	memory_read(smmu->memory, ste, &old);
-	if (!root || (old & 1)) /* live: aborts until it is whole again */
+	if (!attachment->root || (old & 1)) /* live: aborts until it is whole again */
 		words[n++] = (struct table_word){ ste, STE_ABORT };
-	if (!root)
+	if (!attachment->root)
 		return n;
-	if (root == ATTACH_BYPASS) {
+	if (attachment->root == ATTACH_BYPASS) {
 		words[n++] = (struct table_word){ ste + 8, 1ull << 44 };
 		words[n++] = (struct table_word){ ste, STE_BYPASS };
 		return n;
 	}
 	if (smmu->config.stage == 2)
-		return n + stage2_words(smmu, root, levels, tag, ste, words + n);
-	return n + stage1_words(smmu, requester_id, root, levels, tag, ste, words + n);
+		return n + stage2_words(smmu, attachment, ste, words + n);
+	return n + stage1_words(smmu, attachment, ste, words + n);
 }
 
 enum domain_tag smmu_tag_kind(const struct iommu *iommu)

@@ -208,7 +208,8 @@ void smmu_event(struct smmu *smmu, const struct dma_request *request,
 		const struct smmu_context *context, const struct smmu_fault *fault,
 		struct dma_result *result)
 {
-	struct fault_report report = { .event = smmu->iommu.event,
+	struct fault_report report = { .holder = NO_DEVICE,
+				       .event = smmu->iommu.event,
 				       .request = request,
 				       .code = fault->event };
 	uint64_t *record = smmu->detail.record;

@@ -57,3 +57,156 @@ enum smmuv3_page_answer smmuv3_page_request(struct iommu *iommu,
 	smmu->count.pri_queued++;
 	return PRI_QUEUED;
 }
+
+/* ---- for a replay ------------------------------------------------------------------------------- */
+
+static uint32_t device_of(const struct smmu *smmu, uint64_t sid)
+{
+	for (uint32_t device = 0; device < smmu->n_devices; device++)
+		if (smmu->devices[device].sid == sid)
+			return device;
+	return NO_DEVICE;
+}
+
+static bool read_entry(const struct smmu *smmu, uint32_t pointer, uint64_t words[2])
+{
+	pa_t at = smmu_queue_at(&smmu->priq, pointer, ENTRY_LG2);
+
+	return smmu_read(smmu, at, &words[0]) && smmu_read(smmu, at + 8, &words[1]);
+}
+
+static bool reached(const struct smmu *smmu, uint32_t pointer)
+{
+	return !((pointer ^ smmu->priq.prod) & smmu_queue_mask(&smmu->priq));
+}
+
+/* A device other than this one that has a request in the queue. */
+static uint32_t other_holder(const struct smmu *smmu, uint32_t device)
+{
+	const struct smmu_queue *queue = &smmu->priq;
+	uint64_t words[2];
+
+	for (uint32_t at = queue->cons; !reached(smmu, at); at = smmu_queue_next(queue, at))
+		if (read_entry(smmu, at, words) &&
+		    bits(words[0], 31, 0) != smmu->devices[device].sid)
+			return device_of(smmu, bits(words[0], 31, 0));
+	return NO_DEVICE;
+}
+
+static enum page_fate smmu_page_request(struct iommu *iommu, uint64_t event,
+					const struct page_request *request)
+{
+	static const enum page_fate fates[] = { [PRI_QUEUED] = PAGE_QUEUED,
+						[PRI_DISCARDED] = PAGE_LOST,
+						[PRI_AUTO_SUCCESS] = PAGE_AUTO_SUCCESS,
+						[PRI_AUTO_FAILURE] = PAGE_AUTO_FAILURE };
+	struct smmu *smmu = smmu_of(iommu);
+	const struct smmuv3_page_request message = { .device = request->device,
+						     .pasid = request->pasid,
+						     .iova = request->iova,
+						     .group = request->group,
+						     .last = request->last,
+						     .read = request->read,
+						     .write = request->write,
+						     .execute = request->execute,
+						     .privileged = request->privileged };
+	struct page_report report = { .event = event,
+				      .request = request,
+				      .holder = other_holder(smmu, request->device) };
+	bool was_empty = smmu_queue_empty(&smmu->priq);
+	uint64_t lost = smmu->count.pri_lost;
+
+	smmu->iommu.event = event;
+	report.fate = fates[smmuv3_page_request(iommu, &message)];
+	report.lost = smmu->count.pri_lost != lost;
+	smmu->iommu.page_interrupt |= was_empty && report.fate == PAGE_QUEUED;
+	smmu->observer->page_requested(smmu->observer->self, &report);
+	return report.fate;
+}
+
+static size_t smmu_page_queue_read(struct iommu *iommu, uint64_t event,
+				   struct page_request *requests, size_t max)
+{
+	struct smmu *smmu = smmu_of(iommu);
+	uint64_t words[2];
+	size_t n = 0;
+
+	smmu->iommu.event = event;
+	for (uint32_t at = smmu->priq.cons; !reached(smmu, at) && n < max;
+	     at = smmu_queue_next(&smmu->priq, at)) {
+		if (!read_entry(smmu, at, words))
+			continue;
+		requests[n++] = (struct page_request){
+			.iova = words[1] & ~0xfffull,
+			.device = device_of(smmu, bits(words[0], 31, 0)),
+			.pasid = bit(words[0], PRI_SSV) ? (uint32_t)bits(words[0], 51, 32)
+							: NO_PASID,
+			.group = (uint16_t)bits(words[1], 8, 0),
+			.last = bit(words[0], PRI_LAST),
+			.read = bit(words[0], PRI_READ),
+			.write = bit(words[0], PRI_WRITE),
+			.execute = bit(words[0], PRI_EXECUTE),
+			.privileged = bit(words[0], PRI_PRIVILEGED),
+		};
+	}
+	return n;
+}
+
+/* CONS; with the queue empty the overflow is acknowledged too. */
+static bool smmu_page_queue_done(struct iommu *iommu, uint64_t event, size_t n)
+{
+	struct smmu *smmu = smmu_of(iommu);
+
+	smmu->iommu.event = event;
+	for (size_t i = 0; i < n; i++)
+		smmu->priq.cons = smmu_queue_next(&smmu->priq, smmu->priq.cons);
+	if (!smmu_queue_overflow(&smmu->priq) || !smmu_queue_empty(&smmu->priq))
+		return false;
+	smmu->priq.cons ^= 1u << 31;
+	smmu->observer->pages_acknowledged(smmu->observer->self);
+	return true;
+}
+
+/* Resp of CMD_PRI_RESP: 0 failure, 1 invalid request, 2 success. */
+static void smmu_encode_response(const struct iommu *iommu, const struct page_response *response,
+				 struct native_command *native)
+{
+	static const uint64_t codes[] = {
+		[PAGE_SUCCESS] = 2, [PAGE_INVALID] = 1, [PAGE_FAILURE] = 0
+	};
+	const struct smmu *smmu = (const struct smmu *)iommu;
+	const struct smmuv3_command command = {
+		.opcode = CMD_PRI_RESP,
+		.sid = smmu->devices[response->device].sid,
+		.ssid = response->pasid == NO_PASID ? 0 : response->pasid,
+		.ssv = response->pasid != NO_PASID,
+		.group = response->group,
+		.response = codes[response->code],
+	};
+
+	smmuv3_pack(&command, native);
+}
+
+static bool smmu_decode_response(const struct iommu *iommu, const struct native_command *native,
+				 struct page_response *response)
+{
+	static const enum page_code codes[] = { PAGE_FAILURE, PAGE_INVALID, PAGE_SUCCESS,
+						PAGE_FAILURE };
+	struct smmuv3_command command;
+
+	if (!smmuv3_unpack(native, &command) || command.opcode != CMD_PRI_RESP)
+		return false;
+	*response = (struct page_response){
+		.device = device_of((const struct smmu *)iommu, command.sid),
+		.pasid = command.ssv ? (uint32_t)command.ssid : NO_PASID,
+		.group = (uint16_t)command.group,
+		.code = codes[command.response & 3],
+	};
+	return response->device != NO_DEVICE;
+}
+
+const struct page_queue_ops smmu_pages = { .request = smmu_page_request,
+					   .read = smmu_page_queue_read,
+					   .done = smmu_page_queue_done,
+					   .encode = smmu_encode_response,
+					   .decode = smmu_decode_response };

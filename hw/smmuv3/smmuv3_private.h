@@ -3,6 +3,7 @@
 #define IOMMUSIM_HW_SMMUV3_SMMUV3_PRIVATE_H
 
 #include "hw/marks.h"
+#include "hw/atc.h"
 #include "hw/pt/arm_lpae.h"
 #include "hw/smmuv3/smmuv3.h"
 
@@ -160,8 +161,7 @@ struct smmu_stream {
 struct smmu_device {
 	struct smmu_context *context; /* of requests without PASID, or the stand-in */
 	uint32_t sid;
-	bool ats, gone;	 /* gone: it answers no invalidation */
-	struct tlb *atc; /* made when it first holds something */
+	bool gone; /* it answers no invalidation */
 };
 
 /* The table of 4 KiB pages that a region of 2 MiB had last (smmuv3_quick.h). */
@@ -182,6 +182,14 @@ struct smmu_counters {
 		config_misses, evictions, compared, faults, recorded, merged, silent, disabled,
 		lost, interrupts, commands, invalidations, ttl_left, stalls, stalls_held,
 		stalls_starved, stalls_ended, pri_queued, pri_lost, flag_updates, run_inconsistent;
+};
+
+/* An ATC's own translation request: what its answer's comparison with truth found is told of the
+ * request that it was made for. */
+struct smmu_asking {
+	bool on, checked;
+	struct cached_copy copy;
+	struct checked_use use;
 };
 
 struct smmu {
@@ -228,6 +236,8 @@ struct smmu {
 	bool resuming;		     /* a stalled transaction is tried again: */
 	struct smmuv3_stall resumed; /* and stalled again */
 
+	struct atc_set atcs;
+	struct smmu_asking asking;
 	struct smmuv3_detail detail;
 	struct dma_request last; /* detail_due: served by the loop, which notes no detail */
 	bool detail_due;
@@ -433,6 +443,8 @@ void smmu_truth(struct smmu *smmu, const struct dma_request *request, struct smm
 void smmu_walk_result(const struct smmu_walker *walker, struct dma_result *result);
 void smmu_start_result(const struct smmu_walker *walker, enum smmu_start start,
 		       struct dma_result *result);
+enum verdict smmu_judge(const struct dma_result *served, const struct dma_result *truth,
+			unsigned reasons);
 struct smmu_path { /* the copies that an answer came from */
 	struct smmu_context *context;
 	bool cached_context;
@@ -546,6 +558,14 @@ void smmu_ats_translated_result(struct smmu *smmu, const struct smmu_context *co
 void smmu_atc_invalidate(struct smmu *smmu, const struct native_command *command,
 			 struct inval_report *report);
 void smmu_atc_mark(struct smmu *smmu, const struct table_change *change);
+void smmu_atc_mark_config(struct smmu *smmu);
+bool smmu_through_atc(struct smmu *smmu, const struct dma_request *request,
+		      struct dma_result *result);
+bool smmu_ats_truth(struct smmu *smmu, const struct dma_request *request,
+		    struct dma_result *result);
+
+/* smmuv3_pri.c */
+extern const struct page_queue_ops smmu_pages;
 
 /* smmuv3_regs.c */
 bool smmu_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
@@ -558,7 +578,7 @@ unsigned smmu_driver_levels(const struct smmu *smmu);
 int smmu_start(struct iommu *iommu, pa_t root);
 uint64_t smmu_config_bytes(const struct iommu *iommu);
 enum domain_tag smmu_tag_kind(const struct iommu *iommu);
-size_t smmu_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t root,
-			 unsigned levels, uint64_t tag, struct table_word words[8]);
+size_t smmu_attach_words(const struct iommu *iommu, struct attachment *attachment,
+			 struct table_word words[ATTACH_WORDS]);
 
 #endif

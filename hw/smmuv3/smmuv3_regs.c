@@ -54,6 +54,8 @@ static void acknowledge(struct smmu *smmu, struct smmu_queue *queue, uint32_t va
 	queue->cons = value;
 	if (overflow && !smmu_queue_overflow(queue) && queue == &smmu->evtq)
 		smmu->observer->faults_acknowledged(smmu->observer->self, true);
+	else if (overflow && !smmu_queue_overflow(queue))
+		smmu->observer->pages_acknowledged(smmu->observer->self);
 	if (queue == &smmu->evtq)
 		smmu_stalls_writable(smmu);
 }

@@ -60,6 +60,8 @@ const struct setting smmuv3_settings[] = {
 	{ "smmuv3.walk.replacement", SETTING_CHOICE, AT(walk_replacement), 0, 2, TLB_LRU, "lru|fifo|random", "replacement in walk caches", "gem5 SMMUv3.py" },
 	{ "smmuv3.config.entries", SETTING_COUNT, AT(config_entries), 1, 65536, 64, NULL, "configuration cache: STEs, and as many contexts, fully associative LRU",
 	  "64 entries: gem5 SMMUv3.py" },
+	{ "smmuv3.atc.dma", SETTING_BOOL, AT(atc_dma), 0, 1, 1, NULL,
+	  "a DMA without ats= of a device with ats=yes goes through its ATC where its STE has ATS on; no: untranslated", "PCIe ATS: what a function with ATS enabled does" },
 	{ "smmuv3.atc.entries", SETTING_COUNT, AT(atc_entries), 1, 4096, 64, NULL, "entries of an endpoint's ATC, fully associative", "project default, no source" },
 	{ "smmuv3.multi_hit", SETTING_CHOICE, AT(multi_hit), 0, 3, SMMUV3_CONFLICT, "conflict|oldest|newest|largest",
 	  "several matching TLB entries: F_TLB_CONFLICT, or which answers; with BBML 2 never a conflict", "all are permitted: IHI 0070 3.21.1" },

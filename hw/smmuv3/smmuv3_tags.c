@@ -270,6 +270,8 @@ static void use_tag(struct smmu *smmu, const struct smmu_context *context, uint3
 		tag->conflicted = true;
 		smmu_mark_tag(smmu, number);
 	}
+	if (differs && tag->world == WORLD_EL1_IPA)
+		atc_new_generation(&smmu->atcs);
 	tag->form = form;
 	tag->space = space;
 }

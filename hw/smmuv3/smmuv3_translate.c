@@ -214,6 +214,8 @@ void smmu_serve_page(struct smmu *smmu, const struct dma_request *request,
 	struct smmu_context scratch, *context;
 	struct smmu_fault fault;
 
+	if (smmu_through_atc(smmu, request, result))
+		return;
 	if (request->type == DMA_TRANSLATION_REQUEST)
 		smmu_ats_request(smmu, request, result);
 	else if (request->type == DMA_TRANSLATED)
@@ -368,6 +370,8 @@ void smmu_truth_result(struct iommu *iommu, const struct dma_request *request,
 	struct smmu *smmu = smmu_of(iommu);
 	struct smmu_answer answer;
 
+	if (smmu_ats_truth(smmu, request, result))
+		return;
 	if (!smmu->enabled) {
 		smmu_disabled_result(smmu, request, result);
 		return;

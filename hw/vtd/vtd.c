@@ -11,6 +11,7 @@ static void vtd_destroy(struct iommu *iommu)
 	if (!vtd)
 		return;
 	tlb_destroy(vtd->iotlb);
+	atc_set_free(&vtd->atcs);
 	for (unsigned level = 0; level < VTD_LEVELS_MAX; level++) {
 		tlb_destroy(vtd->walk[level]);
 		tlb_destroy(vtd->first_walk[level]);
@@ -37,7 +38,9 @@ static int check_config(const struct vtd_config *config, struct err *err)
 			       "vtd: vtd.walk.entries %llu is not a multiple of vtd.walk.ways %llu",
 			       (unsigned long long)config->walk_entries,
 			       (unsigned long long)config->walk_ways);
-	if (config->driver_tables != DRIVER_LEGACY && !config->scalable)
+	if ((config->driver_tables == DRIVER_FIRST_STAGE ||
+	     config->driver_tables == DRIVER_SECOND_STAGE) &&
+	    !config->scalable)
 		return err_set(
 			err, ERR_CONFIG,
 			"vtd: vtd.driver_tables asks for scalable mode; set vtd.scalable too");
@@ -46,6 +49,19 @@ static int check_config(const struct vtd_config *config, struct err *err)
 			       "vtd: vtd.driver_tables asks for first-stage tables; set "
 			       "vtd.first_stage too");
 	return 0;
+}
+
+static void init_atcs(struct vtd *vtd, uint64_t seed)
+{
+	const struct tlb_geometry geometry = { .sets = vtd->config.atc_sets,
+					       .ways = vtd->config.atc_ways,
+					       .replacement = vtd->config.atc_replacement,
+					       .page_lg2 = { 12, 21, 30 },
+					       .address_bits = 57,
+					       .seed = seed };
+
+	atc_set_init(&vtd->atcs, &geometry, &vtd->iommu, vtd->observer);
+	vtd->atcs.multi_hit = (enum atc_multi_hit)vtd->config.multi_hit; /* the same words */
 }
 
 static int create_caches(struct vtd *vtd, uint64_t seed, struct err *err)
@@ -89,10 +105,14 @@ static int vtd_create(const void *config, uint64_t seed, struct tables *tables,
 		return err_no_memory(err, "vtd");
 	vtd->iommu.model = &vtd_model;
 	vtd->config = *(const struct vtd_config *)config;
+	vtd->driver_auto = vtd->config.driver_tables == DRIVER_AUTO;
+	if (vtd->driver_auto)
+		vtd->config.driver_tables = DRIVER_LEGACY;
 	vtd->observer = observer;
 	vtd->tables = tables;
 	vtd->memory = tables->memory;
 	vtd->rng = seed * 2 + 1;
+	init_atcs(vtd, seed);
 	vtd_ss_reserved((unsigned)vtd->config.haw, vtd->config.snoop_control, vtd->config.pages_2m,
 			vtd->config.pages_1g, vtd->reserved);
 	for (unsigned nxe = 0; nxe < 2; nxe++)
@@ -119,7 +139,6 @@ static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, 
 {
 	struct vtd *vtd = vtd_of(iommu);
 
-	(void)ats; /* device TLBs are not modelled; see omits */
 	if (requester_id > 0xffff)
 		return err_set(err, ERR_INPUT,
 			       "requester id 0x%x does not fit bus:device.function (16 bits)",
@@ -135,6 +154,9 @@ static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, 
 	}
 	vtd->devices[vtd->n_devices] =
 		(struct vtd_device){ .context = &vtd->nobody, .sid = (uint16_t)requester_id };
+	if (ats && vtd->config.device_tlbs && vtd->config.atc_sets &&
+	    atc_add(&vtd->atcs, vtd->n_devices, err))
+		return -1;
 	*handle = vtd->n_devices++;
 	return 0;
 }
@@ -193,6 +215,7 @@ static bool vtd_snoops(const struct iommu *iommu)
 static const char *vtd_counter(const struct iommu *iommu, unsigned index, uint64_t *value)
 {
 	const struct vtd_counters *count = &((const struct vtd *)iommu)->count;
+	const struct atc_counters *atcs = &((const struct vtd *)iommu)->atcs.count;
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -211,6 +234,13 @@ static const char *vtd_counter(const struct iommu *iommu, unsigned index, uint64
 		{ "pasid.misses", count->pasid_misses },
 		{ "state.writes", count->state_writes },
 		{ "evictions", count->evictions },
+		{ "atc.hits", atcs->hits },
+		{ "atc.requests", atcs->requests },
+		{ "atc.fills", atcs->fills },
+		{ "atc.evictions", atcs->evictions },
+		{ "atc.invalidated", atcs->invalidated },
+		{ "atc.refused", count->ats_refused },
+		{ "atc.timed-out", count->timed_out },
 		{ "compared", count->compared },
 		{ "faults", count->faults },
 		{ "faults.recorded", count->recorded },
@@ -218,6 +248,11 @@ static const char *vtd_counter(const struct iommu *iommu, unsigned index, uint64
 		{ "faults.disabled", count->disabled },
 		{ "faults.lost", count->lost },
 		{ "faults.interrupts", count->interrupts },
+		{ "pages.requests", count->page_requests },
+		{ "pages.queued", count->pages_queued },
+		{ "pages.lost", count->pages_lost },
+		{ "pages.interrupts", count->page_interrupts },
+		{ "pages.responses", count->page_responses },
 		{ "invalidations", count->invalidations },
 		{ "invalidations.undersized", count->undersized },
 	};
@@ -266,6 +301,7 @@ static void vtd_each_copy(const struct iommu *iommu,
 
 	/* only visits: nothing is removed or changed */
 	vtd_visit_all((struct vtd *)vtd, &all, visit_one, &each);
+	atc_each(&vtd->atcs, visit, ctx);
 	visit_entries(vtd, &vtd->contexts, visit, ctx);
 	visit_entries(vtd, &vtd->pasids, visit, ctx);
 }
@@ -274,10 +310,13 @@ const struct iommu_model vtd_model = {
 	.name = "vtd",
 	.spec = "Intel Virtualization Technology for Directed I/O, Architecture Specification, rev "
 		"4.x, legacy and scalable mode",
-	.omits = "device TLBs: ATS requests are answered, no copies are kept in devices; "
-		 "device-TLB invalidations are accepted and remove nothing\n"
-		 "page requests: no page request queue; page group responses are accepted and do "
-		 "nothing\n"
+	.omits = "device TLBs: privileged and execute requests and zero-length reads go "
+		 "untranslated; global "
+		 "completions and more than one translation in a completion are not made\n"
+		 "page requests: a wait descriptor that drains them (PD) does not wait; the "
+		 "automatic "
+		 "answer to a refused request, an open point, is Invalid Request where the context "
+		 "entry does not allow it, else Response Failure\n"
 		 "interrupt remapping: writes to FEExxxxxh are taken as messages and end there\n"
 		 "advanced fault log: not built in practice\n"
 		 "negative caching under caching mode: allowed by the specification, never done "
@@ -335,6 +374,9 @@ const struct iommu_model vtd_model = {
 	.structure_name = vtd_structure_name,
 	.counter = vtd_counter,
 	.each_copy = vtd_each_copy,
+	.pages = &vtd_pages,
+	.expect = vtd_expect,
+	.atc_timed_out = vtd_atc_timed_out,
 	.plain_copies = true,
 	.vectors = &vtd_vectors,
 };

@@ -33,12 +33,14 @@ struct vtd_config {
 	uint64_t second_stage_ad, page_walk_snoop, execute_requests, supervisor_requests;
 	uint64_t extended_accessed, rid_pasid, device_tlbs;
 	uint64_t pasid_entries, driver_tables, retry_bytes;
+	uint64_t atc_sets, atc_ways, atc_replacement, atc_dma;
+	uint64_t page_requests, prq_order;
 };
 
 enum { IH0_RANGE, IH0_DOMAIN };
 enum { SUPERPAGE_COVERING, SUPERPAGE_STRICT };
 enum { MULTI_HIT_OLDEST, MULTI_HIT_NEWEST, MULTI_HIT_RANDOM };
-enum { DRIVER_LEGACY, DRIVER_SECOND_STAGE, DRIVER_FIRST_STAGE };
+enum { DRIVER_LEGACY, DRIVER_SECOND_STAGE, DRIVER_FIRST_STAGE, DRIVER_AUTO };
 
 /* cached_copy.level of walk caches of the first stage counts from here, of the second from 0. */
 enum { VTD_FIRST_STAGE_LEVEL = 5 };
@@ -64,6 +66,7 @@ enum vtd_fault_reason { /* 7.1.3 */
 			/* scalable mode */
 			VTD_TABLE_MODE_INVALID = 0x30,
 			VTD_PASID_IN_LEGACY_MODE = 0x31,
+			VTD_PAGE_REQUEST_IN_LEGACY_MODE = 0x32,
 			VTD_SCALABLE_ROOT = 0x38, /* and what a structure's faults count from: */
 			VTD_SCALABLE_CONTEXT = 0x40,
 			VTD_PASID_DIRECTORY = 0x50,
@@ -71,6 +74,7 @@ enum vtd_fault_reason { /* 7.1.3 */
 			VTD_ATS_BLOCKED = 0x44,
 			VTD_PASID_BLOCKED = 0x45,
 			VTD_PASID_TOO_LARGE = 0x46,
+			VTD_PAGE_REQUEST_BLOCKED = 0x47,
 			VTD_RID_PASID_INVALID = 0x48,
 			VTD_EXECUTE_DISABLED = 0x5c,
 			VTD_SUPERVISOR_DISABLED = 0x5d,

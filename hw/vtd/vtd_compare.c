@@ -5,22 +5,19 @@
 
 static bool same_answer(const struct dma_result *a, const struct dma_result *b)
 {
-	if (a->outcome != OUTCOME_OK || b->outcome != OUTCOME_OK)
-		return a->outcome == b->outcome;
-	return a->pa == b->pa;
+	return dma_granted(a) == dma_granted(b) && (!dma_granted(a) || a->pa == b->pa);
 }
 
-static enum verdict judge(const struct dma_result *served, const struct dma_result *truth,
-			  unsigned reasons)
+enum verdict vtd_judge(const struct dma_result *served, const struct dma_result *truth,
+		       unsigned reasons)
 {
-	if (served->outcome == OUTCOME_OK && !same_answer(served, truth))
+	if (dma_granted(served) && !same_answer(served, truth))
 		return VERDICT_STALE_USE;
-	if (served->outcome != OUTCOME_OK && truth->outcome == OUTCOME_OK)
+	if (!dma_granted(served) && dma_granted(truth))
 		return VERDICT_STALE_REFUSAL;
 	/* R1: benign needs an update that had set the bit, and an access that was served. */
-	return (reasons & (CHECK_UPDATE | CHECK_SOURCE)) && served->outcome == OUTCOME_OK
-		       ? VERDICT_BENIGN
-		       : VERDICT_FRESH;
+	return (reasons & (CHECK_UPDATE | CHECK_SOURCE)) && dma_granted(served) ? VERDICT_BENIGN
+										: VERDICT_FRESH;
 }
 
 /* Whether the whole copy says what the tables say. */
@@ -54,8 +51,7 @@ bool vtd_entry_equals(const struct vtd_context *entry, const struct vtd_context 
 	       !memcmp(truth->words, entry->words, sizeof truth->words);
 }
 
-static void prove_route(struct vtd *vtd, const struct vtd_route *route,
-			const struct vtd_route *truth)
+void vtd_prove_route(struct vtd *vtd, const struct vtd_route *route, const struct vtd_route *truth)
 {
 	if (route->outer_cached && route->outer->check &&
 	    vtd_entry_equals(route->outer, truth->outer))
@@ -104,7 +100,7 @@ static void prove(struct vtd *vtd, const struct vtd_path *path, const struct vtd
 	bool is_tlb = path->tlb == vtd->iotlb, equal;
 	const struct tlb_at *at = &path->at;
 
-	prove_route(vtd, path->route, &truth->route);
+	vtd_prove_route(vtd, path->route, &truth->route);
 	/* Truth that is walked another way, as a changed PASID table entry says, proves nothing. */
 	if (path->route->context->variant != truth->route.context->variant)
 		return;
@@ -123,17 +119,19 @@ static void prove(struct vtd *vtd, const struct vtd_path *path, const struct vtd
 	at->copy->reasons = 0;
 }
 
+void vtd_route_copy(const struct vtd *vtd, const struct vtd_route *route, struct cached_copy *copy)
+{
+	vtd_config_copy(vtd, route->outer && route->outer->check ? route->outer : route->context,
+			copy);
+}
+
 /* The first copy on the way that has its bit set is the one to blame. */
 static unsigned blame(const struct vtd *vtd, const struct vtd_path *path, struct cached_copy *copy)
 {
-	const struct vtd_route *route = path->route;
-
 	if (path->any && (*path->at.data & TLB_CHECK))
 		vtd_copy_of(vtd, path->tlb, &path->at, copy);
 	else
-		vtd_config_copy(vtd,
-				route->outer && route->outer->check ? route->outer : route->context,
-				copy);
+		vtd_route_copy(vtd, path->route, copy);
 	return copy->reasons;
 }
 
@@ -175,7 +173,7 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 	vtd->count.compared++;
 	use.truth = truth->result;
 	use.walk = truth->walked ? &truth->walk : NULL;
-	use.verdict = judge(served, &truth->result, reasons);
+	use.verdict = vtd_judge(served, &truth->result, reasons);
 	if (path->any && path->tlb == vtd->iotlb)
 		use.matches += others(vtd, &path->at, input,
 				      input + (request->len ? request->len - 1 : 0), &use.other);
@@ -187,8 +185,12 @@ void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struc
 		use.table_freed = freed - 1;
 	}
 	if (memory_view_met(vtd->memory->view))
-		use.behind = &vtd->memory->view->met;
-	vtd->observer->used(vtd->observer->self, &use);
+		use.behind = &vtd->memory->view->met; /* stays as it is until another is met */
+	vtd->asking.checked = true; /* a device TLB that is filled with this inherits (R3) */
+	vtd->asking.copy = copy;
+	vtd->asking.use = use;
+	if (!vtd->asking.on) /* else it is told of the request that the device asks for */
+		vtd->observer->used(vtd->observer->self, &use);
 	memory_view_forget(vtd->memory->view);
 	prove(vtd, path, truth);
 }

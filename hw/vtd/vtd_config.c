@@ -13,8 +13,10 @@ static bool is_outer(const struct vtd *vtd, const struct vtd_context *slot)
 	return vtd->devices[slot->device].outer == slot;
 }
 
-static iova_t plain_of(const struct vtd_context *context)
+static iova_t plain_of(const struct vtd *vtd, const struct vtd_context *context)
 {
+	if (context->device_tlb && atc_has(&vtd->atcs, context->device))
+		return 0; /* its requests go through the device's TLB first */
 	switch (context->stages) {
 	case STAGES_SECOND:
 		return context->last + 1;
@@ -73,7 +75,7 @@ void vtd_config_proven(struct vtd *vtd, struct vtd_context *context)
 
 	vtd_config_copy(vtd, context, &copy);
 	context->check = false;
-	context->plain = is_outer(vtd, context) ? 0 : plain_of(context);
+	context->plain = is_outer(vtd, context) ? 0 : plain_of(vtd, context);
 	vtd->observer->copy_closes(vtd->observer->self, &copy);
 }
 
@@ -94,6 +96,7 @@ static void set_check(struct vtd *vtd, struct vtd_context *context, uint64_t cha
 /* Range as the tables of the mode at hand count their input; level: of the table written to. */
 void vtd_config_mark(struct vtd *vtd, uint64_t first, uint64_t last, unsigned level)
 {
+	vtd_ats_mark_config(vtd, first, last);
 	for (uint64_t i = 0; i < vtd->contexts.n; i++) {
 		struct vtd_context *context = &vtd->contexts.slots[i];
 		unsigned shift = context->scalable ? PASID_BITS : 0;
@@ -137,6 +140,8 @@ static struct vtd_context *put(struct vtd *vtd, const struct vtd_config_cache *c
 	slot->filled = vtd->iommu.event;
 	slot->changed = NO_EVENT;
 	slot->serial = ++vtd->serial;
+	if (slot->device_tlb && atc_has(&vtd->atcs, slot->device))
+		slot->plain = 0;
 	return slot;
 }
 

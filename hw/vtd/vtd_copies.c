@@ -174,6 +174,7 @@ void vtd_mark(struct vtd *vtd, const struct table_change *change)
 		return; /* never walked */
 	if (change->state_only && !(change->cleared & vtd->spaces[change->space].state))
 		return; /* no copy holds these bits as set */
+	atc_mark(&vtd->atcs, change->space, change->first, change->last);
 	for (uint32_t i = 0; i < vtd->spaces[change->space].n; i++) {
 		scope.tag = vtd->spaces[change->space].tags[i];
 		if (vtd->tags[scope.tag].nested)

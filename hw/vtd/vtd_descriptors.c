@@ -33,9 +33,35 @@ static uint64_t device_block(const struct invalidation *what)
 	return (what->first & ~low_mask(12 + mask)) | (mask ? (low_mask(mask - 1) << 12) | 1 : 0);
 }
 
+/* Type 3, or with a PASID type 8, whose S is bit 11. */
+static void encode_device(const struct vtd *vtd, const struct invalidation *what, uint64_t *low,
+			  uint64_t *high)
+{
+	uint64_t sid = vtd->devices[what->device].sid, block = device_block(what);
+
+	*low = QI_DEVICE_TLB | sid << 32;
+	*high = block;
+	if (what->pasid == NO_PASID)
+		return;
+	*low = QI_PASID_DEVICE_TLB | sid << 16;
+	*high = (block & ~1ull) | (block & 1) << 11;
+	if (what->pasid == ALL_PASIDS)
+		*high |= 1;
+	else
+		*low |= (uint64_t)what->pasid << 32;
+}
+
+/*
+ * Whether copies of the scope are tagged by PASID: those of a driver's first-stage tables; in tables
+ * that a recording wrote, those that it names a PASID for. Several PASIDs take a type 2, which
+ * removes the first-stage copies of the whole domain.
+ */
 static bool first_stage(const struct vtd *vtd, const struct invalidation *what)
 {
-	return what->pasid != NO_PASID || vtd->config.driver_tables == DRIVER_FIRST_STAGE;
+	if (what->pasid == ALL_PASIDS)
+		return false;
+	return vtd->config.driver_tables == DRIVER_FIRST_STAGE ||
+	       (vtd->config.driver_tables == DRIVER_LEGACY && what->pasid != NO_PASID);
 }
 
 /* A range of an address space; the whole domain where the block is too large (second stage). */
@@ -81,13 +107,15 @@ void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
 		break;
 	case INVAL_DOMAIN:
 		low |= GRANULARITY_DOMAIN << 4 | what->tag << 16;
+		if (what->pasid != NO_PASID && first_stage(vtd, what))
+			low = QI_PASID_IOTLB | GRANULARITY_DOMAIN << 4 | what->tag << 16 |
+			      (uint64_t)what->pasid << 32;
 		break;
 	case INVAL_DEVICE_CONFIG:
 		low = encode_config(vtd, what);
 		break;
 	case INVAL_DEVICE_ATC:
-		low = QI_DEVICE_TLB | (uint64_t)vtd->devices[what->device].sid << 32;
-		high = device_block(what);
+		encode_device(vtd, what, &low, &high);
 		break;
 	}
 	*command = (struct native_command){ .words = { low, high } };
@@ -103,14 +131,20 @@ static void decode_block(uint64_t high, struct invalidation *what)
 	what->last = what->first + low_mask(12 + mask);
 }
 
+/* Types 3 and 8. Without a PASID: the copies of requests without one (PCIe 10.3). */
 static bool decode_device_block(const struct vtd *vtd, const struct native_command *command,
 				struct invalidation *what)
 {
-	uint64_t sid = bits(command->words[0], 47, 32), high = command->words[1];
-	unsigned mask = bit(high, 0) ? (unsigned)__builtin_ctzll(~(high >> 12)) + 1 : 0;
+	uint64_t low = command->words[0], high = command->words[1], sid = bits(low, 47, 32);
+	bool pasid = bits(low, 3, 0) == QI_PASID_DEVICE_TLB, sized = bit(high, pasid ? 11 : 0);
+	unsigned mask = sized ? (unsigned)__builtin_ctzll(~(high >> 12)) + 1 : 0;
 
 	what->what = INVAL_DEVICE_ATC;
 	what->pasid = NO_PASID;
+	if (pasid) {
+		sid = bits(low, 31, 16);
+		what->pasid = bit(high, 0) ? ALL_PASIDS : vtd_descriptor_pasid(low);
+	}
 	what->first = bits_at(high, 63, 12) & ~low_mask(12 + mask);
 	what->last = what->first | low_mask(12 + mask);
 	for (what->device = 0; what->device < vtd->n_devices; what->device++)
@@ -126,7 +160,7 @@ bool vtd_decode(const struct iommu *iommu, const struct native_command *command,
 	bool pasid = bits(low, 3, 0) == QI_PASID_IOTLB;
 
 	memset(what, 0, sizeof *what);
-	if (bits(low, 3, 0) == QI_DEVICE_TLB)
+	if (bits(low, 3, 0) == QI_DEVICE_TLB || bits(low, 3, 0) == QI_PASID_DEVICE_TLB)
 		return decode_device_block((const struct vtd *)iommu, command, what);
 	if (bits(low, 3, 0) != QI_IOTLB && !pasid)
 		return false;

@@ -9,6 +9,7 @@ enum {
 	FRCD_PASID_BIT = 40,
 	FRCD_PP_BIT = 31,
 	FRCD_EXE_BIT = 30,
+	FRCD_T2_BIT = 28,
 	FRCD_PRIV_BIT = 29,
 };
 enum { REG_FSTS = 0x34, REG_FECTL = 0x38 };
@@ -29,7 +30,7 @@ static bool source_pending(const struct vtd *vtd, uint16_t sid)
 /* A condition is newly set in FSTS: an interrupt, unless another one stood already. */
 static bool raise(struct vtd *vtd, uint32_t condition)
 {
-	uint32_t conditions = FSTS_PFO | FSTS_PPF | FSTS_IQE | FSTS_ICE | FSTS_ITE;
+	uint32_t conditions = FSTS_PFO | FSTS_PPF | FSTS_IQE | FSTS_ICE | FSTS_ITE | FSTS_PRO;
 	bool quiet = !(vtd->fsts & conditions);
 
 	vtd->fsts |= condition;
@@ -48,7 +49,10 @@ static bool raise(struct vtd *vtd, uint32_t condition)
 static void write_record(struct vtd *vtd, const struct dma_request *request, uint16_t sid,
 			 uint16_t code)
 {
-	uint64_t type = (request->access & ACCESS_WRITE) ? 0 : 1ull << FRCD_T1_BIT;
+	bool page = request->type == DMA_PAGE_REQUEST;
+	uint64_t type = page				 ? 1ull << FRCD_T2_BIT
+			: request->access & ACCESS_WRITE ? 0
+							 : 1ull << FRCD_T1_BIT;
 	uint64_t *record = vtd->frcd[vtd->frcd_next];
 
 	/* PASID and its attributes are those of a request that carries them. */
@@ -57,20 +61,35 @@ static void write_record(struct vtd *vtd, const struct dma_request *request, uin
 			(uint64_t)(request->privileged & 1) << FRCD_PRIV_BIT |
 			(request->access & ACCESS_EXECUTE ? 1ull << FRCD_EXE_BIT : 0);
 	record[0] = request->iova & ~0xfffull;
-	record[1] = 1ull << FRCD_F_BIT | type | (uint64_t)request->type << FRCD_AT_BIT |
-		    (uint64_t)code << 32 | sid;
+	record[1] = 1ull << FRCD_F_BIT | type |
+		    (page ? 0 : (uint64_t)request->type << FRCD_AT_BIT) | (uint64_t)code << 32 |
+		    sid;
 	if (!(vtd->fsts & FSTS_PPF))
 		vtd->fsts = (vtd->fsts & ~0xff00u) | vtd->frcd_next << 8;
 	vtd->frcd_next = (vtd->frcd_next + 1) % (uint32_t)vtd->config.fault_records;
+}
+
+/* A device of another source id whose record is pending. */
+static uint32_t other_holder(const struct vtd *vtd, uint16_t sid)
+{
+	for (uint32_t i = 0; i < vtd->config.fault_records; i++) {
+		uint64_t holder = bits(vtd->frcd[i][1], 15, 0);
+
+		for (uint32_t device = 0;
+		     record_pending(vtd, i) && holder != sid && device < vtd->n_devices; device++)
+			if (vtd->devices[device].sid == holder)
+				return device;
+	}
+	return NO_DEVICE;
 }
 
 /* Recording a fault, in the order of section 7.2. */
 static void record_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd,
 			 uint16_t code)
 {
-	struct fault_report report = { .event = vtd->iommu.event,
-				       .request = request,
-				       .code = code };
+	struct fault_report report = {
+		.event = vtd->iommu.event, .request = request, .code = code, .holder = NO_DEVICE
+	};
 
 	vtd->count.faults++;
 	if (fpd && vtd_fault_qualified(code)) {
@@ -92,6 +111,8 @@ static void record_fault(struct vtd *vtd, const struct dma_request *request, uin
 		write_record(vtd, request, sid, code);
 		report.interrupt = raise(vtd, FSTS_PPF);
 	}
+	if (report.fate == FAULT_LOST)
+		report.holder = other_holder(vtd, sid);
 	vtd->observer->fault(vtd->observer->self, &report);
 }
 
@@ -125,7 +146,7 @@ static void refresh(struct vtd *vtd, bool had_overflow)
 	for (uint32_t i = 0; i < vtd->config.fault_records; i++)
 		pending |= record_pending(vtd, i);
 	vtd->fsts = pending ? vtd->fsts | FSTS_PPF : vtd->fsts & ~(uint32_t)FSTS_PPF;
-	if (!(vtd->fsts & (FSTS_PFO | FSTS_PPF | FSTS_IQE | FSTS_ICE | FSTS_ITE)))
+	if (!(vtd->fsts & (FSTS_PFO | FSTS_PPF | FSTS_IQE | FSTS_ICE | FSTS_ITE | FSTS_PRO)))
 		vtd->fectl &= ~(uint32_t)FECTL_IP;
 	if (had_overflow && !(vtd->fsts & FSTS_PFO))
 		vtd->observer->faults_acknowledged(vtd->observer->self, true);
@@ -142,12 +163,16 @@ static bool frcd_offset(const struct vtd *vtd, uint64_t offset, uint32_t *index,
 
 bool vtd_fault_reg_write(struct vtd *vtd, uint64_t offset, uint64_t value, unsigned size)
 {
-	bool overflow = vtd->fsts & FSTS_PFO;
+	bool overflow = vtd->fsts & FSTS_PFO, pages;
 	uint32_t index, byte;
 
 	if (offset == REG_FSTS) {
-		vtd->fsts &= ~((uint32_t)value & (FSTS_PFO | FSTS_IQE | FSTS_ICE | FSTS_ITE));
+		pages = vtd->fsts & FSTS_PRO;
+		vtd->fsts &=
+			~((uint32_t)value & (FSTS_PFO | FSTS_IQE | FSTS_ICE | FSTS_ITE | FSTS_PRO));
 		refresh(vtd, overflow);
+		if (pages && !(vtd->fsts & FSTS_PRO))
+			vtd->observer->pages_acknowledged(vtd->observer->self);
 		return true;
 	}
 	if (offset == REG_FECTL) {
@@ -185,7 +210,8 @@ bool vtd_fault_reg_read(const struct vtd *vtd, uint64_t offset, unsigned size, u
 	return true;
 }
 
-/* Linux dmar_fault(): clears every F from FRI on, then PFO. */
+/* Linux dmar_fault(): clears every F from FRI on, then PFO. ITE is cleared by who waits for the
+ * invalidation (qi_check_fault()), an overflow of page requests by their thread. */
 void vtd_acknowledge_faults(struct iommu *iommu, uint64_t event)
 {
 	struct vtd *vtd = vtd_of(iommu);
@@ -194,6 +220,6 @@ void vtd_acknowledge_faults(struct iommu *iommu, uint64_t event)
 	vtd->iommu.event = event;
 	for (uint32_t i = 0; i < vtd->config.fault_records; i++)
 		vtd->frcd[i][1] &= ~(1ull << FRCD_F_BIT);
-	vtd->fsts &= ~(uint32_t)FSTS_PFO;
+	vtd->fsts &= ~(uint32_t)(FSTS_PFO | FSTS_ITE);
 	refresh(vtd, overflow);
 }

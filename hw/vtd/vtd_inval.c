@@ -229,11 +229,18 @@ static void carry_out(struct vtd *vtd, const struct native_command *command,
 	case QI_PASID_CACHE:
 		invalidate_pasid_cache(vtd, low, report);
 		break;
+	case QI_DEVICE_TLB:
+	case QI_PASID_DEVICE_TLB:
+		vtd_ats_invalidate(vtd, command, report);
+		break;
+	case QI_PAGE_RESPONSE:
+		vtd->count.page_responses++; /* the message is the device's business */
+		break;
 	case QI_WAIT:
 		write_status(vtd, low, command->words[1]);
 		break;
 	default:
-		break; /* device TLBs, interrupt entries, page groups: see omits */
+		break; /* interrupt entries: see omits */
 	}
 }
 

@@ -2,6 +2,7 @@
 #ifndef IOMMUSIM_HW_VTD_VTD_PRIVATE_H
 #define IOMMUSIM_HW_VTD_VTD_PRIVATE_H
 
+#include "hw/atc.h"
 #include "hw/marks.h"
 #include "hw/pt/pt_nested.h"
 #include "hw/pt/vtd_fs.h"
@@ -22,6 +23,7 @@ enum {
 	FSTS_IQE = 1u << 4,
 	FSTS_ICE = 1u << 5,
 	FSTS_ITE = 1u << 6,
+	FSTS_PRO = 1u << 7,
 	FECTL_IM = 1u << 31,
 	FECTL_IP = 1u << 30,
 };
@@ -76,6 +78,7 @@ struct vtd_context {
 
 	/* context entry of scalable mode */
 	bool pasids;	    /* PASIDE */
+	bool page_requests; /* PRE */
 	uint8_t pasids_lg2; /* PASIDs below 2^this exist */
 	uint32_t rid_pasid;
 	pa_t directory;
@@ -127,11 +130,20 @@ struct vtd_nested_space {
 	uint32_t space;
 };
 
+/* A device TLB's own translation request: what its answer's comparison with truth found is told of
+ * the request that it was made for. */
+struct vtd_asking {
+	bool on, checked;
+	struct cached_copy copy;
+	struct checked_use use;
+};
+
 struct vtd_counters {
 	uint64_t requests, iotlb_hits, iotlb_misses, walk_hits[VTD_LEVELS_MAX], walk_reads,
 		context_hits, context_misses, pasid_hits, pasid_misses, state_writes, evictions,
 		compared, faults, recorded, collapsed, disabled, lost, interrupts, invalidations,
-		undersized;
+		undersized, ats_refused, page_requests, pages_queued, pages_lost, page_interrupts,
+		page_responses, timed_out;
 };
 
 /* A table met lately, a hint for the loop: what it says may be outdated. */
@@ -154,6 +166,8 @@ struct vtd {
 	struct tlb *walk[VTD_LEVELS_MAX];
 	struct tlb *first_walk[VTD_LEVELS_MAX];
 	struct vtd_config_cache contexts, pasids;
+	struct atc_set atcs;
+	struct vtd_asking asking;
 	struct vtd_context nobody; /* stand-in for a device without a slot */
 	struct vtd_device *devices;
 	uint32_t n_devices, max_devices;
@@ -170,9 +184,13 @@ struct vtd {
 	bool conflicts;	  /* no tag is conflicted while it is false */
 	bool attention;	  /* the clock must see what happened */
 	bool enabled;	  /* GSTS.TES */
+	bool driver_auto; /* vtd.driver_tables was auto; in config it is what was chosen */
 
 	uint32_t gsts, fsts, fectl;
 	uint64_t rtaddr, rtaddr_next, iqa, iqh, iqt, iva, ccmd, iotlb_reg;
+	uint64_t pqa, pqh, pqt, iqer;
+	uint32_t pectl;
+	bool prs_pending;
 	uint32_t config_space; /* of the root table */
 	uint64_t frcd[VTD_FRCD_MAX][2];
 	uint32_t frcd_next;
@@ -373,6 +391,9 @@ enum vtd_ats_answer vtd_fault_ats(uint16_t code);
 /* vtd_translate.c */
 void vtd_serve(struct vtd *vtd, const struct dma_request *request, struct dma_result *result);
 void vtd_serve_truth(struct vtd *vtd, const struct dma_request *request, struct dma_result *result);
+/* One page from caches and tables; a fault is in *result, nothing is recorded of it. */
+void vtd_answer(struct vtd *vtd, const struct dma_request *request, struct vtd_route *route,
+		struct dma_result *result);
 
 /* vtd_loop.c */
 size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
@@ -389,10 +410,30 @@ struct vtd_path { /* the copies that an answer came from */
 	struct tlb_at at;
 	bool any; /* tlb and at are set */
 };
+enum verdict vtd_judge(const struct dma_result *served, const struct dma_result *truth,
+		       unsigned reasons);
+void vtd_prove_route(struct vtd *vtd, const struct vtd_route *route, const struct vtd_route *truth);
+/* The route's first entry whose check bit is set. */
+void vtd_route_copy(const struct vtd *vtd, const struct vtd_route *route, struct cached_copy *copy);
 /* truth: from before the request was served, which may have set accessed and dirty bits. */
 void vtd_compare(struct vtd *vtd, const struct dma_request *request, const struct vtd_path *path,
 		 const struct dma_result *served, const struct pt_walk *walk,
 		 const struct vtd_answer *truth);
+
+/* vtd_ats.c */
+/* What a device's TLB has a part in; false: nothing, the request goes to the unit as it is. */
+bool vtd_ats(struct vtd *vtd, const struct dma_request *request, struct dma_result *result);
+bool vtd_ats_truth(struct vtd *vtd, const struct dma_request *request, struct dma_result *result);
+void vtd_ats_invalidate(struct vtd *vtd, const struct native_command *command,
+			struct inval_report *report);
+void vtd_ats_mark_config(struct vtd *vtd, uint64_t first, uint64_t last);
+void vtd_atc_timed_out(struct iommu *iommu, uint64_t event, uint32_t device);
+
+/* vtd_prq.c */
+extern const struct page_queue_ops vtd_pages;
+bool vtd_page_reg_write(struct vtd *vtd, uint64_t event, uint64_t offset, uint64_t value,
+			unsigned size);
+bool vtd_page_reg_read(const struct vtd *vtd, uint64_t offset, unsigned size, uint64_t *value);
 
 /* vtd_fault.c */
 void vtd_fault(struct vtd *vtd, const struct dma_request *request, uint16_t sid, bool fpd,
@@ -436,10 +477,11 @@ static inline uint32_t vtd_descriptor_pasid(uint64_t low)
 const char *vtd_descriptor_error(const struct vtd *vtd, const struct native_command *command);
 
 /* vtd_driver.c */
+void vtd_expect(struct iommu *iommu, bool pasids, bool page_requests);
 int vtd_start(struct iommu *iommu, pa_t root);
 uint64_t vtd_config_bytes(const struct iommu *iommu);
-size_t vtd_attach_words(const struct iommu *iommu, uint32_t requester_id, pa_t root,
-			unsigned levels, uint64_t tag, struct table_word words[8]);
+size_t vtd_attach_words(const struct iommu *iommu, struct attachment *attachment,
+			struct table_word words[ATTACH_WORDS]);
 int vtd_dirty_words(const struct iommu *iommu, uint32_t requester_id, bool on,
 		    struct table_word words[2]);
 const struct pt_format *vtd_format(const struct iommu *iommu);
@@ -451,6 +493,8 @@ uint64_t vtd_n_tags(const struct iommu *iommu);
 enum domain_tag vtd_tag_kind(const struct iommu *iommu);
 
 /* vtd_regs.c */
+/* The 64-bit registers may be written as two halves. */
+uint64_t vtd_merged(uint64_t old, uint64_t value, bool upper, unsigned size);
 bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
 		   unsigned size);
 bool vtd_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t *value);

@@ -29,6 +29,8 @@ const char *vtd_fault_name(uint16_t code)
 		[VTD_SCALABLE_CONTEXT + VTD_INVALID] = "SCT.4 context entry invalid",
 		[VTD_ATS_BLOCKED] = "SCT.5 ATS request blocked",
 		[VTD_PASID_BLOCKED] = "SCT.6 request with PASID blocked",
+		[VTD_PAGE_REQUEST_IN_LEGACY_MODE] = "RTA.3 page request in legacy mode",
+		[VTD_PAGE_REQUEST_BLOCKED] = "SCT.8 page request blocked",
 		[VTD_PASID_TOO_LARGE] = "SCT.7 PASID beyond the directory",
 		[VTD_RID_PASID_INVALID] = "SCT.9 RID_PASID not supported",
 		[VTD_PASID_DIRECTORY + VTD_UNREADABLE] = "SPD.1 PASID directory cannot be read",

@@ -10,6 +10,7 @@ enum {
 	REG_IQH = 0x80,
 	REG_IQT = 0x88,
 	REG_IQA = 0x90,
+	REG_IQER = 0xb0,
 	REG_IVA = VTD_IRO,
 	REG_IOTLB = VTD_IRO + 8,
 };
@@ -34,10 +35,12 @@ static void set_root(struct vtd *vtd)
 	vtd->config_space = root ? root->node.space : 0;
 	vtd->gsts |= GSTS_RTPS;
 	/* A new root invalidates nothing by itself, so cached contexts may differ from now on. */
-	if (vtd->config.esrtps)
+	if (vtd->config.esrtps) {
 		vtd_flush_all(vtd);
-	else
+		vtd_ats_mark_config(vtd, 0, UINT64_MAX);
+	} else {
 		vtd_config_mark(vtd, 0, UINT64_MAX, VTD_LEVEL_ROOT);
+	}
 }
 
 static void write_gcmd(struct vtd *vtd, uint32_t value)
@@ -72,12 +75,13 @@ static bool execute_next(struct vtd *vtd)
 	return vtd_execute(&vtd->iommu, vtd->iommu.event, &command, &report, NULL) == 0;
 }
 
-/* Fetches and executes up to the tail, in order; nothing while IQE stands. */
+/* Fetches and executes up to the tail, in order; nothing while IQE or ITE stands. */
 static void run_queue(struct vtd *vtd)
 {
 	uint64_t bytes = 4096ull << bits(vtd->iqa, 2, 0);
 
-	while ((vtd->gsts & GSTS_QIES) && !(vtd->fsts & FSTS_IQE) && vtd->iqh != vtd->iqt) {
+	while ((vtd->gsts & GSTS_QIES) && !(vtd->fsts & (FSTS_IQE | FSTS_ITE)) &&
+	       vtd->iqh != vtd->iqt) {
 		if (!execute_next(vtd))
 			return;
 		vtd->iqh = (vtd->iqh + descriptor_bytes(vtd)) % bytes;
@@ -109,8 +113,7 @@ static void iotlb_command(struct vtd *vtd, uint64_t value)
 		vtd_execute(&vtd->iommu, vtd->iommu.event, &command, &report, NULL);
 }
 
-/* The 64-bit registers may be written as two halves. */
-static uint64_t merged(uint64_t old, uint64_t value, bool upper, unsigned size)
+uint64_t vtd_merged(uint64_t old, uint64_t value, bool upper, unsigned size)
 {
 	if (size == 8)
 		return value;
@@ -131,17 +134,17 @@ bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_
 		return true;
 	case REG_RTADDR:
 	case REG_RTADDR + 4:
-		vtd->rtaddr_next = merged(vtd->rtaddr_next, value, upper, size);
+		vtd->rtaddr_next = vtd_merged(vtd->rtaddr_next, value, upper, size);
 		return true;
 	case REG_CCMD:
 	case REG_CCMD + 4:
-		vtd->ccmd = merged(vtd->ccmd, value, upper, size);
+		vtd->ccmd = vtd_merged(vtd->ccmd, value, upper, size);
 		if (size == 8 || upper)
 			context_command(vtd, vtd->ccmd);
 		return true;
 	case REG_IQA:
 	case REG_IQA + 4:
-		vtd->iqa = merged(vtd->iqa, value, upper, size);
+		vtd->iqa = vtd_merged(vtd->iqa, value, upper, size);
 		return true;
 	case REG_IQT:
 		vtd->iqt = bits_at(value, 18, 4);
@@ -149,15 +152,17 @@ bool vtd_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_
 		return true;
 	case REG_IVA:
 	case REG_IVA + 4:
-		vtd->iva = merged(vtd->iva, value, upper, size);
+		vtd->iva = vtd_merged(vtd->iva, value, upper, size);
 		return true;
 	case REG_IOTLB:
 	case REG_IOTLB + 4:
-		vtd->iotlb_reg = merged(vtd->iotlb_reg, value, upper, size);
+		vtd->iotlb_reg = vtd_merged(vtd->iotlb_reg, value, upper, size);
 		if (size == 8 || upper)
 			iotlb_command(vtd, vtd->iotlb_reg);
 		return true;
 	default:
+		if (vtd_page_reg_write(vtd, event, offset, value, size))
+			return true;
 		if (!vtd_fault_reg_write(vtd, offset, value, size))
 			return false;
 		run_queue(vtd); /* IQE may have been cleared */
@@ -189,7 +194,12 @@ bool vtd_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t 
 	case REG_IQA:
 		word = vtd->iqa;
 		break;
+	case REG_IQER:
+		word = vtd->iqer;
+		break;
 	default:
+		if (vtd_page_reg_read(vtd, offset, size, value))
+			return true;
 		return vtd_fault_reg_read(vtd, offset, size, value);
 	}
 	*value = word >> (offset & 4) * 8 & low_mask(size * 8);

@@ -106,6 +106,7 @@ void vtd_scalable_context_read(const struct vtd *vtd, struct memory_view *view, 
 	context->fpd = bit(context->words[0], 1);
 	context->device_tlb = bit(context->words[0], 2) && vtd->config.device_tlbs;
 	context->pasids = bit(context->words[0], 3);
+	context->page_requests = bit(context->words[0], 4);
 	context->pasids_lg2 = (uint8_t)(bits(context->words[0], 11, 9) + DIRECTORY_ENTRIES_LG2 +
 					DIRECTORY_ENTRY_PASIDS_LG2);
 	context->directory = bits_at(context->words[0], 51, 12);

@@ -158,6 +158,7 @@ void vtd_tag_flushed(struct vtd *vtd, uint32_t tag, bool any)
 /* A stage-2 update, or one of a first-stage table behind it (R4). */
 void vtd_tag_new_generation(struct vtd *vtd, uint32_t tag)
 {
+	atc_new_generation(&vtd->atcs);
 	if (!MARK(MARK_GENERATION))
 		return;
 	/* Numbers come round: then the copies' own check bits say it. */

@@ -255,10 +255,24 @@ static void blocked(const struct dma_request *request, struct dma_result *result
 	result->fault = 0;
 }
 
+void vtd_answer(struct vtd *vtd, const struct dma_request *request, struct vtd_route *route,
+		struct dma_result *result)
+{
+	struct vtd_path path = { .route = route };
+	struct vtd_answer truth;
+
+	vtd_route_find(vtd, request, route);
+	if (!vtd_before_translation(vtd, request, route->context, result)) {
+		lookup(vtd, request, route, result);
+	} else if (vtd_route_checked(route)) {
+		vtd_truth(vtd, request, &truth);
+		vtd_compare(vtd, request, &path, result, NULL, &truth);
+	}
+}
+
 static __attribute__((noinline)) void serve_page(struct vtd *vtd, const struct dma_request *request,
 						 struct dma_result *result)
 {
-	const struct vtd_context *context;
 	struct vtd_route route;
 
 	if (interrupt_message(request, result))
@@ -268,21 +282,11 @@ static __attribute__((noinline)) void serve_page(struct vtd *vtd, const struct d
 		return;
 	}
 	memory_view_forget(vtd->memory->view);
-	vtd_route_find(vtd, request, &route);
-	context = route.context;
-	if (vtd_before_translation(vtd, request, context, result)) {
-		struct vtd_path path = { .route = &route };
-		struct vtd_answer truth;
-
-		if (vtd_route_checked(&route)) {
-			vtd_truth(vtd, request, &truth);
-			vtd_compare(vtd, request, &path, result, NULL, &truth);
-		}
-	} else {
-		lookup(vtd, request, &route, result);
-	}
+	if (vtd_ats(vtd, request, result))
+		return;
+	vtd_answer(vtd, request, &route, result);
 	if (result->outcome == OUTCOME_FAULT)
-		vtd_fault(vtd, request, context->sid, context->fpd, result->fault);
+		vtd_fault(vtd, request, route.context->sid, route.context->fpd, result->fault);
 }
 
 /* Page by page; the first byte's address and the first fault are the request's result. */
@@ -317,6 +321,8 @@ void vtd_serve_truth(struct vtd *vtd, const struct dma_request *request, struct 
 		blocked(request, result);
 		return;
 	}
+	if (vtd_ats_truth(vtd, request, result))
+		return;
 	vtd_truth(vtd, request, &answer);
 	*result = answer.result;
 }

@@ -1,10 +1,13 @@
 /* From a request to its answer: specification 3.6 to 3.8 and the fault conditions of 7.1. */
 #include "hw/vtd/vtd_private.h"
 
-/* A translation request that finds nothing for it: a completion with R=W=0, not recorded. */
-static void nothing_granted(struct dma_result *result)
+/* A translation request that finds nothing for it: a completion with R=W=0, not recorded. The
+ * reason is for those who ask why. */
+static void nothing_granted(unsigned reason, struct dma_result *result)
 {
-	*result = (struct dma_result){ .pa = NO_PA, .outcome = OUTCOME_OK };
+	*result = (struct dma_result){ .pa = NO_PA,
+				       .outcome = OUTCOME_OK,
+				       .fault = (uint16_t)reason };
 }
 
 /* The requester's view of a fault (sheet 2.4): a posted write is dropped, a read completes
@@ -17,7 +20,7 @@ void vtd_refuse(const struct dma_request *request, unsigned reason, struct dma_r
 	if (request->type == DMA_TRANSLATION_REQUEST) {
 		switch (vtd_fault_ats((uint16_t)reason)) {
 		case ATS_NOTHING:
-			nothing_granted(result);
+			nothing_granted(reason, result);
 			return;
 		case ATS_UNSUPPORTED:
 			sees = SEES_UNSUPPORTED;
@@ -208,7 +211,7 @@ void vtd_deliver(const struct vtd *vtd, const struct dma_request *request,
 	if (request->type == DMA_TRANSLATION_REQUEST) {
 		perm &= request->access | TLB_READ | TLB_EXECUTE;
 		if (!(perm & (TLB_READ | TLB_WRITE))) {
-			nothing_granted(result);
+			nothing_granted(0, result);
 			return;
 		}
 	}

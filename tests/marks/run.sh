@@ -12,14 +12,19 @@ set -uo pipefail
 iommusim=${1:?usage: tests/marks/run.sh IOMMUSIM UNIT-TESTS}
 unit_tests=${2:?usage: tests/marks/run.sh IOMMUSIM UNIT-TESTS}
 here=$(dirname "$0")
-sites=$(sed -n '/^enum vtd_mark_site/,/MARK_SITES/p' "$here/../../hw/vtd/vtd_private.h" |
-	grep -oE 'MARK_[A-Z_]+' | grep -v MARK_SITES)
+# Numbers and names of the sites in an enum: $1 in file $2, counted from $3.
+sites_of() {
+	sed -n "/^enum $1/,/};/p" "$here/../../$2" | grep -oE 'MARK_[A-Z0-9_]+' | grep -v MARK_SITES |
+		awk -v base="$3" '{ print base + NR, $0 }'
+}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 passed=0
 failed=0
 for seed in 1 2 3 4; do
 	"$iommusim" generate chaos --events=60000 --seed="$seed" -o "$tmp/$seed.imt" 2>/dev/null || exit 3
+	"$iommusim" generate chaos --events=60000 --seed="$seed" --ats=4 -o "$tmp/ats-$seed.imt" \
+		2>/dev/null || exit 3
 done
 
 # 0 when --verify finds a difference on any stream, with the call number $1 left out.
@@ -34,7 +39,7 @@ differs() {
 	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" IOMMUSIM_MARK_OMIT=$1 \
 		"$unit_tests" --filter 'vtd_random/*' >/dev/null 2>&1 || return 0
 	for tables in legacy first-stage second-stage; do
-		for seed in 1 2 3 4; do
+		for seed in 1 2 3 4 ats-1 ats-2; do
 			for shape in 2:2:4:2:complete 16:8:16:32:complete 16:8:16:32:recorded; do
 				IFS=: read -r sets ways walk contexts config <<<"$shape"
 				IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set vtd.iotlb.sets="$sets" \
@@ -84,17 +89,15 @@ try_without() {
 }
 
 try_without differs 1 0 "--verify finds a difference with every call in place"
-number=0
-for site in $sites; do
-	number=$((number + 1))
+while read -r number site; do
 	try_without differs 0 "$number" "nothing differs without $site"
-done
+done < <(
+	sites_of vtd_mark_site hw/vtd/vtd_private.h 0
+	sites_of shared_mark_site hw/marks.h 100
+)
 try_without differs_smmuv3 1 0 "smmuv3: a difference is found with every call in place"
-number=$(sed -n 's/.*SMMU_MARKS = \([0-9]*\).*/\1/p' "$here/../../hw/smmuv3/smmuv3_private.h")
-for site in $(sed -n '/^enum smmu_mark_site/,/^};/p' "$here/../../hw/smmuv3/smmuv3_private.h" |
-	grep -oE 'MARK_SMMU_[A-Z0-9_]+'); do
-	number=$((number + 1))
+while read -r number site; do
 	try_without differs_smmuv3 0 "$number" "nothing differs without $site"
-done
+done < <(sites_of smmu_mark_site hw/smmuv3/smmuv3_private.h 200)
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

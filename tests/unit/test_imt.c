@@ -387,11 +387,11 @@ Test(imt, a_damaged_index_changes_no_seek)
 	make_file(400, 50);
 	for (size_t at = index_at(); at < index_at() + IMT_BLOCK_HEADER + 8 + 3 * IMT_INDEX_ENTRY;
 	     at++) {
-		bytes[at] ^= 1u << at % 8;
+		bytes[at] ^= (unsigned char)(1u << at % 8);
 		write_hurt(bytes, size);
 		/* what reading finds behind the records is damage, as it should be */
 		expect_seek(310, "bit in byte", at);
-		bytes[at] ^= 1u << at % 8;
+		bytes[at] ^= (unsigned char)(1u << at % 8);
 	}
 	tear_down();
 }
@@ -528,10 +528,10 @@ Test(imt, a_file_with_LOSS_cut_or_flipped_gives_no_wrong_record)
 	}
 	loss = nth_block(IMT_LOSS, 0, 0);
 	for (size_t bit = 0; bit < 8 * (IMT_BLOCK_HEADER + IMT_LOSS_BYTES); bit++) {
-		bytes[loss + bit / 8] ^= 1u << bit % 8;
+		bytes[loss + bit / 8] ^= (unsigned char)(1u << bit % 8);
 		write_hurt(bytes, size);
 		check_hurt("LOSS bit", bit);
-		bytes[loss + bit / 8] ^= 1u << bit % 8;
+		bytes[loss + bit / 8] ^= (unsigned char)(1u << bit % 8);
 	}
 	tear_down();
 }

@@ -256,9 +256,9 @@ static void access(struct bench *bench, unsigned step)
 	served = bench_translate(bench, &request);
 	check_matches(bench, &before, &request, &served, step);
 	smmuv3_model.truth(bench->iommu, &request, &truth); /* after hardware's own updates */
-	if (served.outcome == OUTCOME_OK && (truth.outcome != OUTCOME_OK || truth.pa != served.pa))
+	if (dma_granted(&served) && (!dma_granted(&truth) || truth.pa != served.pa))
 		expected = VERDICT_STALE_USE;
-	else if (served.outcome != OUTCOME_OK && truth.outcome == OUTCOME_OK)
+	else if (!dma_granted(&served) && dma_granted(&truth))
 		expected = VERDICT_STALE_REFUSAL;
 	if (bench->used && bench->use.verdict != VERDICT_BENIGN)
 		said = bench->use.verdict;

@@ -100,6 +100,23 @@ Test(text, a_short_id_and_clamped_no_mean_the_default)
 	source_close(source);
 }
 
+Test(text, the_word_of_request_and_respond_may_stand_behind_keys)
+{
+	struct event_source *source =
+		source_of(SCENE "1us request nic0 iova=0x1000 write group=3 last=yes\n"
+				"1us respond nic0 group=3 invalid\n");
+	struct event_batch batch;
+	char printed[80];
+
+	cr_assert_eq(source_next(source, &batch, NULL), 1);
+	cr_assert_eq(batch.n, 5);
+	text_format(source->names, &batch, &batch.events[3], printed, sizeof printed);
+	cr_expect_str_eq(printed, "1000 request nic0 write iova=0x1000 group=3 last=yes");
+	text_format(source->names, &batch, &batch.events[4], printed, sizeof printed);
+	cr_expect_str_eq(printed, "1000 respond nic0 invalid group=3");
+	source_close(source);
+}
+
 Test(text, printed_lines_read_back_as_themselves)
 {
 	static const char *const lines[] = {
@@ -109,6 +126,10 @@ Test(text, printed_lines_read_back_as_themselves)
 		"1000 inval d0 iova=0x1000 size=8K leaf=yes drain=no id=4",
 		"1000 inval nic0 atc=yes",
 		"1000 inval",
+		"1000 inval pasid=5",
+		"1000 inval nic0 iova=0x1000 size=4K pasid=5 atc=yes",
+		"1000 request nic0 write iova=0x1000 group=3 last=yes pasid=5",
+		"1000 respond nic0 success group=3",
 		"1000 cmd w=0x500e2,0x0 id=4",
 		"1000 done id=4 status=timeout",
 		"1000 fault nic0 iova=0x1000 code=6 write",

@@ -12,6 +12,7 @@
 #include "traces/rng.h"
 
 enum { DEVICES = 3, DIRECTORIES = 2, PASID_TABLES = 3, PASIDS = 4, KINDS = 3, STEPS = 40000 };
+enum { ATS_DEVICE = 1 }; /* has a device TLB */
 
 #define BASE (1ull << 40)
 #define ROOT BASE
@@ -289,6 +290,8 @@ static void invalidate_all(struct fixture *f)
 	execute(f, 1 | 1 << 4, 0);
 	execute(f, 7 | 3 << 4, 0);
 	execute(f, 2 | 1 << 4, 0);
+	execute(f, 3 | (uint64_t)sids[ATS_DEVICE] << 32, 0x7ffffffffffff001);
+	execute(f, 8 | (uint64_t)sids[ATS_DEVICE] << 16, 0x7ffffffffffff801);
 }
 
 static void invalidate(struct fixture *f)
@@ -296,7 +299,7 @@ static void invalidate(struct fixture *f)
 	uint64_t did = (1 + below(f, 3)) << 16, pasid = (uint64_t)pasids[below(f, PASIDS)] << 32;
 	uint64_t block = address(f, true) | below(f, 2) << 6 | below(f, 4) * 9;
 
-	switch (below(f, 9)) {
+	switch (below(f, 11)) {
 	case 0:
 		execute(f, 1 | 3 << 4 | (uint64_t)sids[below(f, DEVICES)] << 32, 0);
 		break;
@@ -320,6 +323,13 @@ static void invalidate(struct fixture *f)
 		break;
 	case 7:
 		execute(f, 7 | 1 << 4 | did | pasid, 0);
+		break;
+	case 8:
+		execute(f, 3 | (uint64_t)sids[ATS_DEVICE] << 32, block & ~0xfffull);
+		break;
+	case 9: /* a PASID's block of 8 KiB, or all of every PASID */
+		execute(f, 8 | (uint64_t)sids[ATS_DEVICE] << 16 | pasid,
+			percent(f, 50) ? (block & ~0xfffull) | 1u << 11 : 0x7ffffffffffff801);
 		break;
 	default:
 		if (percent(f, 20))
@@ -356,9 +366,9 @@ static void check(struct fixture *f, const struct dma_request *request, uint64_t
 	f->reported = false;
 	vtd_model.translate(f->iommu, ++f->event, request, &served, 1);
 	said = f->reported && f->use.verdict != VERDICT_BENIGN ? f->use.verdict : VERDICT_FRESH;
-	if (served.outcome == OUTCOME_OK && (truth.outcome != OUTCOME_OK || truth.pa != served.pa))
+	if (dma_granted(&served) && (!dma_granted(&truth) || truth.pa != served.pa))
 		expected = VERDICT_STALE_USE;
-	else if (served.outcome == OUTCOME_FAULT && truth.outcome == OUTCOME_OK)
+	else if (!dma_granted(&served) && dma_granted(&truth))
 		expected = VERDICT_STALE_REFUSAL;
 	cr_assert_eq(
 		said, expected,
@@ -371,7 +381,12 @@ static void check(struct fixture *f, const struct dma_request *request, uint64_t
 		served.cached, truth.outcome == OUTCOME_OK ? "address" : "fault",
 		(unsigned long long)(truth.outcome == OUTCOME_OK ? truth.pa : truth.fault),
 		f->reported ? "reported" : "not reported");
-	if (!f->reported) {
+	if (!f->reported && request->device == f->devices[ATS_DEVICE]) {
+		/* A device TLB may hold fewer rights than there are; and a translation request stops
+		 * at another of several reasons than the request behind it would. */
+		cr_assert(!(served.perm & ~truth.perm), "step %llu: perm %u, truth %u",
+			  (unsigned long long)step, served.perm, truth.perm);
+	} else if (!f->reported) {
 		cr_assert_eq(served.fault, truth.fault, "step %llu: fault %x, truth %x",
 			     (unsigned long long)step, served.fault, truth.fault);
 		cr_assert_eq(served.perm, truth.perm, "step %llu: perm %u, truth %u",
@@ -405,8 +420,8 @@ static void create(struct fixture *f, const struct iommu_observer *observer, uns
 	cr_assert(vtd_model.create(config, 1, f->tables, observer, &f->iommu, NULL) == 0);
 	machine_destroy(machine);
 	for (unsigned i = 0; i < DEVICES; i++)
-		cr_assert(vtd_model.add_device(f->iommu, sids[i], false, &f->devices[i], NULL) ==
-			  0);
+		cr_assert(vtd_model.add_device(f->iommu, sids[i], i == ATS_DEVICE, &f->devices[i],
+					       NULL) == 0);
 	vtd_model.reg_write(f->iommu, 0, 0x20, ROOT | 1 << 10, 8);
 	vtd_model.reg_write(f->iommu, 0, 0x18, 1u << 30, 4);
 	vtd_model.reg_write(f->iommu, 0, 0x18, 1u << 31, 4);
@@ -436,7 +451,7 @@ static void run(uint64_t seed, bool snoops)
 			check(&f, &request, step);
 		}
 	}
-	cr_expect_gt(f.ok, STEPS / 10, "seed %llu: too few requests succeed: %llu",
+	cr_expect_gt(f.ok, STEPS / 16, "seed %llu: too few requests succeed: %llu",
 		     (unsigned long long)seed, (unsigned long long)f.ok);
 	cr_expect_gt(f.stale, 20u, "seed %llu: too few are stale: %llu", (unsigned long long)seed,
 		     (unsigned long long)f.stale);
