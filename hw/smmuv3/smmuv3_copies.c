@@ -140,8 +140,9 @@ static void mark_user(struct smmu *smmu, const struct smmu_user *user,
 	for (unsigned level = 0; level < below && level < ARM_LEVELS; level++)
 		if (smmu->walk[user->stage2][level] && MARK(MARK_SMMU_POINTER))
 			tlb_visit(smmu->walk[user->stage2][level], &scope, mark_copy, &marking);
-	if (user->stage2 && MARK(MARK_SMMU_STAGE2_GENERATION)) {
-		smmu->vmid_generation[smmu->tags[user->tag].vmid]++;
+	if (user->stage2) {
+		if (MARK(MARK_SMMU_STAGE2_GENERATION))
+			smmu->vmid_generation[smmu->tags[user->tag].vmid]++;
 		atc_new_generation(&smmu->atcs);
 	}
 	if (user->global_tag && smmu->any_global) {

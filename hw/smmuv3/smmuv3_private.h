@@ -2,8 +2,8 @@
 #ifndef IOMMUSIM_HW_SMMUV3_SMMUV3_PRIVATE_H
 #define IOMMUSIM_HW_SMMUV3_SMMUV3_PRIVATE_H
 
-#include "hw/marks.h"
 #include "hw/atc.h"
+#include "hw/marks.h"
 #include "hw/pt/arm_lpae.h"
 #include "hw/smmuv3/smmuv3.h"
 
