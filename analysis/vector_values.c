@@ -27,22 +27,19 @@ static int flatten_one(const struct value *member, const char *name, const char 
 static int flatten_below(const struct value *map, const char *prefix, const char *what,
 			 struct flat_values *flat, struct err *err)
 {
-	char name[VALUE_NAME_MAX] = "", index[16];
+	char name[VALUE_NAME_MAX], index[16];
 	unsigned i = 0;
 
 	for (const struct value *member = map->first; member; member = member->next) {
 		const char *key = member->key ? member->key : index;
+		int length;
 
 		snprintf(index, sizeof index, "%u", i++);
-		if (strlen(prefix) + strlen(key) + 2 > sizeof name)
+		length = snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", key);
+		if (length >= (int)sizeof name)
 			return err_set(err, ERR_CONFIG,
 				       "%s: %.40s.%.40s: expected a name of less than %d letters",
 				       what, prefix, key, VALUE_NAME_MAX);
-		memset(name, 0, sizeof name);
-		memcpy(name, prefix, strlen(prefix));
-		if (*prefix)
-			name[strlen(prefix)] = '.';
-		memcpy(name + strlen(name), key, strlen(key));
 		if (flatten_one(member, name, what, flat, err))
 			return -1;
 	}

@@ -309,6 +309,7 @@ static size_t verify_dma(struct replay *replay, struct iommu *iommu, uint64_t ev
 	uint32_t left = page.len;
 	bool first = true;
 
+	iommu->event = event; /* whoever asks for the time meets it before the model does */
 	do {
 		uint32_t room = 4096u - (uint32_t)(page.iova & 0xfff);
 

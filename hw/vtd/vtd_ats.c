@@ -195,7 +195,7 @@ static void ask(struct vtd *vtd, const struct dma_request *request, const struct
 		struct dma_result *result)
 {
 	struct checked_use doubled = { .matches = 1 };
-	struct cached_copy copy;
+	struct cached_copy copy = { 0 };
 	struct dma_result answer;
 	struct vtd_answer truth;
 	struct vtd_route route;
