@@ -28,8 +28,8 @@ static bool same_place(const struct watched *a, const struct watched *b)
 
 static uint32_t hash_of(const struct watched *watched)
 {
-	uint64_t key = watched->copy.serial * 64 + watched->copy.level * 4u +
-		       watched->copy.structure + watched->unit * 977u;
+	uint64_t key = watched->copy.serial * 64 + watched->copy.level * 4ull +
+		       watched->copy.structure + watched->unit * 977ull;
 
 	return (uint32_t)(key * 0x9e3779b97f4a7c15ull >> 32);
 }

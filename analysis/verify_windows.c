@@ -24,9 +24,11 @@ static struct opened *new_window(struct verifier *verifier, const struct removal
 	struct opened *window = NULL;
 	size_t i;
 
-	for (i = 0; i < verifier->windows.n && !window; i++)
-		if (!LIST_AT(&verifier->windows, struct opened, i)->used)
-			window = LIST_AT(&verifier->windows, struct opened, i);
+	for (i = 0; i < verifier->windows.n && !window; i++) {
+		struct opened *known = LIST_AT(&verifier->windows, struct opened, i);
+
+		window = known && !known->used ? known : NULL;
+	}
 	if (!window)
 		window = list_add(&verifier->windows, sizeof *window);
 	if (!window) {
