@@ -245,6 +245,50 @@ ParameterizedTestParameters(import_samples, host_lines)
 		{ "1@1.0:vtd_page_walk_one domain 0x5 iova 0x0 -> gpa 0x0 mask 0xfff perm 3", 0, 0,
 		  1 },
 		{ "1@1.0:vtd_reg_write addr 0x34 size 0x4 value 0x83", 1, 0, 0 },
+		{ "1@1.0:vtd_dmar_translate dev 00:0a.00 iova 0xffffe000 -> gpa 0x12345000 mask "
+		  "0xfff",
+		  1, 0, 0 },
+		{ "1@1.0:vtd_inv_desc_wait_sw wait invalidate status write addr 0x101 data 0x2", 1,
+		  0, 0 },
+		{ "1@1.0:vtd_iotlb_page_hit IOTLB page hit sid 0x50 iova 0xffffe000 slpte "
+		  "0x12345003 domain 0x5",
+		  1, 0, 0 },
+		{ "1@1.0:vtd_iotlb_page_update IOTLB page update sid 0x50 iova 0xffffe000 slpte "
+		  "0x12345003 domain 0x5",
+		  1, 0, 0 },
+		{ "1@1.0:vtd_iotlb_cc_hit IOTLB context hit bus 0x0 devfn 0x50 high 0x502 low "
+		  "0x4a2a001 gen 1",
+		  1, 0, 0 },
+		{ "1@1.0:vtd_iotlb_cc_update IOTLB context update bus 0x0 devfn 0x50 high 0x502 "
+		  "low "
+		  "0x4a2a001 gen 0 -> gen 1",
+		  1, 0, 0 },
+		/* what says again what vtd_inv_desc says, or nothing that a replay needs */
+		{ "1@1.0:vtd_inv_desc_iotlb_domain iotlb invalidate whole domain 0x5", 0, 0, 1 },
+		{ "1@1.0:vtd_inv_desc_iotlb_pasid iotlb invalidate domain 0x5 pasid 0x1", 0, 0, 1 },
+		{ "1@1.0:vtd_inv_desc_iotlb_pasid_pages iotlb invalidate domain 0x5 addr 0x1000 "
+		  "mask 0x0 pasid 0x1",
+		  0, 0, 1 },
+		{ "1@1.0:vtd_inv_desc_cc_global context invalidate globally", 0, 0, 1 },
+		{ "1@1.0:vtd_inv_desc_cc_domain context invalidate domain 0x5", 0, 0, 1 },
+		{ "1@1.0:vtd_inv_desc_cc_device context invalidate device 00:0a.00", 0, 0, 1 },
+		{ "1@1.0:vtd_inv_desc_cc_devices context invalidate devices sid 0x50 fmask 0x0", 0,
+		  0, 1 },
+		{ "1@1.0:vtd_inv_desc_pasid_cache_gsi ", 0, 0, 1 },
+		{ "1@1.0:vtd_inv_desc_pasid_cache_dsi Domain selective PC invalidation domain 0x5",
+		  0, 0, 1 },
+		{ "1@1.0:vtd_pasid_cache_devsi Dev selective PC invalidation dev: 00:0a.00", 0, 0,
+		  1 },
+		{ "1@1.0:vtd_inv_qi_tail write tail 3", 0, 0, 1 },
+		{ "1@1.0:vtd_as_unmap_whole Device 00:0a.0 start 0x0 size 0x8000000000", 0, 0, 1 },
+		{ "1@1.0:vtd_device_attach_hwpt dev_id 1 pasid 0 hwpt_id 2, ret: 0", 0, 0, 1 },
+		{ "1@1.0:vtd_device_detach_hwpt dev_id 1 pasid 0 ret: 0", 0, 0, 1 },
+		{ "1@1.0:vtd_iotlb_reset IOTLB reset (reason: exceed the size limit)", 0, 0, 1 },
+		{ "1@1.0:vtd_context_cache_reset ", 0, 0, 1 },
+		{ "1@1.0:vtd_dmar_enable enable 1", 0, 0, 1 },
+		{ "1@1.0:vtd_reg_dmar_root addr 0x1000 scalable 0", 0, 0, 1 },
+		{ "1@1.0:x86_iommu_iec_notify Notify IEC invalidation: global=1 index=0 mask=0", 0,
+		  0, 1 },
 	};
 
 	return cr_make_param_array(struct host_sample, samples, sizeof samples / sizeof samples[0]);
