@@ -37,7 +37,7 @@ static inline struct tlb_place place_of(const struct tlb *tlb, const struct vtd_
  */
 static inline size_t ahead_slot(uint32_t tag, iova_t iova)
 {
-	return ((iova >> 21) ^ tag * 0x9e5u) & (VTD_AHEAD - 1);
+	return ((iova >> 21) ^ tag * 0x9e5ull) & (VTD_AHEAD - 1);
 }
 
 /* Fetches for some of the next n requests and says for how many. always_inline: gcc 12 takes a
