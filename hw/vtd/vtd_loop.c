@@ -211,13 +211,12 @@ static inline __attribute__((always_inline)) uint64_t find_copy(const struct vtd
 {
 	struct tlb_place place;
 	struct tlb_hit hit;
-	uint64_t data;
+	uint64_t data, at = 0;
 
 	*page_lg2 = 12;
 	if (likely(only_4k)) {
 		place = place_of(vtd->iotlb, context, iova, 12);
-		return tlb_use(vtd->iotlb, &place, true, &hit.at) ? vtd->iotlb->entries[hit.at].data
-								  : 0;
+		return tlb_use(vtd->iotlb, &place, true, &at) ? vtd->iotlb->entries[at].data : 0;
 	}
 	data = tlb_lookup_rare(vtd->iotlb, context->tag, iova, &hit);
 	if (data)
