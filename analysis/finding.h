@@ -106,6 +106,10 @@ struct finding {
 	const struct evidence *evidence;
 };
 
+/* One of which nothing else is known yet: FINDING_NONE wherever that can stand. */
+struct finding finding_at(enum finding_kind kind, unsigned subtype, uint64_t event,
+			  uint64_t time_ns);
+
 /* Exact maximum, count and sum; percentiles within 1/16 of their value. */
 struct histogram {
 	uint64_t count, max, min;

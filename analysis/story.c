@@ -28,17 +28,7 @@ void story_begin(struct story *story, enum finding_kind kind, uint32_t subtype, 
 {
 	memset(story, 0, sizeof *story);
 	story->since = event;
-	story->finding = (struct finding){ .kind = kind,
-					   .subtype = subtype,
-					   .event = event,
-					   .time_ns = time_ns,
-					   .end_ns = FINDING_NONE,
-					   .lag_ns = FINDING_NONE,
-					   .hw_ns = FINDING_NONE,
-					   .hw_first_ns = FINDING_NONE,
-					   .hw_last_ns = FINDING_NONE,
-					   .pa = FINDING_NONE,
-					   .truth_pa = FINDING_NONE };
+	story->finding = finding_at(kind, subtype, event, time_ns);
 }
 
 void story_step(struct story *story, const char *role, uint64_t event, uint64_t time_ns,

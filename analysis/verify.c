@@ -11,22 +11,6 @@ void verify_fails(struct verifier *verifier)
 	verifier->failed = true;
 }
 
-struct finding finding_at(enum finding_kind kind, unsigned subtype, uint64_t event,
-			  uint64_t time_ns)
-{
-	return (struct finding){ .kind = kind,
-				 .subtype = subtype,
-				 .event = event,
-				 .time_ns = time_ns,
-				 .end_ns = FINDING_NONE,
-				 .lag_ns = FINDING_NONE,
-				 .hw_ns = FINDING_NONE,
-				 .hw_first_ns = FINDING_NONE,
-				 .hw_last_ns = FINDING_NONE,
-				 .pa = FINDING_NONE,
-				 .truth_pa = FINDING_NONE };
-}
-
 void derive(struct verifier *verifier, const struct finding *finding)
 {
 	claims_put(&verifier->derived, finding);

@@ -141,8 +141,6 @@ struct verifier {
 void verify_fails(struct verifier *verifier);
 /* Adds a claim of the second derivation. */
 void derive(struct verifier *verifier, const struct finding *finding);
-struct finding finding_at(enum finding_kind kind, unsigned subtype, uint64_t event,
-			  uint64_t time_ns);
 /* Whether events were lost after that one. */
 bool verify_lost_since(const struct verifier *verifier, uint64_t event);
 void verify_differs(struct verifier *verifier, uint64_t event, const struct dma_request *page,

@@ -2,6 +2,7 @@
 #ifndef IOMMUSIM_HW_SMMUV3_SMMUV3_PRIVATE_H
 #define IOMMUSIM_HW_SMMUV3_SMMUV3_PRIVATE_H
 
+#include "hw/ahead.h"
 #include "hw/atc.h"
 #include "hw/marks.h"
 #include "hw/pt/arm_lpae.h"
@@ -164,8 +165,6 @@ struct smmu_device {
 	bool gone; /* it answers no invalidation */
 };
 
-/* The table of 4 KiB pages that a region of 2 MiB had last (smmuv3_quick.h). */
-enum { SMMU_AHEAD = 1024 };
 struct smmu_ahead {
 	struct frame *frame;
 	uint64_t *words;
@@ -243,7 +242,7 @@ struct smmu {
 	bool detail_due;
 	struct smmu_counters count;
 	bool walks_often; /* most requests of the last batch */
-	struct smmu_ahead ahead[SMMU_AHEAD];
+	struct ahead ahead[AHEAD_SLOTS];
 };
 
 static inline struct smmu *smmu_of(const struct iommu *iommu)

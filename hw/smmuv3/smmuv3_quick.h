@@ -49,26 +49,16 @@ static inline bool smmu_quick_walks(const struct smmu *smmu)
 
 /* ---- fetching ahead -------------------------------------------------------------------------- */
 
-/* Tables of many pages do not stay in this computer's nearest caches: while most requests walk, the
- * leaves of the next ones are fetched from the tables that their regions had last. */
-static inline size_t smmu_ahead_slot(uint32_t tag, iova_t iova)
-{
-	return ((iova >> 21) ^ tag * 0x9e5u) & (SMMU_AHEAD - 1);
-}
-
 /* For some of the next n requests; answers for how many. */
 SMMU_INLINE size_t smmu_fetch_ahead(const struct smmu *smmu, const struct dma_request *requests,
 				    size_t n)
 {
-	size_t most = n < 16 ? n : 16;
+	size_t most = n < AHEAD_REQUESTS ? n : AHEAD_REQUESTS;
 
 	for (size_t i = 0; i < most; i++) {
 		uint32_t tag = smmu->devices[requests[i].device].context->tag;
-		const struct smmu_ahead *ahead =
-			&smmu->ahead[smmu_ahead_slot(tag, requests[i].iova)];
 
-		__builtin_prefetch(ahead->frame);
-		__builtin_prefetch(ahead->words + bits(requests[i].iova, 20, 12));
+		ahead_fetch(&smmu->ahead[ahead_slot(tag, requests[i].iova)], requests[i].iova);
 	}
 	return most;
 }
@@ -132,7 +122,7 @@ static __attribute__((noinline)) struct frame *smmu_table_below(const struct smm
 	*perm = data & COPY_ATTRIBUTES;
 	if (!context->stage2)
 		*perm &= smmu_table_perm(context, &context->half[0], entry);
-	frame = smmu->ahead[smmu_ahead_slot(context->tag, iova)].frame;
+	frame = smmu->ahead[ahead_slot(context->tag, iova)].frame;
 	return likely(frame && frame->pa == pa) ? frame : memory_frame(smmu->memory, pa);
 }
 
@@ -172,8 +162,8 @@ static __attribute__((noinline)) bool smmu_quick_miss(struct smmu *smmu,
 	if (below) {
 		smmu_quick_put(smmu, tables, context, request->iova, 21, walk.frame->pa | walk.perm,
 			       walk.frame);
-		smmu->ahead[smmu_ahead_slot(context->tag, request->iova)] =
-			(struct smmu_ahead){ walk.frame, walk.frame->words };
+		smmu->ahead[ahead_slot(context->tag, request->iova)] =
+			(struct ahead){ walk.frame, walk.frame->words };
 	}
 	smmu->count.walk_hits[context->stage2][below]++;
 	smmu->count.walk_reads += 1u + below;

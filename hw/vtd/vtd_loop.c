@@ -30,29 +30,16 @@ static inline struct tlb_place place_of(const struct tlb *tlb, const struct vtd_
 
 /* ---- fetching ahead ----------------------------------------------------------------------- */
 
-/*
- * Tables of many pages do not stay in this computer's nearest caches, and a walk has nothing to do
- * but wait for its leaf. So while most requests walk, those of the next requests are fetched from
- * the tables that their regions had last; a wrong guess costs nothing else.
- */
-static inline size_t ahead_slot(uint32_t tag, iova_t iova)
-{
-	return ((iova >> 21) ^ tag * 0x9e5ull) & (VTD_AHEAD - 1);
-}
-
-/* Fetches for some of the next n requests and says for how many. always_inline: gcc 12 takes a
- * function that only fetches for one that does nothing. */
+/* For some of the next n requests; answers for how many. */
 static inline __attribute__((always_inline)) size_t
 fetch_ahead(const struct vtd *vtd, const struct dma_request *requests, size_t n)
 {
-	size_t most = n < 16 ? n : 16;
+	size_t most = n < AHEAD_REQUESTS ? n : AHEAD_REQUESTS;
 
 	for (size_t i = 0; i < most; i++) {
 		uint32_t tag = vtd->devices[requests[i].device].context->tag;
-		const struct vtd_ahead *ahead = &vtd->ahead[ahead_slot(tag, requests[i].iova)];
 
-		__builtin_prefetch(ahead->frame);
-		__builtin_prefetch(ahead->words + bits(requests[i].iova, 20, 12));
+		ahead_fetch(&vtd->ahead[ahead_slot(tag, requests[i].iova)], requests[i].iova);
 	}
 	return most;
 }
@@ -136,7 +123,7 @@ static __attribute__((noinline)) void fill_pointer(struct vtd *vtd,
 	plain_fill(vtd, vtd->walk[0], context, iova, table->frame->pa | table->perm, table->frame,
 		   21);
 	vtd->ahead[ahead_slot(context->tag, iova)] =
-		(struct vtd_ahead){ table->frame, table->frame->words };
+		(struct ahead){ table->frame, table->frame->words };
 }
 
 enum plain_answer { PLAIN_NOT, PLAIN_FROM_TABLE, PLAIN_FROM_DIRECTORY };

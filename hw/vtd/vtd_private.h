@@ -2,6 +2,7 @@
 #ifndef IOMMUSIM_HW_VTD_VTD_PRIVATE_H
 #define IOMMUSIM_HW_VTD_VTD_PRIVATE_H
 
+#include "hw/ahead.h"
 #include "hw/atc.h"
 #include "hw/marks.h"
 #include "hw/pt/pt_nested.h"
@@ -9,7 +10,7 @@
 #include "hw/pt/vtd_ss.h"
 #include "hw/vtd/vtd.h"
 
-enum { VTD_AHEAD = 1024, VTD_ADDRESS_BITS = 57, VTD_TAG_SHIFT = VTD_ADDRESS_BITS - 11 };
+enum { VTD_ADDRESS_BITS = 57, VTD_TAG_SHIFT = VTD_ADDRESS_BITS - 11 };
 enum { VTD_LEVELS_MAX = VTD_FIRST_STAGE_LEVEL };
 enum { VTD_FRCD_MAX = 256, VTD_FRO = 0x220, VTD_IRO = 0x100 };
 
@@ -146,12 +147,6 @@ struct vtd_counters {
 		page_responses, timed_out;
 };
 
-/* A table met lately, a hint for the loop: what it says may be outdated. */
-struct vtd_ahead {
-	struct frame *frame;
-	const uint64_t *words;
-};
-
 struct vtd {
 	struct iommu iommu;
 	struct vtd_config config;
@@ -179,7 +174,7 @@ struct vtd {
 	uint32_t n_nested_spaces, max_nested_spaces;
 
 	uint64_t context_clock, serial, rng;
-	struct vtd_ahead ahead[VTD_AHEAD];
+	struct ahead ahead[AHEAD_SLOTS];
 	bool walks_often; /* most of the last requests missed */
 	bool conflicts;	  /* no tag is conflicted while it is false */
 	bool attention;	  /* the clock must see what happened */

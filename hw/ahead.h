@@ -1,0 +1,37 @@
+/*
+ * Fetching table words into this computer's caches before a walk needs them.
+ *
+ * Tables of many pages do not stay near, and a walk has nothing to do but wait for its leaf. So a
+ * model notes for each region of 2 MiB the table that it had last, and while most requests walk it
+ * has the leaves of the next ones fetched. Notes are hints: what they say may be outdated, tables
+ * that share a slot replace each other, and a wrong guess costs nothing but itself.
+ */
+#ifndef IOMMUSIM_HW_AHEAD_H
+#define IOMMUSIM_HW_AHEAD_H
+
+#include <stddef.h>
+
+#include "hw/memory.h"
+
+enum { AHEAD_SLOTS = 1024, AHEAD_REQUESTS = 16 }; /* how many requests are fetched for at once */
+
+struct ahead {
+	struct frame *frame;
+	const uint64_t *words;
+};
+
+/* The note of the region; tag: of its copies. */
+static inline size_t ahead_slot(uint32_t tag, iova_t iova)
+{
+	return ((iova >> 21) ^ tag * 0x9e5ull) & (AHEAD_SLOTS - 1);
+}
+
+/* always_inline: gcc 12 takes a function that only fetches for one that does nothing. */
+static inline __attribute__((always_inline)) void ahead_fetch(const struct ahead *ahead,
+							      iova_t iova)
+{
+	__builtin_prefetch(ahead->frame);
+	__builtin_prefetch(ahead->words + bits(iova, 20, 12));
+}
+
+#endif
