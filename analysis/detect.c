@@ -117,10 +117,15 @@ static void on_copy_opens(void *self, const struct cached_copy *copy)
 	windows_copy_opens(self, copy);
 }
 
-static void on_copy_closes(void *self, const struct cached_copy *copy)
+static void on_copy_closes(void *self, uint64_t name)
 {
-	windows_copy_closes(self, copy);
-	freed_tables_pointer_closes(self, copy);
+	struct detector *detector = self;
+	uint64_t id = name | replay_unit_at_hand(detector->replay);
+
+	if (detector->n_holders)
+		windows_copy_closes(detector, id);
+	if (detector->freed_tables)
+		freed_tables_pointer_closes(detector, id);
 }
 
 int detector_create(const struct machine *machine, struct result_sink *sink, struct detector **out,

@@ -216,11 +216,10 @@ const char *owner_name(const struct detector *detector, uint32_t owner);
 void name_domain(const struct detector *detector, char text[64], uint32_t domain);
 void name_device(const struct detector *detector, char text[64], uint32_t device);
 
-/* Names a copy of a unit for ever; never 0. */
+/* Names a copy of a unit for ever, among those of all units. */
 static inline uint64_t copy_id(const struct cached_copy *copy, uint32_t unit)
 {
-	return (copy->serial + 1) << 16 | (uint64_t)copy->structure << 13 |
-	       (uint64_t)copy->level << 8 | unit;
+	return copy_name(copy->structure, copy->level, copy->serial) | unit;
 }
 
 /* windows.c */
@@ -253,13 +252,12 @@ struct domain_windows *windows_of(struct detector *detector, uint32_t domain);
 
 /* windows_held.c: the hardware side */
 void windows_copy_opens(struct detector *detector, const struct cached_copy *copy);
-void windows_copy_closes(struct detector *detector, const struct cached_copy *copy);
+void windows_copy_closes(struct detector *detector, uint64_t id);
 /* A stale pointer counts for every window in its range, one that opens later too. */
 void windows_held_by_pointers(struct detector *detector, const struct removal *removal,
 			      uint32_t window);
 /* A translation is there again, and its parts of windows are over: copies hold what is left. */
 void windows_restored(struct detector *detector, uint32_t domain, iova_t first, iova_t last);
-/* Names a copy for ever. */
 /* Marked pointers to that table page. */
 void windows_pointers_to(const struct detector *detector, pa_t page,
 			 void (*visit)(void *ctx, uint64_t id), void *ctx);
@@ -279,7 +277,7 @@ void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, 
 
 /* freed_tables.c */
 void freed_tables_add(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
-void freed_tables_pointer_closes(struct detector *detector, const struct cached_copy *copy);
+void freed_tables_pointer_closes(struct detector *detector, uint64_t id);
 void freed_tables_finish(struct detector *detector);
 void freed_tables_destroy(struct detector *detector);
 

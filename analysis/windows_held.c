@@ -173,7 +173,7 @@ static void forget_holder(struct detector *detector, struct holder *holder)
 
 /* Rules, "Scope of the software window": the model flushed more of the window than it was told. */
 static bool flushed_unasked(const struct detector *detector, const struct window *window,
-			    const struct cached_copy *copy)
+			    const struct holder *copy)
 {
 	const struct inval_op *op = replay_executing(detector->replay);
 	const struct domain *domain = replay_domain(detector->replay, window->domain);
@@ -185,7 +185,7 @@ static bool flushed_unasked(const struct detector *detector, const struct window
 }
 
 /* One copy fewer holds the window open; copy: the one that is gone, NULL: it is right again. */
-static void release(struct detector *detector, uint32_t number, const struct cached_copy *copy)
+static void release(struct detector *detector, uint32_t number, const struct holder *copy)
 {
 	struct window *window = window_at(detector, number);
 
@@ -198,19 +198,16 @@ static void release(struct detector *detector, uint32_t number, const struct cac
 		window_over(detector, number);
 }
 
-void windows_copy_closes(struct detector *detector, const struct cached_copy *copy)
+void windows_copy_closes(struct detector *detector, uint64_t id)
 {
-	struct holder *holder;
+	struct holder *holder = holder_slot(detector, id);
 
-	if (!detector->n_holders)
-		return;
-	holder = holder_slot(detector, copy_id(copy, replay_unit_at_hand(detector->replay)));
 	if (!holder->id)
 		return;
 	for (uint32_t at = holder->holds, next; at != NO_WINDOW; at = next) {
 		next = hold_at(detector, at)->next;
 		if (STEP(copy_lets_go))
-			release(detector, hold_at(detector, at)->window, copy);
+			release(detector, hold_at(detector, at)->window, holder);
 		pool_give(&detector->holds, at);
 	}
 	forget_holder(detector, holder);

@@ -206,12 +206,9 @@ static void opens(const struct visit *visit, const struct tlb_at *at)
 
 static void closes(const struct visit *visit, const struct tlb_at *at)
 {
-	struct cached_copy copy;
-
-	if (!told(at))
-		return;
-	describe(visit->atc, visit->device, at, &copy);
-	visit->set->observer->copy_closes(visit->set->observer->self, &copy);
+	if (told(at))
+		visit->set->observer->copy_closes(visit->set->observer->self,
+						  copy_name(STRUCTURE_ATC, 0, at->copy->serial));
 }
 
 static struct visit visit_of(struct atc_set *set, uint32_t device)

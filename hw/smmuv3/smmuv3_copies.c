@@ -88,12 +88,16 @@ void smmu_copy_opens(struct smmu *smmu, const struct tlb *tlb, const struct tlb_
 
 void smmu_copy_closes(struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at)
 {
-	struct cached_copy copy;
+	unsigned stage, level;
 
 	if (!told(at))
 		return;
-	smmu_copy_of(smmu, tlb, at, &copy);
-	smmu->observer->copy_closes(smmu->observer->self, &copy);
+	smmu_structure_kind(smmu, tlb, &stage, &level);
+	smmu->observer->copy_closes(smmu->observer->self,
+				    stage ? copy_name(STRUCTURE_WALK_CACHE,
+						      level + (stage - 1) * ARM_LEVELS,
+						      at->copy->serial)
+					  : copy_name(STRUCTURE_TLB, 0, at->copy->serial));
 }
 
 void smmu_copy_doubt(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, unsigned reason,

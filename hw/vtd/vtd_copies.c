@@ -58,12 +58,15 @@ void vtd_copy_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at 
 
 void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
 {
-	struct cached_copy copy;
+	int level;
 
 	if (!told(at))
 		return;
-	vtd_copy_of(vtd, tlb, at, &copy);
-	vtd->observer->copy_closes(vtd->observer->self, &copy);
+	level = walk_level(vtd, tlb);
+	vtd->observer->copy_closes(vtd->observer->self,
+				   level < 0 ? copy_name(STRUCTURE_TLB, 0, at->copy->serial)
+					     : copy_name(STRUCTURE_WALK_CACHE, (unsigned)level,
+							 at->copy->serial));
 }
 
 static bool evict_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)

@@ -66,11 +66,11 @@ static void on_opens(void *self, const struct cached_copy *copy)
 	s->opened++;
 }
 
-static void on_closes(void *self, const struct cached_copy *copy)
+static void on_closes(void *self, uint64_t name)
 {
 	struct scene *s = self;
 
-	(void)copy;
+	cr_expect_eq(copy_name_structure(name), STRUCTURE_ATC);
 	s->closed++;
 }
 
