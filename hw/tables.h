@@ -38,6 +38,7 @@ struct table_role {
 	bool yields;	    /* only watches a frame: a role of another kind takes its place */
 	uint64_t meaning;   /* bits of a word that hardware looks at, A/D bits excluded */
 	uint64_t state;	    /* accessed and dirty bits: software clearing them is an update */
+	/* An entry of one word is absent where that is 0. */
 	struct entry_view (*view)(const uint64_t *words, unsigned level);
 };
 

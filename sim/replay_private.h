@@ -216,7 +216,13 @@ static inline uint64_t writer_words(const struct domain *domain, iova_t first, i
 {
 	return (last - first) >> domain->format->granule_lg2;
 }
-void writer_free_tables(struct replay *replay, struct freed_table *list);
+/* Gives back what is on the list. */
+void writer_free_list(struct replay *replay, struct freed_table *list);
+static inline void writer_free_tables(struct replay *replay, struct freed_table *list)
+{
+	if (list)
+		writer_free_list(replay, list);
+}
 
 /* updates.c */
 int update_map(struct replay *replay, const struct event *event, struct err *err);
