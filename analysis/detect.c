@@ -9,6 +9,8 @@ static void on_removed(void *self, const struct removal *removal)
 {
 	struct detector *detector = self;
 
+	if (removal->beyond || removal->cause != REMOVED_BY_UNMAP || detector->n_replaced)
+		gaps_removed(detector, removal);
 	windows_removed(detector, removal);
 	if (detector->n_dirty_logs)
 		dirty_removed(detector, removal);
@@ -77,7 +79,8 @@ static void on_done(void *self, const struct inval_op *op)
 {
 	struct detector *detector = self;
 
-	episodes_in_flight(detector, op);
+	if (detector->n_flights)
+		episodes_in_flight(detector, op);
 	windows_done(detector, op);
 }
 

@@ -234,7 +234,6 @@ static inline struct part *part_at(const struct detector *detector, uint32_t num
 void windows_removed(struct detector *detector, const struct removal *removal);
 void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
 		    iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
-void windows_issued(struct detector *detector, const struct inval_op *op);
 bool windows_outstanding(struct detector *detector, const struct inval_op *op);
 void windows_done(struct detector *detector, const struct inval_op *op);
 void windows_finish(struct detector *detector);
@@ -246,6 +245,17 @@ bool windows_concern(const struct detector *detector, const struct inval_op *op,
 		     const struct domain *domain);
 /* Both sides of the window are closed: it is told and forgotten. */
 void window_over(struct detector *detector, uint32_t number);
+
+/* The lowest domain from `from` on that has open windows; NAME_NONE: there is none. */
+uint32_t windows_open_domain(const struct detector *detector, uint32_t from);
+
+/* windows_tried.c: invalidations on their way */
+void windows_issued(struct detector *detector, const struct inval_op *op);
+/* It completed; or it failed, which windows that it was for remember. */
+void tried_done(struct detector *detector, const struct inval_op *op);
+/* Of a window that stays open: what was issued for it, or instead of it (window->tried). */
+enum missing_why tried_why_missing(const struct detector *detector, struct window *window,
+				   const struct closed_run *left, uint64_t now);
 
 /* Of that domain; NULL: no memory. */
 struct domain_windows *windows_of(struct detector *detector, uint32_t domain);

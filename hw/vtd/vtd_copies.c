@@ -164,6 +164,20 @@ static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	return false;
 }
 
+/* Translations in the scope, of one space: of one page, as most are, there is one at most. */
+static void mark_translations(struct vtd *vtd, const struct tlb_scope *scope,
+			      struct marking *marking)
+{
+	struct tlb *iotlb = vtd->iotlb;
+	struct tlb_at at;
+
+	if (iotlb->only_lg2 != 12 || (scope->first ^ scope->last) >> 12)
+		tlb_visit(iotlb, scope, mark_copy, marking);
+	else if (tlb_at(iotlb, scope->tag, scope->first, 12, &at) &&
+		 at.copy->space == scope->space)
+		mark_copy(marking, iotlb, &at);
+}
+
 /* R2: final copies in the range, and pointers at and below a word that pointed to a table. R4: the
  * two-stage copies that the space's words are a part of. */
 void vtd_mark(struct vtd *vtd, const struct table_change *change)
@@ -177,13 +191,14 @@ void vtd_mark(struct vtd *vtd, const struct table_change *change)
 		return; /* never walked */
 	if (change->state_only && !(change->cleared & vtd->spaces[change->space].state))
 		return; /* no copy holds these bits as set */
-	atc_mark(&vtd->atcs, change->space, change->first, change->last);
+	if (vtd->atcs.n)
+		atc_mark(&vtd->atcs, change->space, change->first, change->last);
 	for (uint32_t i = 0; i < vtd->spaces[change->space].n; i++) {
 		scope.tag = vtd->spaces[change->space].tags[i];
 		if (vtd->tags[scope.tag].nested)
 			vtd_tag_new_generation(vtd, (uint32_t)scope.tag);
 		if (MARK(MARK_TRANSLATION))
-			tlb_visit(vtd->iotlb, &scope, mark_copy, &marking);
+			mark_translations(vtd, &scope, &marking);
 		for (unsigned level = 0; change->pointer && level < change->level; level++) {
 			if (vtd->walk[level] && MARK(MARK_POINTER))
 				tlb_visit(vtd->walk[level], &scope, mark_copy, &marking);
