@@ -33,14 +33,6 @@ int clock_schedule(struct clock *clock, uint64_t time_ns, enum action_kind kind,
 	return 0;
 }
 
-bool clock_next(const struct clock *clock, uint64_t *time_ns)
-{
-	if (!clock->n)
-		return false;
-	*time_ns = clock->heap[0].time_ns;
-	return true;
-}
-
 struct action clock_take(struct clock *clock)
 {
 	struct action first = clock->heap[0];

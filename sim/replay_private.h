@@ -28,7 +28,14 @@ struct clock {
 	uint64_t order;
 };
 int clock_schedule(struct clock *clock, uint64_t time_ns, enum action_kind kind, uint32_t subject);
-bool clock_next(const struct clock *clock, uint64_t *time_ns);
+/* When the first of them is due; false: there is none. */
+static inline bool clock_next(const struct clock *clock, uint64_t *time_ns)
+{
+	if (!clock->n)
+		return false;
+	*time_ns = clock->heap[0].time_ns;
+	return true;
+}
 struct action clock_take(struct clock *clock);
 
 /* ---- invalidations on their way --------------------------------------------------------- */
@@ -114,8 +121,9 @@ struct replay {
 	struct imap *owners;
 	struct spans *reverse; /* physical -> mappings, once an owner event needs it */
 	struct clock clock;
-	struct pending_inval *pending;
-	uint32_t n_pending;
+	struct pending_inval *pending;	   /* by number */
+	uint32_t n_pending, spare_pending; /* spare: all below are used */
+	uint32_t n_atc_pending;		   /* invalidations of device TLBs among them */
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	bool policy_invals, native_commands;
