@@ -269,10 +269,21 @@ void answers_finish(struct replay *replay);
 
 /* owners.c */
 int owners_event(struct replay *replay, const struct event *event, struct err *err);
-int owners_mapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
-		  pa_t pa);
-void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
-		     pa_t pa);
+int owners_note_mapped(struct replay *replay, const struct domain *domain, iova_t first,
+		       iova_t last, pa_t pa);
+void owners_note_unmapped(struct replay *replay, const struct domain *domain, iova_t first,
+			  iova_t last, pa_t pa);
+static inline int owners_mapped(struct replay *replay, const struct domain *domain, iova_t first,
+				iova_t last, pa_t pa)
+{
+	return replay->reverse ? owners_note_mapped(replay, domain, first, last, pa) : 0;
+}
+static inline void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first,
+				   iova_t last, pa_t pa)
+{
+	if (replay->reverse)
+		owners_note_unmapped(replay, domain, first, last, pa);
+}
 uint32_t owners_of(const struct replay *replay, const struct domain *domain, pa_t pa);
 
 /* invals.c */
