@@ -232,8 +232,17 @@ static inline struct part *part_at(const struct detector *detector, uint32_t num
 	return pool_at(&detector->parts, number);
 }
 void windows_removed(struct detector *detector, const struct removal *removal);
-void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
-		    iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
+/* A translation is there; parts of windows that it restores end. */
+void windows_restore(struct detector *detector, const struct domain *domain, iova_t first,
+		     iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
+static inline void windows_mapped(struct detector *detector, const struct domain *domain,
+				  iova_t first, iova_t last, pa_t pa, unsigned perm, uint64_t event,
+				  uint64_t time_ns)
+{
+	if (domain->number < detector->n_domains &&
+	    (detector->domains[domain->number].open || detector->n_holders))
+		windows_restore(detector, domain, first, last, pa, perm, event, time_ns);
+}
 bool windows_outstanding(struct detector *detector, const struct inval_op *op);
 void windows_done(struct detector *detector, const struct inval_op *op);
 void windows_finish(struct detector *detector);

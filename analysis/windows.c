@@ -334,38 +334,10 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	return window->noted && !closing->restored;
 }
 
-/*
- * The usual end: an invalidation of all that a window of one stretch still needs, when no copy holds it any
- * more. False: it is another, and nothing was done.
- */
-static bool close_whole(struct closing *closing, struct spans *spans, iova_t first, iova_t last)
-{
-	struct detector *detector = closing->detector;
-	struct spans_note note;
-	struct window *window;
-	uint32_t number;
-
-	if (closing->atc || closing->restored || !spans_only(spans, first, last, &note) ||
-	    note.data != closing->units)
-		return false;
-	number = part_at(detector, note.key)->window;
-	window = window_at(detector, number);
-	if (window->seq > closing->seq || window->copies || window->first != note.first ||
-	    window->last != note.last)
-		return false;
-	spans_drop(spans, &note);
-	window->noted = false;
-	add_run(window, window->first, window->last, &closing->run);
-	software_closed(detector, number);
-	return true;
-}
-
 static void close_range(struct closing *closing, uint32_t domain, iova_t first, iova_t last)
 {
 	struct detector *detector = closing->detector;
 
-	if (close_whole(closing, detector->domains[domain].spans, first, last))
-		return;
 	closing->first_done = NO_WINDOW;
 	if (spans_update(detector->domains[domain].spans, first, last, close_part, closing))
 		detector_fails(detector, "exposure windows");
@@ -375,14 +347,13 @@ static void close_range(struct closing *closing, uint32_t domain, iova_t first, 
 	}
 }
 
-void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
-		    iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns)
+void windows_restore(struct detector *detector, const struct domain *domain, iova_t first,
+		     iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns)
 {
 	const struct restored restored = { first, pa, perm };
 	struct closing closing;
 
-	if (domain->number >= detector->n_domains || !detector->domains[domain->number].spans ||
-	    !(detector->domains[domain->number].open || detector->n_holders))
+	if (!detector->domains[domain->number].spans)
 		return;
 	closing = (struct closing){ .detector = detector,
 				    .restored = &restored,
@@ -445,21 +416,67 @@ bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 	return looking.found;
 }
 
-void windows_done(struct detector *detector, const struct inval_op *op)
+/* The event that the end of a window names. */
+static uint64_t closing_event(const struct inval_op *op)
+{
+	if (op->done_event != NO_EVENT)
+		return op->done_event;
+	return op->policy ? NO_EVENT : op->event;
+}
+
+/*
+ * The usual end: an invalidation of all that a window of one stretch still needs, when no copy holds it any
+ * more. False: it is another, and nothing was done.
+ */
+static bool close_whole(struct detector *detector, struct spans *spans, const struct inval_op *op)
+{
+	struct spans_note note;
+	struct window *window;
+	uint32_t number;
+
+	if (op->scope.what == INVAL_DEVICE_ATC ||
+	    !spans_only(spans, op->scope.first, op->scope.last, &note) ||
+	    note.data != 1ull << op->unit)
+		return false;
+	number = part_at(detector, note.key)->window;
+	window = window_at(detector, number);
+	if (window->seq > op->seq || window->copies || window->first != note.first ||
+	    window->last != note.last)
+		return false;
+	spans_drop(spans, &note);
+	window->noted = false;
+	window->open_bytes = 0;
+	window->n_runs = 1;
+	window->run.first = note.first;
+	window->run.last = note.last;
+	window->run.end_ns = op->done_ns;
+	window->run.by = closing_event(op);
+	window->run.issued_ns = op->time_ns;
+	window->run.how = EXPOSURE_CLOSED;
+	software_closed(detector, number);
+	return true;
+}
+
+static __attribute__((noinline)) void
+close_covered(struct detector *detector, const struct domain *domain, const struct inval_op *op)
 {
 	struct closing closing = {
 		.detector = detector,
 		.atc = op->scope.what == INVAL_DEVICE_ATC,
 		.seq = op->seq,
+		.units = holders_of(detector, domain, op),
 		.run = { .end_ns = op->done_ns,
 			 .issued_ns = op->time_ns,
-			 .by = op->done_event != NO_EVENT ? op->done_event
-			       : op->policy		  ? NO_EVENT
-							  : op->event,
+			 .by = closing_event(op),
 			 .op = op->seq,
 			 .how = EXPOSURE_CLOSED },
 	};
 
+	close_range(&closing, domain->number, op->scope.first, op->scope.last);
+}
+
+void windows_done(struct detector *detector, const struct inval_op *op)
+{
 	tried_done(detector, op);
 	if (op->failed && STEP(failed_covers_nothing))
 		return;
@@ -467,10 +484,9 @@ void windows_done(struct detector *detector, const struct inval_op *op)
 	     i = windows_open_domain(detector, i + 1)) {
 		const struct domain *domain = replay_domain(detector->replay, i);
 
-		if (!windows_concern(detector, op, domain))
-			continue;
-		closing.units = holders_of(detector, domain, op);
-		close_range(&closing, i, op->scope.first, op->scope.last);
+		if (windows_concern(detector, op, domain) &&
+		    !close_whole(detector, detector->domains[i].spans, op))
+			close_covered(detector, domain, op);
 	}
 }
 
