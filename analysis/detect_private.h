@@ -71,15 +71,16 @@ struct window {
 	uint32_t n_runs, max_runs;
 };
 
-/* One of the windows that a copy holds open. */
+/* One of the windows that a copy holds open, if it holds several. */
 struct hold {
 	uint32_t next, window;
 };
 
 /* A copy of a cache that grants something gone. */
 struct holder {
-	uint64_t id; /* 0: empty */
-	uint32_t holds;
+	uint64_t id;	 /* 0: empty */
+	uint32_t window; /* that it holds open first, NO_WINDOW: none */
+	uint32_t more;	 /* chain of the others */
 	uint32_t domain;
 	bool pointer; /* leads to all in its range, that of later updates too */
 	uint8_t perm;
