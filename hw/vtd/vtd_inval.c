@@ -39,8 +39,8 @@ static bool remove_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	return true;
 }
 
-static void remove_pointers(struct tlb *const *pointers, const struct tlb_scope *scope,
-			    struct removal *removal)
+static __attribute__((noinline)) void
+remove_pointers(struct tlb *const *pointers, const struct tlb_scope *scope, struct removal *removal)
 {
 	removal->pointers = true;
 	for (unsigned level = 0; level < VTD_LEVELS_MAX; level++)
@@ -49,21 +49,22 @@ static void remove_pointers(struct tlb *const *pointers, const struct tlb_scope 
 	removal->pointers = false;
 }
 
-static struct removal removal_of(struct vtd *vtd, const struct tlb_scope *scope,
-				 struct inval_report *report)
+static inline void begin_removal(struct removal *removal, struct vtd *vtd,
+				 const struct tlb_scope *scope, struct inval_report *report)
 {
-	return (struct removal){ .vtd = vtd,
-				 .report = report,
-				 .strict = vtd->config.superpage_flush == SUPERPAGE_STRICT,
-				 .first = scope->first,
-				 .last = scope->last };
+	*removal = (struct removal){ .vtd = vtd,
+				     .report = report,
+				     .strict = vtd->config.superpage_flush == SUPERPAGE_STRICT,
+				     .first = scope->first,
+				     .last = scope->last };
 }
 
 static void remove_scope(struct vtd *vtd, struct tlb *const *walk, const struct tlb_scope *scope,
 			 bool translations, bool pointers, struct inval_report *report)
 {
-	struct removal removal = removal_of(vtd, scope, report);
+	struct removal removal;
 
+	begin_removal(&removal, vtd, scope, report);
 	if (translations)
 		tlb_visit(vtd->iotlb, scope, remove_copy, &removal);
 	if (pointers)
@@ -72,11 +73,13 @@ static void remove_scope(struct vtd *vtd, struct tlb *const *walk, const struct 
 
 /* Type 2 on first-stage and two-stage copies: all of the domain go, whatever the range (4.3);
  * pointers may stay with the hint. */
-static void remove_pairs(struct vtd *vtd, uint16_t did, bool pointers, struct inval_report *report)
+static __attribute__((noinline)) void remove_pairs(struct vtd *vtd, uint16_t did, bool pointers,
+						   struct inval_report *report)
 {
 	struct tlb_scope scope = { .any_tag = true, .last = UINT64_MAX };
-	struct removal removal = removal_of(vtd, &scope, report);
+	struct removal removal;
 
+	begin_removal(&removal, vtd, &scope, report);
 	removal.of_pairs = true;
 	removal.did = did;
 	tlb_visit(vtd->iotlb, &scope, remove_copy, &removal);
@@ -113,8 +116,9 @@ static void invalidate_iotlb(struct vtd *vtd, const struct invalidation *what,
 }
 
 /* Type 6: first-stage and two-stage copies of one PASID of a domain. */
-static void invalidate_pasid_iotlb(struct vtd *vtd, const struct invalidation *what,
-				   struct inval_report *report)
+static __attribute__((noinline)) void invalidate_pasid_iotlb(struct vtd *vtd,
+							     const struct invalidation *what,
+							     struct inval_report *report)
 {
 	struct tlb_scope scope = { .last = UINT64_MAX };
 	uint64_t mask;
@@ -137,7 +141,8 @@ static void invalidate_pasid_iotlb(struct vtd *vtd, const struct invalidation *w
 }
 
 /* Context entries of scalable mode have no domain id; domain-selective removes them all. */
-static void invalidate_context(struct vtd *vtd, uint64_t low, struct inval_report *report)
+static __attribute__((noinline)) void invalidate_context(struct vtd *vtd, uint64_t low,
+							 struct inval_report *report)
 {
 	static const uint16_t function_masks[] = { 0, 4, 6, 7 };
 	uint16_t care = (uint16_t)~function_masks[bits(low, 49, 48)];
@@ -157,7 +162,8 @@ static void invalidate_context(struct vtd *vtd, uint64_t low, struct inval_repor
 }
 
 /* Type 7. A directory entry is cached as a part of what was read through it. */
-static void invalidate_pasid_cache(struct vtd *vtd, uint64_t low, struct inval_report *report)
+static __attribute__((noinline)) void invalidate_pasid_cache(struct vtd *vtd, uint64_t low,
+							     struct inval_report *report)
 {
 	enum { ALL_OF_DOMAIN, ONE_PASID, EVERYTHING = 3 };
 	uint64_t granularity = bits(low, 5, 4);
@@ -192,7 +198,7 @@ void vtd_flush_all(struct vtd *vtd)
 }
 
 /* SW: 32-bit status data to the status address. */
-static void write_status(struct vtd *vtd, uint64_t low, uint64_t high)
+static __attribute__((noinline)) void write_status(struct vtd *vtd, uint64_t low, uint64_t high)
 {
 	pa_t word = bits_at(high, 63, 3);
 	uint64_t value;
