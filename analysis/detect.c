@@ -115,11 +115,6 @@ static void on_overlap(void *self, uint64_t event, const struct dma_request *req
 		uses_overlap(self, event, request, filled, valid);
 }
 
-static void on_copy_opens(void *self, const struct cached_copy *copy)
-{
-	windows_copy_opens(self, copy);
-}
-
 static void on_copy_closes(void *self, uint64_t name)
 {
 	struct detector *detector = self;
@@ -168,7 +163,7 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 	detector->iommu_observer = (struct iommu_observer){
 		.self = detector,
 		.used = on_used,
-		.copy_opens = on_copy_opens,
+		.copy_opens = windows_copy_opens,
 		.copy_closes = on_copy_closes,
 		.overlap = on_overlap,
 		.fault = episodes_fault,

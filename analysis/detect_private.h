@@ -271,7 +271,7 @@ enum missing_why tried_why_missing(const struct detector *detector, struct windo
 struct domain_windows *windows_of(struct detector *detector, uint32_t domain);
 
 /* windows_held.c: the hardware side */
-void windows_copy_opens(struct detector *detector, const struct cached_copy *copy);
+void windows_copy_opens(void *self, const struct doubted_copy *copy);
 void windows_copy_closes(struct detector *detector, uint64_t id);
 /* A stale pointer counts for every window in its range, one that opens later too. */
 void windows_held_by_pointers(struct detector *detector, const struct removal *removal,

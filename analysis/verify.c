@@ -220,7 +220,7 @@ static void on_used(void *self, const struct checked_use *use)
 	verifier->caches->used(verifier->caches->self, use);
 }
 
-static void on_opens(void *self, const struct cached_copy *copy)
+static void on_opens(void *self, const struct doubted_copy *copy)
 {
 	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
 

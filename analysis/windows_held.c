@@ -122,43 +122,55 @@ static void hold_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, ui
 		hold(holding->detector, holding->holder, part->window);
 }
 
-void windows_copy_opens(struct detector *detector, const struct cached_copy *copy)
+/* The place of a copy, new or not. NULL: no memory. */
+static struct holder *holder_of(struct detector *detector, const struct doubted_copy *copy,
+				uint32_t domain, bool pointer)
 {
+	uint64_t id = copy->name | replay_unit_at_hand(detector->replay);
+	struct holder *holder;
+
+	if (grow_holders(detector))
+		return NULL;
+	holder = holder_slot(detector, id);
+	if (holder->id)
+		return holder;
+	holder->id = id;
+	holder->window = holder->more = NO_WINDOW;
+	holder->domain = domain;
+	holder->pointer = pointer;
+	holder->perm = copy->perm;
+	holder->first = copy->first;
+	holder->last = copy->last;
+	holder->pa = copy->pa;
+	detector->n_holders++;
+	detector->n_pointers += pointer;
+	return holder;
+}
+
+void windows_copy_opens(void *self, const struct doubted_copy *copy)
+{
+	struct detector *detector = self;
 	const struct domain *domain = replay_domain_of_space(detector->replay, copy->space);
-	struct holding holding = { .detector = detector };
-	uint64_t id = copy_id(copy, replay_unit_at_hand(detector->replay));
-	bool pointer = copy->structure == STRUCTURE_WALK_CACHE;
-	struct domain_windows *windows;
+	bool pointer = copy_name_structure(copy->name) == STRUCTURE_WALK_CACHE;
+	struct domain_windows *windows = NULL;
+	struct holding holding;
 	struct spans_note note;
 
 	/* one whose tag stands for other tables too says what its own tables say */
-	if (copy->structure == STRUCTURE_CONFIG || !domain ||
+	if (copy_name_structure(copy->name) == STRUCTURE_CONFIG || !domain ||
 	    !(copy->reasons & (CHECK_UPDATE | CHECK_SOURCE)))
 		return;
-	windows = pointer				 ? windows_of(detector, domain->number)
-		  : domain->number < detector->n_domains ? &detector->domains[domain->number]
-							 : NULL;
+	if (pointer)
+		windows = windows_of(detector, domain->number);
+	else if (domain->number < detector->n_domains)
+		windows = &detector->domains[domain->number];
 	if (!windows || !windows->spans)
 		return;
-	if (grow_holders(detector)) {
+	holding.detector = detector;
+	holding.holder = holder_of(detector, copy, domain->number, pointer);
+	if (!holding.holder)
 		detector_fails(detector, "exposure windows");
-		return;
-	}
-	holding.holder = holder_slot(detector, id);
-	if (!holding.holder->id) {
-		*holding.holder = (struct holder){ .id = id,
-						   .window = NO_WINDOW,
-						   .more = NO_WINDOW,
-						   .domain = domain->number,
-						   .pointer = pointer,
-						   .perm = copy->perm,
-						   .first = copy->first,
-						   .last = copy->last,
-						   .pa = copy->pa };
-		detector->n_holders++;
-		detector->n_pointers += pointer;
-	}
-	if (spans_only(windows->spans, copy->first, copy->last, &note))
+	else if (spans_only(windows->spans, copy->first, copy->last, &note))
 		hold_part(&holding, note.first, note.last, note.key, note.data);
 	else
 		spans_each(windows->spans, copy->first, copy->last, hold_part, &holding);

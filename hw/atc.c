@@ -197,11 +197,13 @@ static bool told(const struct tlb_at *at)
 static void opens(const struct visit *visit, const struct tlb_at *at)
 {
 	struct cached_copy copy;
+	struct doubted_copy doubted;
 
 	if (!told(at))
 		return;
 	describe(visit->atc, visit->device, at, &copy);
-	visit->set->observer->copy_opens(visit->set->observer->self, &copy);
+	doubted = doubted_copy_of(&copy);
+	visit->set->observer->copy_opens(visit->set->observer->self, &doubted);
 }
 
 static void closes(const struct visit *visit, const struct tlb_at *at)

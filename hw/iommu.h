@@ -112,6 +112,25 @@ static inline enum structure copy_name_structure(uint64_t name)
 	return (enum structure)(name >> 13 & 7);
 }
 
+/* What matters of a copy that may grant what is gone. */
+struct doubted_copy {
+	uint64_t name;
+	iova_t first, last;
+	pa_t pa;
+	uint32_t space;
+	uint8_t perm, reasons;
+};
+static inline struct doubted_copy doubted_copy_of(const struct cached_copy *copy)
+{
+	return (struct doubted_copy){ copy_name(copy->structure, copy->level, copy->serial),
+				      copy->first,
+				      copy->last,
+				      copy->pa,
+				      copy->space,
+				      copy->perm,
+				      copy->reasons };
+}
+
 enum verdict {
 	VERDICT_FRESH,	       /* nothing to tell: a needless check */
 	VERDICT_BENIGN,	       /* equals truth although an update had set the bit */
@@ -250,8 +269,8 @@ struct iommu_observer {
 	void *self;
 	void (*used)(void *self, const struct checked_use *use);
 	/* A copy's check bit was set, or it was filled with the bit; it may grant what is gone. */
-	void (*copy_opens)(void *self, const struct cached_copy *copy);
-	/* Such a copy, of that copy_name(), was invalidated, evicted, or proven equal to truth. */
+	void (*copy_opens)(void *self, const struct doubted_copy *copy);
+	/* Such a copy was invalidated, evicted, or proven equal to truth. */
 	void (*copy_closes)(void *self, uint64_t name);
 	/* A fill overlaps valid copies of another size or target: once, with one of them. */
 	void (*overlap)(void *self, uint64_t event, const struct dma_request *request,

@@ -6,10 +6,10 @@ static void used(void *self, const struct checked_use *use)
 	(void)use;
 }
 
-static void copy_opens(void *self, const struct cached_copy *cached)
+static void copy_opens(void *self, const struct doubted_copy *copy)
 {
 	(void)self;
-	(void)cached;
+	(void)copy;
 }
 
 static void copy_closes(void *self, uint64_t name)

@@ -49,6 +49,14 @@ struct imap_entry *imap_next(const struct imap *map, const struct imap_entry *en
 	return at + 1 < map->n_parts ? &map->parts[at + 1].chunk->entries[0] : NULL;
 }
 
+struct imap_entry *imap_only_of_several(const struct imap *map, uint64_t first, uint64_t last)
+{
+	struct imap_entry *entry = imap_first_in(map, first, last);
+
+	return !entry || entry->last >= last || !imap_first_in(map, entry->last + 1, last) ? entry
+											   : NULL;
+}
+
 /* ---- chunks --------------------------------------------------------------------------------- */
 
 /* Puts an empty chunk at position `at` of the list. */

@@ -149,13 +149,15 @@ static inline int isolate(struct spans *spans, uint64_t first, uint64_t last,
 
 bool spans_only(const struct spans *spans, uint64_t first, uint64_t last, struct spans_note *note)
 {
-	struct imap_entry *held = imap_first_in(spans->map, first, last);
+	struct imap_entry *held = imap_only_in(spans->map, first, last);
 
-	if (!held || held->first < first || held->last > last || held->value[OLDER] != NO_NOTE ||
-	    (held->last < last && imap_first_in(spans->map, held->last + 1, last)))
+	if (!held || held->first < first || held->last > last || held->value[OLDER] != NO_NOTE)
 		return false;
-	*note = (struct spans_note){ held->first, held->last, held->value[DATA],
-				     (uint32_t)held->value[KEY], held };
+	note->first = held->first;
+	note->last = held->last;
+	note->data = held->value[DATA];
+	note->key = (uint32_t)held->value[KEY];
+	note->place = held;
 	return true;
 }
 

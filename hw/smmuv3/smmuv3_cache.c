@@ -86,12 +86,14 @@ void smmu_context_proven(struct smmu *smmu, struct smmu_context *context)
 static void doubt(struct smmu *smmu, struct smmu_context *context)
 {
 	struct cached_copy copy;
+	struct doubted_copy doubted;
 
 	context->check = true;
 	context->plain = 0;
 	context->changed = smmu->iommu.event;
 	smmu_context_copy(smmu, context, &copy);
-	smmu->observer->copy_opens(smmu->observer->self, &copy);
+	doubted = doubted_copy_of(&copy);
+	smmu->observer->copy_opens(smmu->observer->self, &doubted);
 }
 
 static bool touches(const struct smmu_watched watched[2], const struct table_change *change)

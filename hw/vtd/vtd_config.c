@@ -88,6 +88,7 @@ void vtd_config_proven(struct vtd *vtd, struct vtd_context *context)
 static void set_check(struct vtd *vtd, struct vtd_context *context, uint64_t changed)
 {
 	struct cached_copy copy;
+	struct doubted_copy doubted;
 
 	context->check = true;
 	context->plain = 0;
@@ -96,7 +97,8 @@ static void set_check(struct vtd *vtd, struct vtd_context *context, uint64_t cha
 	if (is_outer(vtd, context))
 		vtd->devices[context->device].context = &vtd->nobody;
 	vtd_config_copy(vtd, context, &copy);
-	vtd->observer->copy_opens(vtd->observer->self, &copy);
+	doubted = doubted_copy_of(&copy);
+	vtd->observer->copy_opens(vtd->observer->self, &doubted);
 }
 
 /* Range as the tables of the mode at hand count their input; level: of the table written to. */

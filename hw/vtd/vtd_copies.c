@@ -46,27 +46,38 @@ static bool told(const struct tlb_at *at)
 	return (*at->data & TLB_CHECK) && (at->copy->reasons & ~CHECK_OVERLAP);
 }
 
+static uint64_t name_of(const struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
+{
+	int level = walk_level(vtd, tlb);
+
+	return level < 0 ? copy_name(STRUCTURE_TLB, 0, at->copy->serial)
+			 : copy_name(STRUCTURE_WALK_CACHE, (unsigned)level, at->copy->serial);
+}
+
+static inline void tell_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
+{
+	struct doubted_copy copy;
+
+	copy.name = name_of(vtd, tlb, at);
+	copy.first = tlb_first(tlb, at);
+	copy.last = copy.first + page_mask(at->copy->page_lg2);
+	copy.pa = bits_at(*at->data, 51, 12);
+	copy.space = at->copy->space;
+	copy.perm = (uint8_t)(*at->data & TLB_PERM);
+	copy.reasons = at->copy->reasons;
+	vtd->observer->copy_opens(vtd->observer->self, &copy);
+}
+
 void vtd_copy_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
 {
-	struct cached_copy copy;
-
-	if (!told(at))
-		return;
-	vtd_copy_of(vtd, tlb, at, &copy);
-	vtd->observer->copy_opens(vtd->observer->self, &copy);
+	if (told(at))
+		tell_opens(vtd, tlb, at);
 }
 
 void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
 {
-	int level;
-
-	if (!told(at))
-		return;
-	level = walk_level(vtd, tlb);
-	vtd->observer->copy_closes(vtd->observer->self,
-				   level < 0 ? copy_name(STRUCTURE_TLB, 0, at->copy->serial)
-					     : copy_name(STRUCTURE_WALK_CACHE, (unsigned)level,
-							 at->copy->serial));
+	if (told(at))
+		vtd->observer->copy_closes(vtd->observer->self, name_of(vtd, tlb, at));
 }
 
 static bool evict_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
@@ -160,7 +171,7 @@ static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 
 	set_check(at, marking->reason,
 		  marking->reason == CHECK_TAG ? NO_EVENT : marking->vtd->iommu.event);
-	vtd_copy_opens(marking->vtd, tlb, at);
+	tell_opens(marking->vtd, tlb, at); /* neither reason is an overlap */
 	return false;
 }
 
@@ -173,8 +184,7 @@ static void mark_translations(struct vtd *vtd, const struct tlb_scope *scope,
 
 	if (iotlb->only_lg2 != 12 || (scope->first ^ scope->last) >> 12)
 		tlb_visit(iotlb, scope, mark_copy, marking);
-	else if (tlb_at(iotlb, scope->tag, scope->first, 12, &at) &&
-		 at.copy->space == scope->space)
+	else if (tlb_at(iotlb, scope->tag, scope->first, 12, &at) && at.copy->space == scope->space)
 		mark_copy(marking, iotlb, &at);
 }
 

@@ -58,11 +58,11 @@ struct scene {
 	unsigned opened, closed;
 };
 
-static void on_opens(void *self, const struct cached_copy *copy)
+static void on_opens(void *self, const struct doubted_copy *copy)
 {
 	struct scene *s = self;
 
-	cr_expect_eq(copy->structure, STRUCTURE_ATC);
+	cr_expect_eq(copy_name_structure(copy->name), STRUCTURE_ATC);
 	s->opened++;
 }
 
