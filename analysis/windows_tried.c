@@ -70,7 +70,8 @@ void tried_done(struct detector *detector, const struct inval_op *op)
 			window->tried = detector->trying[at];
 		}
 	}
-	detector->trying[at] = detector->trying[--detector->n_trying];
+	if (at != --detector->n_trying)
+		detector->trying[at] = detector->trying[detector->n_trying];
 }
 
 /* Of a window that stays open: what was issued for it, or instead of it (window->tried). */
