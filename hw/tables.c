@@ -111,7 +111,7 @@ static void leave_role(struct tables *tables, struct frame *frame, const struct 
 	for (unsigned i = 0; frame->nonzero && i < entries; i++)
 		unlink_entry(tables, frame, i);
 	node->role = NULL;
-	node->mixed = false;
+	node->mixed = node->leaves = false;
 	tables->shape++;
 }
 
@@ -132,6 +132,7 @@ static int take_role(struct tables *tables, struct frame *frame, const struct ta
 	tables->shape++;
 	frame->node.role = role;
 	frame->node.level = (uint8_t)level;
+	frame->node.leaves = !level && !role->words_lg2 && !role->configuration;
 	frame->node.part = (uint16_t)part;
 	for (unsigned i = 0; frame->nonzero && i < entries; i++)
 		if (link_entry(tables, frame, i, depth + 1))
@@ -405,7 +406,7 @@ static __attribute__((noinline)) int store_one(struct tables *tables, struct fra
 					      .state_only = !what.differs });
 }
 
-/* A word of a table of smallest pages with one way to its root and no other ear: no link comes or goes. */
+/* A word of leaves that nobody watches: no link comes or goes. */
 static int store_leaf(struct tables *tables, struct frame *frame, unsigned index, uint64_t value)
 {
 	const struct table_role *role = frame->node.role;
@@ -439,11 +440,6 @@ static int store_leaf(struct tables *tables, struct frame *frame, unsigned index
 					 .cleared = cleared,
 					 .state_only = !differs };
 	return 0;
-}
-
-static bool plain_leaves(const struct table_node *node)
-{
-	return !(node->level | node->role->words_lg2 | node->watch) && !node->role->configuration;
 }
 
 /* Changes of entries that follow each other are one. */
@@ -497,14 +493,14 @@ static __attribute__((noinline, cold)) int failed(const struct tables *tables, p
 		       (unsigned long long)pa, CLIMBS_MAX);
 }
 
-int tables_store_in(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
-		    uint64_t base, uint64_t step, struct err *err)
+int tables_store_over(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
+		      uint64_t base, uint64_t step, struct err *err)
 {
 	int answer;
 
 	tables->n_changes = tables->climbs = 0;
 	tables->stores += count;
-	if (count == 1 && frame->node.role && plain_leaves(&frame->node))
+	if (count == 1 && frame->node.leaves && !frame->node.watch)
 		answer = store_leaf(tables, frame, index, base);
 	else if (count == 1 && frame->node.role)
 		answer = store_one(tables, frame, index, base);

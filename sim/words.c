@@ -2,7 +2,7 @@
 #include "sim/replay_private.h"
 
 /* Every unit hears what the store that was just made means for its caches. */
-static void tell_units(struct replay *replay)
+static __attribute__((noinline)) void tell_units(struct replay *replay)
 {
 	const struct tables *tables = replay->tables;
 
@@ -18,8 +18,8 @@ static void tell_units(struct replay *replay)
 	}
 }
 
-static int store(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
-		 uint64_t base, uint64_t step, struct err *err)
+static inline int store(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
+			uint64_t base, uint64_t step, struct err *err)
 {
 	if (tables_store_in(replay->tables, frame, index, count, base, step, err))
 		return -1;

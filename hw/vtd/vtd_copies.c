@@ -180,11 +180,19 @@ static void mark_translations(struct vtd *vtd, const struct tlb_scope *scope,
 			      struct marking *marking)
 {
 	struct tlb *iotlb = vtd->iotlb;
+	struct tlb_place place;
 	struct tlb_at at;
+	uint64_t way;
 
-	if (iotlb->only_lg2 != 12 || (scope->first ^ scope->last) >> 12)
+	if (iotlb->only_lg2 != 12 || (scope->first ^ scope->last) >> 12) {
 		tlb_visit(iotlb, scope, mark_copy, marking);
-	else if (tlb_at(iotlb, scope->tag, scope->first, 12, &at) && at.copy->space == scope->space)
+		return;
+	}
+	place = tlb_place(iotlb, scope->tag << iotlb->tag_shift, scope->first, 12);
+	if (!tlb_find16(iotlb->entries + place.first, place.head->prints, place.key, &way))
+		return;
+	at = tlb_at_index(iotlb, place.first + way);
+	if (at.copy->space == scope->space)
 		mark_copy(marking, iotlb, &at);
 }
 
