@@ -250,9 +250,26 @@ void windows_finish(struct detector *detector);
 /* The part (number) of an unfinished window that held iova -> pa; NO_WINDOW: none. */
 uint32_t windows_find(struct detector *detector, uint32_t domain, iova_t iova, pa_t pa);
 void windows_destroy(struct detector *detector);
-/* Whether an invalidation of translations is about the domain. */
-bool windows_concern(const struct detector *detector, const struct inval_op *op,
-		     const struct domain *domain);
+/* Whether an invalidation of a device TLB is about the domain. */
+bool windows_concern_device(const struct detector *detector, const struct inval_op *op,
+			    const struct domain *domain);
+/* The same of an invalidation of any translations. */
+static inline bool windows_concern(const struct detector *detector, const struct inval_op *op,
+				   const struct domain *domain)
+{
+	switch (op->scope.what) {
+	case INVAL_ALL:
+		return true;
+	case INVAL_DEVICE_CONFIG:
+		return false;
+	case INVAL_DEVICE_ATC:
+		return windows_concern_device(detector, op, domain);
+	case INVAL_DOMAIN:
+	case INVAL_RANGE:
+		break;
+	}
+	return domain_in_scope(domain, &op->scope);
+}
 /* Both sides of the window are closed: it is told and forgotten. */
 void window_over(struct detector *detector, uint32_t number);
 

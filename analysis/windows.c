@@ -368,21 +368,10 @@ void windows_restore(struct detector *detector, const struct domain *domain, iov
 		windows_restored(detector, domain->number, first, last);
 }
 
-bool windows_concern(const struct detector *detector, const struct inval_op *op,
-		     const struct domain *domain)
+bool windows_concern_device(const struct detector *detector, const struct inval_op *op,
+			    const struct domain *domain)
 {
-	switch (op->scope.what) {
-	case INVAL_ALL:
-		return true;
-	case INVAL_DEVICE_CONFIG:
-		return false;
-	case INVAL_DEVICE_ATC:
-		return holders_of(detector, domain, op) != 0;
-	case INVAL_DOMAIN:
-	case INVAL_RANGE:
-		break;
-	}
-	return domain_in_scope(domain, &op->scope);
+	return holders_of(detector, domain, op) != 0;
 }
 
 struct looking {
@@ -475,19 +464,24 @@ close_covered(struct detector *detector, const struct domain *domain, const stru
 	close_range(&closing, domain->number, op->scope.first, op->scope.last);
 }
 
+static inline void close_domain(struct detector *detector, uint32_t number,
+				const struct inval_op *op)
+{
+	const struct domain *domain = replay_domain(detector->replay, number);
+
+	if (windows_concern(detector, op, domain) &&
+	    !close_whole(detector, detector->domains[number].spans, op))
+		close_covered(detector, domain, op);
+}
+
 void windows_done(struct detector *detector, const struct inval_op *op)
 {
 	tried_done(detector, op);
 	if (op->failed && STEP(failed_covers_nothing))
 		return;
-	for (uint32_t i = windows_open_domain(detector, 0); i != NAME_NONE;
-	     i = windows_open_domain(detector, i + 1)) {
-		const struct domain *domain = replay_domain(detector->replay, i);
-
-		if (windows_concern(detector, op, domain) &&
-		    !close_whole(detector, detector->domains[i].spans, op))
-			close_covered(detector, domain, op);
-	}
+	for (uint32_t word = 0; word < detector->n_domains / 64; word++)
+		for (uint64_t open = detector->open_domains[word]; open; open &= open - 1)
+			close_domain(detector, word * 64 + (uint32_t)__builtin_ctzll(open), op);
 }
 
 /* ---- the end -------------------------------------------------------------------------------------- */
