@@ -28,7 +28,10 @@ static void on_mapped(void *self, const struct domain *domain, iova_t first, iov
 
 static void on_issued(void *self, const struct inval_op *op)
 {
-	windows_issued(self, op);
+	struct detector *detector = self;
+
+	if (detector->machine->run.flush_limit)
+		tried_late(detector, op);
 	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_ALL)
 		walks_config_flushed(self);
 }

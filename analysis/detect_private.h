@@ -151,9 +151,8 @@ struct detector {
 	struct pool windows, parts, holds;
 	struct holder *holders;			     /* open addressing by id */
 	uint32_t n_holders, max_holders, n_pointers; /* pointers: of the holders */
-	struct tried last_tried, *trying;	     /* the latest; those that have not completed */
-	uint32_t n_trying, max_trying;
-	uint32_t last_window; /* of the removal at hand, to be extended */
+	struct tried last_tried;		     /* of those that have completed */
+	uint32_t last_window;			     /* of the removal at hand, to be extended */
 	struct histogram software, hardware, lag, collateral;
 	unsigned __int128 byte_ns;
 	uint64_t exposed_bytes, no_window;
@@ -276,8 +275,8 @@ void window_over(struct detector *detector, uint32_t number);
 /* The lowest domain from `from` on that has open windows; NAME_NONE: there is none. */
 uint32_t windows_open_domain(const struct detector *detector, uint32_t from);
 
-/* windows_tried.c: invalidations on their way */
-void windows_issued(struct detector *detector, const struct inval_op *op);
+/* windows_tried.c: what was issued for windows that nothing closes, or too late */
+void tried_late(struct detector *detector, const struct inval_op *op);
 /* It completed; or it failed, which windows that it was for remember. */
 void tried_done(struct detector *detector, const struct inval_op *op);
 /* Of a window that stays open: what was issued for it, or instead of it (window->tried). */

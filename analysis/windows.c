@@ -584,7 +584,6 @@ void windows_destroy(struct detector *detector)
 	free(detector->domains);
 	free(detector->open_domains);
 	free(detector->holders);
-	free(detector->trying);
 	pool_free(&detector->windows);
 	pool_free(&detector->parts);
 	pool_free(&detector->holds);

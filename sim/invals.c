@@ -203,10 +203,13 @@ static void encode(const struct replay *replay, uint32_t unit, const struct doma
 		op->command = *native;
 		return;
 	}
-	what = *scope;
-	if (what.what == INVAL_RANGE && what.pasid == NO_PASID && domain)
+	if (scope->what == INVAL_RANGE && scope->pasid == NO_PASID && domain &&
+	    domain->pasid != NO_PASID) {
+		what = *scope;
 		what.pasid = domain->pasid;
-	iommu->model->encode(iommu, &what, &op->command);
+		scope = &what;
+	}
+	iommu->model->encode(iommu, scope, &op->command);
 }
 
 /* How long a device takes to answer, or until it is given up. */
@@ -296,6 +299,14 @@ static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, str
 			return -1;
 	}
 	return 0;
+}
+
+void replay_each_pending(const struct replay *replay,
+			 void (*visit)(void *ctx, const struct inval_op *op), void *ctx)
+{
+	for (uint32_t i = 0; i < replay->n_pending; i++)
+		if (replay->pending[i].used)
+			visit(ctx, &replay->pending[i].op);
 }
 
 int inval_issue(struct replay *replay, const struct domain *domain,

@@ -264,9 +264,9 @@ static __attribute__((noinline)) int map_over(struct replay *replay, struct doma
 int update_map(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct domain *domain = setup_domain(replay, event, err);
-	uint64_t pa = event_value(replay->batch, event, MAP_PA);
-	uint64_t size = event_value(replay->batch, event, MAP_SIZE);
-	unsigned perm = (unsigned)event_value(replay->batch, event, MAP_PERM);
+	uint64_t pa = event_required(replay->batch, event, MAP_PA, MAP_PA);
+	uint64_t size = event_required(replay->batch, event, MAP_SIZE, MAP_PA);
+	unsigned perm = (unsigned)event_required(replay->batch, event, MAP_PERM, MAP_PA);
 	unsigned cap = event_has(event, MAP_PAGE)
 			       ? log2_floor(event_value(replay->batch, event, MAP_PAGE) | 1)
 			       : 0;
@@ -392,7 +392,7 @@ out:
 int update_unmap(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct domain *domain = setup_domain(replay, event, err);
-	uint64_t size = event_value(replay->batch, event, UNMAP_SIZE);
+	uint64_t size = event_required(replay->batch, event, UNMAP_SIZE, UNMAP_SIZE);
 	struct write_rules rules = rules_of(replay, 0);
 	struct removing removing;
 	iova_t first, last, edge_first, edge_last;
