@@ -89,16 +89,23 @@ static __attribute__((noinline)) void remove_pairs(struct vtd *vtd, uint16_t did
 		vtd_tag_flushed(vtd, tag, false);
 }
 
-static void invalidate_iotlb(struct vtd *vtd, const struct invalidation *what,
+/* Type 2, by its two words. */
+static void invalidate_iotlb(struct vtd *vtd, uint64_t low, uint64_t high,
 			     struct inval_report *report)
 {
-	struct tlb_scope scope = { .any_tag = what->what == INVAL_ALL,
-				   .tag = what->tag,
-				   .first = what->first,
-				   .last = what->last };
-	bool hint = what->leaf && vtd->config.ih_effective;
+	bool all = bits(low, 5, 4) == GRANULARITY_GLOBAL;
+	bool range = bits(low, 5, 4) == GRANULARITY_SELECTIVE;
+	bool hint = range && bit(high, QI_IH_BIT) && vtd->config.ih_effective;
+	uint32_t did =
+		(uint32_t)(bits(low, 31, 16) & low_mask((unsigned)vtd->config.domain_id_bits));
+	uint64_t block = low_mask(12 + (unsigned)bits(high, 5, 0));
+	struct tlb_scope scope = { .any_tag = all, .tag = did, .last = UINT64_MAX };
 
-	if (what->what != INVAL_RANGE || vtd->config.ih0_scope == IH0_RANGE) {
+	if (range) {
+		scope.first = bits_at(high, 63, 12) & ~block;
+		scope.last = scope.first + block;
+	}
+	if (!range || vtd->config.ih0_scope == IH0_RANGE) {
 		remove_scope(vtd, vtd->walk, &scope, true, !hint, report);
 	} else {
 		remove_scope(vtd, vtd->walk, &scope, true, false, report);
@@ -107,36 +114,38 @@ static void invalidate_iotlb(struct vtd *vtd, const struct invalidation *what,
 		if (!hint)
 			remove_scope(vtd, vtd->walk, &scope, false, true, report);
 	}
-	if (what->what == INVAL_ALL)
+	if (all)
 		remove_scope(vtd, vtd->first_walk, &scope, false, true, report);
-	else if (vtd->tags[what->tag].next)
-		remove_pairs(vtd, (uint16_t)what->tag, !hint, report);
-	if (what->what != INVAL_RANGE)
-		vtd_tag_flushed(vtd, (uint32_t)what->tag, what->what == INVAL_ALL);
+	else if (vtd->tags[did].next)
+		remove_pairs(vtd, (uint16_t)did, !hint, report);
+	if (!range)
+		vtd_tag_flushed(vtd, did, all);
 }
 
 /* Type 6: first-stage and two-stage copies of one PASID of a domain. */
 static __attribute__((noinline)) void invalidate_pasid_iotlb(struct vtd *vtd,
-							     const struct invalidation *what,
+							     const struct native_command *command,
 							     struct inval_report *report)
 {
 	struct tlb_scope scope = { .last = UINT64_MAX };
+	struct invalidation what;
 	uint64_t mask;
 	uint32_t tag;
 
-	if (!vtd_tag_of_pair(vtd, (uint16_t)what->tag, what->pasid, &tag))
+	vtd_decode(&vtd->iommu, command, &what);
+	what.tag &= low_mask((unsigned)vtd->config.domain_id_bits);
+	if (!vtd_tag_of_pair(vtd, (uint16_t)what.tag, what.pasid, &tag))
 		return; /* never met */
 	scope.tag = tag;
-	if (what->what == INVAL_RANGE) {
+	if (what.what == INVAL_RANGE) {
 		mask = low_mask(vtd->tags[tag].input_bits);
-		scope.first = what->first & mask;
-		scope.last = what->last - what->first > mask
-				     ? mask
-				     : scope.first + what->last - what->first;
+		scope.first = what.first & mask;
+		scope.last =
+			what.last - what.first > mask ? mask : scope.first + what.last - what.first;
 	}
-	remove_scope(vtd, vtd->first_walk, &scope, true, !(what->leaf && vtd->config.ih_effective),
+	remove_scope(vtd, vtd->first_walk, &scope, true, !(what.leaf && vtd->config.ih_effective),
 		     report);
-	if (what->what != INVAL_RANGE)
+	if (what.what != INVAL_RANGE)
 		vtd_tag_flushed(vtd, tag, false);
 }
 
@@ -193,8 +202,7 @@ void vtd_flush_all(struct vtd *vtd)
 	struct inval_report report = { 0 };
 
 	vtd_drop_configs(vtd);
-	invalidate_iotlb(vtd, &(struct invalidation){ .what = INVAL_ALL, .last = UINT64_MAX },
-			 &report);
+	invalidate_iotlb(vtd, GRANULARITY_GLOBAL << 4, 0, &report);
 }
 
 /* SW: 32-bit status data to the status address. */
@@ -216,21 +224,16 @@ static void carry_out(struct vtd *vtd, const struct native_command *command,
 		      struct inval_report *report)
 {
 	uint64_t low = command->words[0];
-	struct invalidation what;
 
 	switch (bits(low, 3, 0)) {
 	case QI_CONTEXT:
 		invalidate_context(vtd, low, report);
 		break;
 	case QI_IOTLB:
-		vtd_decode(&vtd->iommu, command, &what);
-		what.tag &= low_mask((unsigned)vtd->config.domain_id_bits);
-		invalidate_iotlb(vtd, &what, report);
+		invalidate_iotlb(vtd, low, command->words[1], report);
 		break;
 	case QI_PASID_IOTLB:
-		vtd_decode(&vtd->iommu, command, &what);
-		what.tag &= low_mask((unsigned)vtd->config.domain_id_bits);
-		invalidate_pasid_iotlb(vtd, &what, report);
+		invalidate_pasid_iotlb(vtd, command, report);
 		break;
 	case QI_PASID_CACHE:
 		invalidate_pasid_cache(vtd, low, report);
