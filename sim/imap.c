@@ -220,8 +220,12 @@ struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
 
 	if (!chunk || chunk->n == CHUNK)
 		return insert_among(map, first, last);
-	entry = &chunk->entries[imap_slot_of(chunk, first)];
-	move_entries(entry + 1, entry, chunk->entries + chunk->n++);
+	entry = chunk->entries;
+	if (map->count) {
+		entry += imap_slot_of(chunk, first);
+		move_entries(entry + 1, entry, chunk->entries + chunk->n);
+	}
+	chunk->n++;
 	map->count++;
 	entry->first = first;
 	entry->last = last;
@@ -291,9 +295,19 @@ static inline void erase_at(struct imap *map, size_t at, struct imap_entry *entr
 	settle(map, at);
 }
 
-void imap_erase(struct imap *map, struct imap_entry *entry)
+static __attribute__((noinline)) void erase_some(struct imap *map, struct imap_entry *entry)
 {
 	erase_at(map, imap_chunk_of(map, entry->first), entry);
+}
+
+void imap_erase(struct imap *map, struct imap_entry *entry)
+{
+	if (map->count > 1) {
+		erase_some(map, entry);
+		return;
+	}
+	map->parts[0].chunk->n = 0; /* it was the only one */
+	map->count = 0;
 }
 
 /* Who hears of what is cut. */
