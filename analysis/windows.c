@@ -112,13 +112,16 @@ void windows_removed(struct detector *detector, const struct removal *removal)
 {
 	struct domain_windows *windows;
 	struct window *window;
-	uint32_t at, part;
+	uint32_t at, part, number;
 
 	if (!removal->domain->holders) { /* no device since ever: nothing can hold it */
 		detector->no_window++;
 		return;
 	}
-	windows = windows_of(detector, removal->domain->number);
+	number = removal->domain->number;
+	windows = number < detector->n_domains && detector->domains[number].spans
+			  ? &detector->domains[number]
+			  : windows_of(detector, number);
 	at = !windows			  ? NO_WINDOW
 	     : extends(detector, removal) ? detector->last_window
 					  : open_window(detector, removal);

@@ -27,7 +27,16 @@ struct clock {
 	size_t n, max;
 	uint64_t order;
 };
-int clock_schedule(struct clock *clock, uint64_t time_ns, enum action_kind kind, uint32_t subject);
+/* Among others. -1: no memory. */
+int clock_put(struct clock *clock, uint64_t time_ns, enum action_kind kind, uint32_t subject);
+static inline int clock_schedule(struct clock *clock, uint64_t time_ns, enum action_kind kind,
+				 uint32_t subject)
+{
+	if (clock->n || !clock->max)
+		return clock_put(clock, time_ns, kind, subject);
+	clock->heap[clock->n++] = (struct action){ time_ns, clock->order++, kind, subject };
+	return 0;
+}
 /* When the first of them is due; false: there is none. */
 static inline bool clock_next(const struct clock *clock, uint64_t *time_ns)
 {
@@ -36,7 +45,16 @@ static inline bool clock_next(const struct clock *clock, uint64_t *time_ns)
 	*time_ns = clock->heap[0].time_ns;
 	return true;
 }
-struct action clock_take(struct clock *clock);
+/* The first one has been taken, others are left. */
+void clock_settle(struct clock *clock);
+static inline struct action clock_take(struct clock *clock)
+{
+	struct action first = clock->heap[0];
+
+	if (--clock->n)
+		clock_settle(clock);
+	return first;
+}
 
 /* ---- invalidations on their way --------------------------------------------------------- */
 

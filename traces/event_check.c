@@ -35,6 +35,23 @@ static uint8_t below_of(const struct event_field *field)
 	}
 }
 
+/* 0: there is none, or an optional field may stand before the size or the permissions. */
+static uint8_t first_required(const struct event_kind_row *row, const struct event_plan *plan)
+{
+	unsigned f = 0,
+		 last = plan->perm_field > plan->size_field ? plan->perm_field : plan->size_field;
+	uint8_t first = 0;
+
+	for (; f <= last; f++) {
+		if (row->fields[f].place != PLACE_SLOT)
+			continue;
+		if (!row->fields[f].required)
+			return 0;
+		first = first ? first : (uint8_t)f;
+	}
+	return first;
+}
+
 void event_plans_make(struct event_plan plans[EVENT_KINDS])
 {
 	for (unsigned kind = 0; kind < EVENT_KINDS; kind++) {
@@ -60,6 +77,7 @@ void event_plans_make(struct event_plan plans[EVENT_KINDS])
 			plan->below[f] = below_of(field);
 			plan->looked_at |= plan->below[f] || plan->size == bit ? bit : 0;
 		}
+		plan->first = first_required(&event_kinds[kind], plan);
 	}
 }
 

@@ -14,9 +14,10 @@ struct event_plan {
 	uint16_t looked_at; /* fields to look at: the size, and those whose values have a range */
 	uint16_t size;	    /* bit of the field that is the length of a range, 0: none */
 	uint8_t size_field, perm_field; /* their numbers, where there are such */
-	uint16_t nonzero;   /* permissions */
-	bool has_length;    /* event.len is one */
-	bool optional;	    /* the leading address stands with its size alone */
+	uint8_t first;	  /* field of the first slot, if it and all up to those two are required */
+	uint16_t nonzero; /* permissions */
+	bool has_length;  /* event.len is one */
+	bool optional;	  /* the leading address stands with its size alone */
 	uint8_t below[EVENT_FIELDS]; /* what values are below: a number, or of which names */
 };
 void event_plans_make(struct event_plan plans[EVENT_KINDS]);
@@ -44,10 +45,14 @@ static inline bool event_surely_means(const struct event_plan *plan,
 
 	if (looked == rest || (rest && rest != plan->nonzero))
 		return false;
-	size = event_value(batch, event, plan->size_field);
+	size = plan->first ? event_required(batch, event, plan->size_field, plan->first)
+			   : event_value(batch, event, plan->size_field);
 	if (!size || event->addr + (size - 1) < event->addr)
 		return false;
-	perm = rest ? event_value(batch, event, plan->perm_field) : 1;
+	if (!rest)
+		return true;
+	perm = plan->first ? event_required(batch, event, plan->perm_field, plan->first)
+			   : event_value(batch, event, plan->perm_field);
 	return perm - 1 < EVENT_PERMS - 1;
 }
 
