@@ -210,9 +210,29 @@ int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, u
 int words_recorded(struct replay *replay, pa_t pa, uint64_t value, struct err *err);
 /* `cache` and `line`: lines that reach memory. */
 void words_line(struct replay *replay, const struct event *event);
-/* The same in a frame that is known. */
-int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
-		   uint64_t base, uint64_t step, struct err *err);
+/* Every unit hears what the store that was just made means for its caches. */
+void words_tell_units(struct replay *replay);
+/* Words of a frame that is known; what memory says of them is the caller's. */
+static inline int words_put(struct replay *replay, struct frame *frame, unsigned index,
+			    unsigned count, uint64_t base, uint64_t step, struct err *err)
+{
+	if (tables_store_in(replay->tables, frame, index, count, base, step, err))
+		return -1;
+	replay->count.words += count;
+	if (replay->tables->n_changes)
+		words_tell_units(replay);
+	return 0;
+}
+/* words_store() in a frame that is known. */
+int words_store_and_flush(struct replay *replay, struct frame *frame, unsigned index,
+			  unsigned count, uint64_t base, uint64_t step, struct err *err);
+static inline int words_store_in(struct replay *replay, struct frame *frame, unsigned index,
+				 unsigned count, uint64_t base, uint64_t step, struct err *err)
+{
+	if (replay->memory->view) /* some unit does not snoop */
+		return words_store_and_flush(replay, frame, index, count, base, step, err);
+	return words_put(replay, frame, index, count, base, step, err);
+}
 pa_t words_new_table(struct replay *replay);
 
 /* table_writer.c */
