@@ -181,19 +181,19 @@ static void mark_translations(struct vtd *vtd, const struct tlb_scope *scope,
 {
 	struct tlb *iotlb = vtd->iotlb;
 	struct tlb_place place;
+	struct tlb_way *way;
 	struct tlb_at at;
-	uint64_t way;
 
 	if (iotlb->only_lg2 != 12 || (scope->first ^ scope->last) >> 12) {
 		tlb_visit(iotlb, scope, mark_copy, marking);
 		return;
 	}
 	place = tlb_place(iotlb, scope->tag << iotlb->tag_shift, scope->first, 12);
-	if (!tlb_find16(iotlb->entries + place.first, place.head->prints, place.key, &way))
+	way = tlb_find16(tlb_ways(place.head), &place.head->prints, iotlb->way_mask, place.key);
+	if (!way || way->copy.space != scope->space)
 		return;
-	at = tlb_at_index(iotlb, place.first + way);
-	if (at.copy->space == scope->space)
-		mark_copy(marking, iotlb, &at);
+	at = tlb_at_way(way);
+	mark_copy(marking, iotlb, &at);
 }
 
 /* R2: final copies in the range, and pointers at and below a word that pointed to a table. R4: the
