@@ -36,6 +36,13 @@ enum {
 struct iommu;
 struct native_command;
 
+/* A device's own TLB (its ATC) as a machine has it; every field is a setting. */
+struct device_tlb {
+	uint64_t sets, ways;  /* sets 0: none */
+	uint64_t replacement; /* enum tlb_replacement */
+	uint64_t dma;	      /* DMAs go through it; else only what is said to */
+};
+
 /* The PCIe AT field. */
 /* And, for fault records only, what is no memory request. */
 enum dma_type { DMA_UNTRANSLATED, DMA_TRANSLATION_REQUEST, DMA_TRANSLATED, DMA_PAGE_REQUEST };
@@ -382,9 +389,9 @@ struct iommu_model {
 		      const struct iommu_observer *observer, struct iommu **out, struct err *err);
 	void (*destroy)(struct iommu *iommu);
 
-	/* Tells the model of a requester; the handle goes into requests. */
-	int (*add_device)(struct iommu *iommu, uint32_t requester_id, bool ats, uint32_t *handle,
-			  struct err *err);
+	/* Tells the model of a requester; the handle goes into requests. tlb: its own, or NULL. */
+	int (*add_device)(struct iommu *iommu, uint32_t requester_id, const struct device_tlb *tlb,
+			  uint32_t *handle, struct err *err);
 
 	/*
 	 * Translates requests[0..n) in order, results beside them; event numbers count up from

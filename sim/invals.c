@@ -198,8 +198,7 @@ static uint64_t device_answer(const struct replay *replay, uint32_t unit,
 {
 	const struct run_config *run = &replay->machine->run;
 	const struct device *device = replay_device(replay, unit, pending->op.scope.device);
-	uint64_t answer = device->requester_id == run->ats_slow_device ? run->ats_slow_latency
-								       : run->ats_latency;
+	uint64_t answer = device->config.ats_gone ? UINT64_MAX : device->config.ats_latency;
 
 	pending->times_out = answer >= run->ats_timeout;
 	return pending->times_out ? run->ats_timeout : answer;

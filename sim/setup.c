@@ -289,11 +289,13 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	device->requester_id = requester_of(replay, event, number);
 	device->ats = event_has(event, DEVICE_ATS);
 	device->pri = event_has(event, DEVICE_PRI);
-	device->pri_state.allocation = (uint32_t)replay->machine->run.pri_credits;
+	device->config = machine_device(replay->machine, device->requester_id);
+	device->pri_state.allocation = (uint32_t)device->config.pri_credits;
 	device->owner = event_has(event, DEVICE_OWNER)
 				? (uint32_t)event_value(replay->batch, event, DEVICE_OWNER)
 				: NAME_NONE;
-	if (unit->iommu->model->add_device(unit->iommu, device->requester_id, device->ats,
+	if (unit->iommu->model->add_device(unit->iommu, device->requester_id,
+					   device->ats ? &device->config.tlb : NULL,
 					   &device->handle, err))
 		return -1;
 	handles = realloc(replay->handles, replay->n_units * sizeof *handles);

@@ -75,6 +75,7 @@ struct device {
 	struct pasid_attachment *pasids;
 	uint32_t n_pasids;
 	bool ats, pri;
+	struct device_config config;
 	struct pri_interface pri_state;
 	bool records_requests; /* the recording has its page requests */
 	uint32_t n_held;       /* DMAs that wait for a page, or are tried again */

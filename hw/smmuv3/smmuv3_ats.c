@@ -147,6 +147,7 @@ static void keep(struct smmu *smmu, const struct dma_request *request,
 void smmuv3_atc_fill(struct iommu *iommu, uint32_t device, iova_t iova, pa_t pa)
 {
 	struct smmu *smmu = smmu_of(iommu);
+	static const struct device_tlb tlb = { .sets = 8, .ways = 8 }; /* where it has none yet */
 	struct ats_completion completion = { .pa = pa,
 					     .page_lg2 = 12,
 					     .perm = TLB_READ | TLB_WRITE };
@@ -159,7 +160,7 @@ void smmuv3_atc_fill(struct iommu *iommu, uint32_t device, iova_t iova, pa_t pa)
 				 .changed = NO_EVENT };
 	struct atc_hit hit;
 
-	if (atc_add(&smmu->atcs, device, NULL) == 0)
+	if (atc_add(&smmu->atcs, device, &tlb, NULL) == 0)
 		atc_put(&smmu->atcs, &fill, &request, &hit);
 }
 
@@ -543,7 +544,8 @@ bool smmu_through_atc(struct smmu *smmu, const struct dma_request *request,
 	    (request->access & ACCESS_EXECUTE))
 		return false;
 	if (request->type == DMA_UNTRANSLATED)
-		return smmu->config.atc_dma && through_atc(smmu, request, result);
+		return atc_of_dma(&smmu->atcs, request->device) &&
+		       through_atc(smmu, request, result);
 	plain.type = DMA_UNTRANSLATED;
 	/* By the address that the endpoint translated, where its ATC holds that. */
 	return request->type == DMA_TRANSLATED &&

@@ -53,10 +53,7 @@ static int check_config(const struct vtd_config *config, struct err *err)
 
 static void init_atcs(struct vtd *vtd, uint64_t seed)
 {
-	const struct tlb_geometry geometry = { .sets = vtd->config.atc_sets,
-					       .ways = vtd->config.atc_ways,
-					       .replacement = vtd->config.atc_replacement,
-					       .page_lg2 = { 12, 21, 30 },
+	const struct tlb_geometry geometry = { .page_lg2 = { 12, 21, 30 },
 					       .address_bits = 57,
 					       .seed = seed };
 
@@ -134,8 +131,8 @@ static int vtd_create(const void *config, uint64_t seed, struct tables *tables,
 	return -1;
 }
 
-static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, uint32_t *handle,
-			  struct err *err)
+static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, const struct device_tlb *tlb,
+			  uint32_t *handle, struct err *err)
 {
 	struct vtd *vtd = vtd_of(iommu);
 
@@ -154,8 +151,7 @@ static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, 
 	}
 	vtd->devices[vtd->n_devices] =
 		(struct vtd_device){ .context = &vtd->nobody, .sid = (uint16_t)requester_id };
-	if (ats && vtd->config.device_tlbs && vtd->config.atc_sets &&
-	    atc_add(&vtd->atcs, vtd->n_devices, err))
+	if (tlb && vtd->config.device_tlbs && atc_add(&vtd->atcs, vtd->n_devices, tlb, err))
 		return -1;
 	*handle = vtd->n_devices++;
 	return 0;

@@ -33,7 +33,6 @@ struct vtd_config {
 	uint64_t second_stage_ad, page_walk_snoop, execute_requests, supervisor_requests;
 	uint64_t extended_accessed, rid_pasid, device_tlbs;
 	uint64_t pasid_entries, driver_tables, retry_bytes;
-	uint64_t atc_sets, atc_ways, atc_replacement, atc_dma;
 	uint64_t page_requests, prq_order;
 };
 

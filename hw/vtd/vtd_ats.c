@@ -345,7 +345,7 @@ bool vtd_ats(struct vtd *vtd, const struct dma_request *request, struct dma_resu
 	plain.type = DMA_UNTRANSLATED;
 	switch (request->type) {
 	case DMA_UNTRANSLATED:
-		return vtd->config.atc_dma && through_atc(vtd, request, result);
+		return atc_of_dma(&vtd->atcs, request->device) && through_atc(vtd, request, result);
 	case DMA_TRANSLATION_REQUEST:
 		recorded_request(vtd, request, result);
 		return true;

@@ -326,7 +326,7 @@ void world_create(struct world *world, uint64_t seed)
 				   &world->iommu, NULL) == 0);
 	machine_destroy(machine);
 	for (unsigned i = 0; i < WORLD_DEVICES; i++)
-		cr_assert(vtd_model.add_device(world->iommu, world_sids[i], false,
+		cr_assert(vtd_model.add_device(world->iommu, world_sids[i], NULL,
 					       &world->handles[i], NULL) == 0);
 	make_tables(world);
 	cr_assert(vtd_vectors.start_from(world->iommu, NULL, 0, NULL) == 0);

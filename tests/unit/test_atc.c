@@ -94,18 +94,17 @@ static void fill(struct scene *s, uint32_t device, uint32_t pasid, iova_t iova, 
 
 static void open_scene(struct scene *s)
 {
-	static const struct tlb_geometry geometry = {
-		.sets = 4, .ways = 4, .page_lg2 = { 12, 21 }, .address_bits = 57
-	};
+	static const struct tlb_geometry sizes = { .page_lg2 = { 12, 21 }, .address_bits = 57 };
+	static const struct device_tlb tlb = { .sets = 4, .ways = 4 };
 
 	memset(s, 0, sizeof *s);
 	s->observer = iommu_observer_silent;
 	s->observer.self = s;
 	s->observer.copy_opens = on_opens;
 	s->observer.copy_closes = on_closes;
-	atc_set_init(&s->set, &geometry, &s->iommu, &s->observer);
-	cr_assert(atc_add(&s->set, NEAR, NULL) == 0);
-	cr_assert(atc_add(&s->set, OTHER, NULL) == 0);
+	atc_set_init(&s->set, &sizes, &s->iommu, &s->observer);
+	cr_assert(atc_add(&s->set, NEAR, &tlb, NULL) == 0);
+	cr_assert(atc_add(&s->set, OTHER, &tlb, NULL) == 0);
 	fill(s, NEAR, NO_PASID, 0x5000, 12);
 	fill(s, NEAR, NO_PASID, 0x6000, 12);
 	fill(s, NEAR, 0x41, 0x5000, 12);

@@ -401,6 +401,7 @@ static void create(struct fixture *f, const struct iommu_observer *observer, uns
 {
 	struct machine *machine;
 	struct vtd_config *config;
+	struct device_tlb tlb;
 
 	cr_assert(memory_create(1ull << 46, &f->memory, NULL) == 0);
 	cr_assert(tables_create(f->memory, &f->tables, NULL) == 0);
@@ -418,10 +419,11 @@ static void create(struct fixture *f, const struct iommu_observer *observer, uns
 	if (!snoops)
 		cr_assert(memory_view_create(f->memory, NULL) == 0);
 	cr_assert(vtd_model.create(config, 1, f->tables, observer, &f->iommu, NULL) == 0);
+	tlb = machine->device.tlb;
 	machine_destroy(machine);
 	for (unsigned i = 0; i < DEVICES; i++)
-		cr_assert(vtd_model.add_device(f->iommu, sids[i], i == ATS_DEVICE, &f->devices[i],
-					       NULL) == 0);
+		cr_assert(vtd_model.add_device(f->iommu, sids[i], i == ATS_DEVICE ? &tlb : NULL,
+					       &f->devices[i], NULL) == 0);
 	vtd_model.reg_write(f->iommu, 0, 0x20, ROOT | 1 << 10, 8);
 	vtd_model.reg_write(f->iommu, 0, 0x18, 1u << 30, 4);
 	vtd_model.reg_write(f->iommu, 0, 0x18, 1u << 31, 4);
