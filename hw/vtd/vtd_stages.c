@@ -15,6 +15,7 @@ struct pass {
 	struct vtd *writer;	  /* NULL: nothing is written */
 	struct memory_view *view; /* that the walk read through, or NULL */
 	bool granted;		  /* what the walk alone gives is an address */
+	bool flush;		  /* a zero-length read that no missing R refuses (CAP.ZLR) */
 	unsigned lowest;	  /* of the tables whose way there has its accessed bits set */
 };
 
@@ -86,10 +87,10 @@ static unsigned write_first(struct pass *pass, const struct pt_walk *walk,
 {
 	unsigned refused = 0;
 
-	if (!pass->context->snooped)
-		return VTD_FIRST_STATE_NOT_SNOOPED;
 	if (nested && !(nested->tables[level].perm & TLB_WRITE))
 		return VTD_NESTED_STATE_DENIED;
+	if (!pass->context->snooped)
+		return VTD_FIRST_STATE_NOT_SNOOPED;
 	if (nested)
 		refused = touch_second(pass, &nested->tables[level], nested->table_ipa[level],
 				       TLB_WRITE, true);
@@ -135,6 +136,8 @@ static unsigned touch_first(struct pass *pass, const struct pt_walk *walk,
 		bool found = !nested || level > walk->level || nested->end == NESTED_FIRST ||
 			     nested->output;
 
+		if (!found && nested->end == NESTED_WIDE)
+			return 0; /* no table of the second stage was read for it */
 		if (nested)
 			refused = touch_second(pass, &nested->tables[level],
 					       nested->table_ipa[level], TLB_READ, found);
@@ -144,9 +147,11 @@ static unsigned touch_first(struct pass *pass, const struct pt_walk *walk,
 		pass->lowest = on && !refused ? level - 1 : level;
 	}
 	if (nested && pass->granted && !refused)
-		refused = touch_second(
-			pass, &nested->leaf, nested->ipa,
-			wants_dirty(pass->request, walk->perm) ? TLB_WRITE : TLB_READ, true);
+		refused = touch_second(pass, &nested->leaf, nested->ipa,
+				       wants_dirty(pass->request, walk->perm) ? (unsigned)TLB_WRITE
+				       : pass->flush			      ? 0u
+									      : TLB_READ,
+				       true);
 	return refused;
 }
 
@@ -207,6 +212,8 @@ static unsigned nested_fault(const struct dma_request *request, const struct vtd
 		fault = vtd_first_denied(&reading, context, walk->perm);
 	if (!fault && nested->end != NESTED_FIRST)
 		fault = second_fault(context, walk, nested);
+	if (!fault && nested->output && !(nested->leaf.perm & (TLB_READ | TLB_WRITE)))
+		fault = VTD_SECOND_NOT_PRESENT;
 	/* what the second stage maps without W, whatever the first stage lets through */
 	if (!fault && nested->output && (request->access & ACCESS_WRITE) &&
 	    request->type != DMA_TRANSLATION_REQUEST && nested->leaf.perm & TLB_READ &&
@@ -276,8 +283,12 @@ static void walk_nested(const struct vtd *vtd, const struct vtd_context *context
 }
 
 /* What a request does with a page: a translation request, no more than it is granted. */
-static unsigned granted_access(const struct dma_request *request, const struct pt_walk *walk)
+static unsigned granted_access(const struct pass *pass, const struct pt_walk *walk)
 {
+	const struct dma_request *request = pass->request;
+
+	if (pass->flush)
+		return 0;
 	if (request->type != DMA_TRANSLATION_REQUEST)
 		return request->access;
 	return walk->status == PT_OK ? request->access & walk->perm : 0u;
@@ -297,7 +308,7 @@ static void update_state(struct pass *pass, struct pt_walk *walk, const struct p
 	if (pass->context->input_bits)
 		refused = touch_first(pass, walk, nested);
 	else
-		refused = touch_second(pass, walk, request->iova, granted_access(request, walk),
+		refused = touch_second(pass, walk, request->iova, granted_access(pass, walk),
 				       pass->granted);
 	if (refused)
 		vtd_refuse(request, refused, result);
@@ -329,9 +340,12 @@ void vtd_walk(const struct vtd *vtd, const struct dma_request *request,
 	      const struct vtd_context *context, const struct pt_root *root, struct vtd *writer,
 	      struct pt_walk *walk, struct dma_result *result)
 {
-	struct pass pass = {
-		.context = context, .request = request, .writer = writer, .view = root->view
-	};
+	struct pass pass = { .context = context,
+			     .request = request,
+			     .writer = writer,
+			     .view = root->view,
+			     .flush = request->len == 0 && !(request->access & ACCESS_WRITE) &&
+				      vtd->config.zero_length_read };
 
 	if (context->stages == STAGES_NESTED) {
 		struct pt_nested nested;

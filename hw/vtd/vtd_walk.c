@@ -36,12 +36,21 @@ void vtd_refuse(const struct dma_request *request, unsigned reason, struct dma_r
 				       .fault = (uint16_t)reason };
 }
 
+/* Of what a translation request is granted: without the wish to write no W, whose dirty bit was not
+ * set. */
+static unsigned asked_for(const struct dma_request *request, unsigned perm)
+{
+	return request->type == DMA_TRANSLATION_REQUEST
+		       ? perm & (request->access | TLB_READ | TLB_EXECUTE)
+		       : perm;
+}
+
 static void pass(const struct dma_request *request, const struct vtd_context *context,
 		 struct dma_result *result)
 {
 	*result = (struct dma_result){ .pa = request->iova,
 				       .outcome = OUTCOME_OK,
-				       .perm = TLB_READ | TLB_WRITE,
+				       .perm = (uint8_t)asked_for(request, TLB_READ | TLB_WRITE),
 				       .flags = context->entry_flags,
 				       .page_lg2 = 12 };
 }
@@ -120,7 +129,7 @@ unsigned vtd_first_denied(const struct dma_request *request, const struct vtd_co
 
 	if (!user && !privileged)
 		return VTD_USER_DENIED;
-	if ((request->access & ACCESS_EXECUTE) &&
+	if ((request->access & ACCESS_EXECUTE) && request->type != DMA_TRANSLATION_REQUEST &&
 	    (!(perm & TLB_EXECUTE) || (user && privileged && context->smep)))
 		return VTD_EXECUTE_DENIED;
 	if ((request->access & ACCESS_WRITE) && !(perm & TLB_WRITE) &&
@@ -150,12 +159,13 @@ unsigned vtd_denied(const struct vtd *vtd, const struct dma_request *request,
 			return denied;
 		missing &= ~(unsigned)ACCESS_WRITE;
 	}
-	if (!missing && (perm & TLB_PERM))
+	/* what the first stage lets through without W has none in perm */
+	if (!missing && ((perm & TLB_PERM) || context->input_bits))
 		return 0;
 	if (!context->scalable)
 		return (missing & ACCESS_WRITE) ? VTD_WRITE_DENIED : VTD_READ_DENIED;
-	/* R and W both lost count as not present. */
-	if (!(perm & (TLB_READ | TLB_WRITE)))
+	/* R and W both lost count as not present, where the second stage alone lost them. */
+	if (!(perm & (TLB_READ | TLB_WRITE)) && !context->input_bits)
 		return VTD_SECOND_NOT_PRESENT;
 	return (missing & ACCESS_WRITE) ? VTD_SCALABLE_WRITE_DENIED : VTD_SCALABLE_READ_DENIED;
 }
@@ -198,7 +208,7 @@ void vtd_deliver(const struct vtd *vtd, const struct dma_request *request,
 		 struct dma_result *result)
 {
 	pa_t pa = walk->pa | (request->iova & low_mask(walk->page_lg2));
-	unsigned perm = walk->perm & TLB_PERM;
+	unsigned perm = asked_for(request, walk->perm & TLB_PERM);
 
 	(void)vtd;
 	if (vtd_in_interrupt_range(pa)) {
@@ -207,13 +217,9 @@ void vtd_deliver(const struct vtd *vtd, const struct dma_request *request,
 			   result);
 		return;
 	}
-	/* Without the wish to write, W is not granted; the dirty bit was not set for it. */
-	if (request->type == DMA_TRANSLATION_REQUEST) {
-		perm &= request->access | TLB_READ | TLB_EXECUTE;
-		if (!(perm & (TLB_READ | TLB_WRITE))) {
-			nothing_granted(0, result);
-			return;
-		}
+	if (request->type == DMA_TRANSLATION_REQUEST && !(perm & (TLB_READ | TLB_WRITE))) {
+		nothing_granted(0, result);
+		return;
 	}
 	*result = (struct dma_result){ .pa = pa,
 				       .outcome = OUTCOME_OK,
