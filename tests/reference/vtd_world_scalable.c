@@ -43,7 +43,7 @@ void scalable_capabilities(struct world *world)
 	if (rng_percent(&world->rng, 60)) /* MGAW of 57 bits */
 		unit->cap = (unit->cap & ~(0x3full << 16)) | 56ull << 16;
 	for (unsigned i = 0; i < sizeof some; i++)
-		unit->ecap |= (uint64_t)rng_percent(&world->rng, 90) << some[i];
+		unit->ecap |= (uint64_t)rng_percent(&world->rng, 88) << some[i];
 	unit->cap |= (uint64_t)rng_percent(&world->rng, 70) << 56; /* FS1GP */
 	unit->cap |= (uint64_t)rng_percent(&world->rng, 60) << 60; /* FS5LP */
 }
@@ -251,7 +251,7 @@ static void write_context(struct world *world, unsigned device)
 	low ^= rng_percent(rng, 2) ? 1ull << (5 + rng_below(rng, 4)) : 0;
 	if (rng_percent(rng, 2))
 		low |= world->reference.limit;
-	if (rng_percent(rng, 30) && (world->reference.ecap >> 49 & 1 || rng_percent(rng, 10)))
+	if (rng_percent(rng, 30) && (world->reference.ecap >> 49 & 1 || rng_percent(rng, 40)))
 		high = pasids[rng_below(rng, PASIDS)];
 	high |= rng_percent(rng, 1) ? 1ull << (21 + rng_below(rng, 43)) : 0;
 	world_store(world, at, 0);
