@@ -287,6 +287,13 @@ struct native_command {
 	uint64_t words[4];
 };
 
+/* What a recording tells of its driver's choices. */
+struct recorded_use {
+	bool pasids, page_requests;	/* its first events name some */
+	bool first_stage, second_stage; /* META: tables that requests without a PASID have, of
+					   * two that the driver could choose from */
+};
+
 /* What a driver of this IOMMU writes into tables, word by word, in order. */
 struct table_word {
 	pa_t pa;
@@ -472,9 +479,9 @@ struct iommu_model {
 	bool plain_copies;
 
 	const struct page_queue_ops *pages; /* NULL: it has no page request queue */
-	/* What the recording's beginning uses, for what settings leave to the driver; before
-	 * start(). NULL: nothing is left to it. */
-	void (*expect)(struct iommu *iommu, bool pasids, bool page_requests);
+	/* What the recording uses, for what settings leave to the driver; before start(). NULL:
+	 * nothing is left to it. */
+	void (*expect)(struct iommu *iommu, const struct recorded_use *use);
 	/* The device did not answer the invalidation of its TLB in time. NULL: not modelled. */
 	void (*atc_timed_out)(struct iommu *iommu, uint64_t event, uint32_t device);
 

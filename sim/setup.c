@@ -12,7 +12,7 @@ static int start_unit(struct replay *replay, struct iommu *iommu, struct err *er
 	if (!iommu->model->start)
 		return 0;
 	if (iommu->model->expect)
-		iommu->model->expect(iommu, replay->expects_pasids, replay->expects_pages);
+		iommu->model->expect(iommu, &replay->use);
 	replay->next_table += iommu->model->config_bytes(iommu);
 	if (iommu->model->start(iommu, root))
 		return err_no_memory(err, "an IOMMU's root table");

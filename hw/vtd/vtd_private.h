@@ -57,7 +57,8 @@ struct vtd_context {
 	uint8_t fault;	      /* reason that any request gets, 0: usable */
 	uint8_t top;	      /* level of the top table */
 	uint8_t stages;	      /* enum vtd_stages */
-	bool scalable;	      /* fault reasons of scalable mode */
+	bool scalable;	      /* of scalable mode */
+	bool legacy_reasons;  /* its paging tables' faults have the reasons of legacy mode */
 	uint8_t entry_flags;  /* what every copy carries: TLB_SNOOP with PGSNP */
 	bool second_stage_ad; /* accessed and dirty bits in second-stage tables */
 	bool second_alone;    /* plain second-stage walks that snoop: what the loop walks itself */
@@ -472,7 +473,7 @@ static inline uint32_t vtd_descriptor_pasid(uint64_t low)
 const char *vtd_descriptor_error(const struct vtd *vtd, const struct native_command *command);
 
 /* vtd_driver.c */
-void vtd_expect(struct iommu *iommu, bool pasids, bool page_requests);
+void vtd_expect(struct iommu *iommu, const struct recorded_use *use);
 int vtd_start(struct iommu *iommu, pa_t root);
 uint64_t vtd_config_bytes(const struct iommu *iommu);
 size_t vtd_attach_words(const struct iommu *iommu, struct attachment *attachment,

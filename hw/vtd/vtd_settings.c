@@ -100,12 +100,15 @@ const struct setting vtd_settings[] = {
 	  "an access that faults is tried again in pieces of so many bytes, each a fault of its own; 0: not tried again",
 	  "QEMU: 4" },
 	{ "vtd.driver_tables", SETTING_CHOICE, AT(driver_tables), 0, 3, DRIVER_AUTO, "legacy|second-stage|first-stage|auto",
-	  "tables that the simulated driver builds: legacy mode, or scalable mode with either stage; auto: legacy, first-stage where the recording's first events name PASIDs or page requests",
+	  "tables that the simulated driver builds: legacy mode, or scalable mode with either stage; auto: as META says (source.tables), else first-stage where the recording's first events name PASIDs or page requests, else legacy",
 	  "project default: what every part supports" },
 	{ "vtd.page_requests", SETTING_BOOL, AT(page_requests), 0, 1, YES, NULL,
 	  "ECAP.PRS: page requests, which need scalable mode", "project default, no source" },
 	{ "vtd.prq.order", SETTING_COUNT, AT(prq_order), 0, 7, 4, NULL,
 	  "PQA.PQS: the page request queue has 128 * 2^n entries, one of which stays empty", "Linux: 64 KiB, 2048 entries" },
+	{ "vtd.second_stage_reasons", SETTING_CHOICE, AT(second_stage_reasons), 0, 1, REASONS_SCALABLE, "scalable|legacy",
+	  "fault reasons of second-stage translation in scalable mode: its own, or (but for the interrupt range) those of legacy mode",
+	  "scalable: the specification; legacy: QEMU" },
 	{ 0 },
 };
 /* clang-format on */

@@ -70,7 +70,7 @@ static unsigned address_refused(const struct dma_request *request,
 		return canonical(request->iova, context->input_bits) ? 0u : VTD_NOT_CANONICAL;
 	if (request->iova <= context->last)
 		return 0;
-	if (!context->scalable)
+	if (context->legacy_reasons)
 		return VTD_ADDRESS_TOO_WIDE;
 	return context->stages == STAGES_PASS ? VTD_PASS_TOO_WIDE : VTD_SECOND_TOO_WIDE;
 }
@@ -162,7 +162,7 @@ unsigned vtd_denied(const struct vtd *vtd, const struct dma_request *request,
 	/* what the first stage lets through without W has none in perm */
 	if (!missing && ((perm & TLB_PERM) || context->input_bits))
 		return 0;
-	if (!context->scalable)
+	if (context->legacy_reasons)
 		return (missing & ACCESS_WRITE) ? VTD_WRITE_DENIED : VTD_READ_DENIED;
 	/* R and W both lost count as not present, where the second stage alone lost them. */
 	if (!(perm & (TLB_READ | TLB_WRITE)) && !context->input_bits)
@@ -234,8 +234,8 @@ void vtd_walk_result(const struct vtd *vtd, const struct dma_request *request,
 		     const struct vtd_context *context, const struct pt_walk *walk,
 		     struct dma_result *result)
 {
-	unsigned fault = context->scalable ? scalable_fault(context, walk)
-					   : legacy_fault(request, context, walk);
+	unsigned fault = context->legacy_reasons ? legacy_fault(request, context, walk)
+						 : scalable_fault(context, walk);
 
 	if (!fault)
 		fault = vtd_denied(vtd, request, context, walk->perm);
