@@ -343,8 +343,8 @@ static int request_of(struct vector_unit *unit, const struct value *map,
 	if (value_number(map, "exec", 0))
 		request->access |= ACCESS_EXECUTE;
 	if (request->type == DMA_TRANSLATION_REQUEST && value_member(map, "no_write"))
-		request->access =
-			ACCESS_READ | (value_number(map, "no_write", 0) ? 0 : ACCESS_WRITE);
+		request->access = (uint8_t)((request->access & ACCESS_EXECUTE) | ACCESS_READ |
+					    (value_number(map, "no_write", 0) ? 0 : ACCESS_WRITE));
 	else if (value_number(map, "no_write", 0))
 		return err_set(err, ERR_INPUT, "no_write: of translation requests only");
 	return unit_device(unit, (uint32_t)value_number(map, "sid", 0), &request->device, err);

@@ -156,23 +156,23 @@ static bool find_in(struct atc_set *set, uint32_t device, uint32_t tag, iova_t i
 	hit->tlb = atc->tlb;
 	hit->at = tlb_at_index(atc->tlb, found.at);
 	hit->input_bits = form->input_bits;
+	hit->privileged = form->privileged;
 	if (hit->at.copy->reasons & CHECK_OVERLAP)
 		choose(set, tag, hit->input, hit);
 	check_generation(set, device, &hit->at);
 	return true;
 }
 
-bool atc_find(struct atc_set *set, uint32_t device, uint32_t pasid, iova_t iova,
-	      struct atc_hit *hit)
+bool atc_find(struct atc_set *set, const struct dma_request *request, struct atc_hit *hit)
 {
-	struct atc *atc = set->atcs[device];
+	struct atc *atc = set->atcs[request->device];
 
-	if (atc->last < atc->n_forms && atc->forms[atc->last].pasid == pasid &&
-	    find_in(set, device, atc->last, iova, hit))
+	if (atc->last < atc->n_forms && atc_form_serves(&atc->forms[atc->last], request) &&
+	    find_in(set, request->device, atc->last, request->iova, hit))
 		return true;
 	for (uint32_t tag = 0; tag < atc->n_forms; tag++) {
-		if (atc->forms[tag].pasid != pasid || tag == atc->last ||
-		    !find_in(set, device, tag, iova, hit))
+		if (!atc_form_serves(&atc->forms[tag], request) || tag == atc->last ||
+		    !find_in(set, request->device, tag, request->iova, hit))
 			continue;
 		atc->last = tag;
 		return true;
@@ -180,15 +180,15 @@ bool atc_find(struct atc_set *set, uint32_t device, uint32_t pasid, iova_t iova,
 	return false;
 }
 
-bool atc_holds(const struct atc_set *set, uint32_t device, uint32_t pasid, iova_t iova)
+bool atc_holds(const struct atc_set *set, const struct dma_request *request)
 {
-	const struct atc *atc = set->atcs[device];
+	const struct atc *atc = set->atcs[request->device];
 	struct tlb_at at;
 	iova_t input;
 
 	for (uint32_t tag = 0; tag < atc->n_forms; tag++) {
-		if (atc->forms[tag].pasid != pasid ||
-		    !input_of(set, atc->forms[tag].input_bits, iova, &input))
+		if (!atc_form_serves(&atc->forms[tag], request) ||
+		    !input_of(set, atc->forms[tag].input_bits, request->iova, &input))
 			continue;
 		for (unsigned i = 0; i < atc->tlb->n_live; i++)
 			if (tlb_at(atc->tlb, tag, input, atc->tlb->live_lg2[i], &at))
@@ -217,16 +217,19 @@ static void empty(struct atc_set *set, uint32_t device)
 	tlb_visit(visit.atc->tlb, &all, evict_copy, &visit);
 }
 
-/* The tag of a PASID and form. When the numbers have run out, all goes, as an eviction. */
-static uint32_t tag_of(struct atc_set *set, uint32_t device, uint32_t pasid, uint8_t input_bits)
+/* The tag of a form. When the numbers have run out, all goes, as an eviction. */
+static uint32_t tag_of(struct atc_set *set, const struct atc_fill *fill)
 {
-	struct atc *atc = set->atcs[device];
+	const struct atc_form form = { fill->pasid, fill->input_bits, fill->privileged };
+	struct atc *atc = set->atcs[fill->device];
 
 	for (uint32_t tag = 0; tag < atc->n_forms; tag++)
-		if (atc->forms[tag].pasid == pasid && atc->forms[tag].input_bits == input_bits)
+		if (atc->forms[tag].pasid == form.pasid &&
+		    atc->forms[tag].input_bits == form.input_bits &&
+		    atc->forms[tag].privileged == form.privileged)
 			return tag;
 	if (!tlb_tag_fits(atc->tlb, atc->n_forms)) {
-		empty(set, device);
+		empty(set, fill->device);
 		atc->n_forms = 0;
 	}
 	if (atc->n_forms == atc->max_forms) {
@@ -238,7 +241,7 @@ static uint32_t tag_of(struct atc_set *set, uint32_t device, uint32_t pasid, uin
 		atc->forms = forms;
 		atc->max_forms = max;
 	}
-	atc->forms[atc->n_forms] = (struct atc_form){ pasid, input_bits };
+	atc->forms[atc->n_forms] = form;
 	return atc->n_forms++;
 }
 
@@ -327,7 +330,7 @@ static void remove_page(struct atc_set *set, uint32_t device, uint32_t tag, iova
 void atc_put(struct atc_set *set, const struct atc_fill *fill, const struct dma_request *request,
 	     struct atc_hit *hit)
 {
-	uint32_t tag = tag_of(set, fill->device, fill->pasid, fill->input_bits);
+	uint32_t tag = tag_of(set, fill);
 	struct tlb *tlb = set->atcs[fill->device]->tlb;
 	struct atc_visit visit = atc_visit_of(set, fill->device);
 	struct ats_completion completion;
@@ -356,6 +359,7 @@ void atc_put(struct atc_set *set, const struct atc_fill *fill, const struct dma_
 		empty(set, fill->device);
 	hit->tlb = tlb;
 	hit->input_bits = fill->input_bits;
+	hit->privileged = fill->privileged;
 	hit->at = tlb_fill(tlb, tag, hit->input, data | (copy.reasons ? TLB_CHECK : 0), &copy,
 			   fill->changed, &gone);
 	hit->at.copy->serial = ++set->serial; /* names it among all devices' */

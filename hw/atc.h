@@ -2,7 +2,7 @@
  * Device TLBs: the address translation caches (ATC) of devices with ATS, shared by every IOMMU
  * model. PCI Express Base Specification, chapter 10 (Address Translation Services).
  *
- * A device keeps what translation completions granted it, tagged by PASID, and uses it for
+ * A device keeps what translation completions granted it, tagged by PASID and privilege, and uses it for
  * requests that the IOMMU checks against configuration only. Each device that has one has an
  * instance of struct tlb, of the device's own geometry. What is cached, marked, removed and told follows
  * the rules that IOTLBs follow (R1, R3 to R5): a copy carries a check bit, an invalidation removes
@@ -12,8 +12,7 @@
  * an address whose bits above are copies of the highest of these (canonical). One PASID may have
  * copies of several forms at a time, of before and after its tables changed.
  *
- * Leaves out: privileged requests have no copies of their own (the owner translates them without);
- * completions of more than one page; negative entries. Allocates when a device is added and when a
+ * Leaves out: completions of more than one page; copies for every PASID (Global); negative entries. Allocates when a device is added and when a
  * PASID is first met, never on a hit.
  */
 #ifndef IOMMUSIM_HW_ATC_H
@@ -78,14 +77,14 @@ struct atc_hit {
 	struct tlb *tlb;
 	struct tlb_at at;
 	uint8_t input_bits;
+	bool privileged;
 	iova_t input;
 };
 
 /* The copy that answers the device's request, now its most recently used; false: none. */
-bool atc_find(struct atc_set *set, uint32_t device, uint32_t pasid, iova_t iova,
-	      struct atc_hit *hit);
+bool atc_find(struct atc_set *set, const struct dma_request *request, struct atc_hit *hit);
 /* Whether there is one; no use. */
-bool atc_holds(const struct atc_set *set, uint32_t device, uint32_t pasid, iova_t iova);
+bool atc_holds(const struct atc_set *set, const struct dma_request *request);
 /* The output address of iova. */
 static inline pa_t atc_output(const struct atc_hit *hit)
 {
@@ -96,6 +95,7 @@ static inline pa_t atc_output(const struct atc_hit *hit)
 struct atc_fill {
 	uint32_t device, pasid;
 	uint8_t input_bits;
+	bool privileged;
 	iova_t iova;
 	uint64_t completion; /* as packed: R or W, not U */
 	uint32_t space;	     /* walked from */

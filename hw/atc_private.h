@@ -9,7 +9,13 @@
 struct atc_form {
 	uint32_t pasid;
 	uint8_t input_bits;
+	bool privileged;
 };
+
+static inline bool atc_form_serves(const struct atc_form *form, const struct dma_request *request)
+{
+	return form->pasid == request->pasid && form->privileged == (request->privileged != 0);
+}
 
 struct atc {
 	struct tlb *tlb;

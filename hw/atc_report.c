@@ -146,7 +146,10 @@ static bool leads_to(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	struct by_output *search = ctx;
 	pa_t base = bits_at(*at->data, 51, 12), page = low_mask(at->copy->page_lg2);
 	const struct atc_form *form = &search->atc->forms[tlb_tag_of(tlb, at)];
-	struct atc_hit hit = { .tlb = tlb, .at = *at, .input_bits = form->input_bits };
+	struct atc_hit hit = { .tlb = tlb,
+			       .at = *at,
+			       .input_bits = form->input_bits,
+			       .privileged = form->privileged };
 
 	if (search->ended || search->pa < base || search->pa - base > page)
 		return false;

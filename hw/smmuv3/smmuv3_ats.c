@@ -167,8 +167,9 @@ void smmuv3_atc_fill(struct iommu *iommu, uint32_t device, iova_t iova, pa_t pa)
 bool smmuv3_atc_holds(const struct iommu *iommu, uint32_t device, iova_t iova)
 {
 	const struct smmu *smmu = (const struct smmu *)iommu;
+	const struct dma_request request = { .device = device, .pasid = NO_PASID, .iova = iova };
 
-	return atc_has(&smmu->atcs, device) && atc_holds(&smmu->atcs, device, NO_PASID, iova);
+	return atc_has(&smmu->atcs, device) && atc_holds(&smmu->atcs, &request);
 }
 
 /* R1: what a cached configuration in doubt decided alone. */
@@ -422,7 +423,7 @@ static bool through_atc(struct smmu *smmu, const struct dma_request *request,
 			struct dma_result *result)
 {
 	struct smmu_context scratch = { 0 }, *context;
-	struct dma_request sent = *request;
+	struct dma_request sent = *request, looked = *request;
 	struct smmu_fault fault;
 	struct atc_hit hit;
 	bool found;
@@ -432,8 +433,8 @@ static bool through_atc(struct smmu *smmu, const struct dma_request *request,
 	context = smmu_context_find(smmu, request, &scratch);
 	if (context->ste.fault.event || context->ste.abort || !ats_on(smmu, &context->ste))
 		return false;
-	found = atc_find(&smmu->atcs, request->device, request->pasid,
-			 smmu_unkey(smmu_key(request->iova, bit(request->iova, 55))), &hit);
+	looked.iova = smmu_unkey(smmu_key(request->iova, bit(request->iova, 55)));
+	found = atc_find(&smmu->atcs, &looked, &hit);
 	if (!found || (request->access & ~*hit.at.data)) {
 		ask(smmu, request, found ? &hit : NULL, result);
 		return true;
@@ -548,8 +549,7 @@ bool smmu_through_atc(struct smmu *smmu, const struct dma_request *request,
 		       through_atc(smmu, request, result);
 	plain.type = DMA_UNTRANSLATED;
 	/* By the address that the endpoint translated, where its ATC holds that. */
-	return request->type == DMA_TRANSLATED &&
-	       atc_holds(&smmu->atcs, request->device, request->pasid, request->iova) &&
+	return request->type == DMA_TRANSLATED && atc_holds(&smmu->atcs, request) &&
 	       through_atc(smmu, &plain, result);
 }
 
@@ -567,7 +567,7 @@ static bool truth_of_copy(struct smmu *smmu, const struct dma_request *request,
 		return false;
 	plain.type = DMA_UNTRANSLATED;
 	if (!ste->fault.event && !ste->abort && ats_on(smmu, ste) &&
-	    atc_holds(&smmu->atcs, request->device, request->pasid, request->iova)) {
+	    atc_holds(&smmu->atcs, request)) {
 		smmu_truth(smmu, &plain, &truth);
 		*result = truth.result;
 		return true;

@@ -34,7 +34,7 @@ struct vtd_config {
 	uint64_t extended_accessed, rid_pasid, device_tlbs;
 	uint64_t pasid_entries, driver_tables, retry_bytes;
 	uint64_t page_requests, prq_order;
-	uint64_t second_stage_reasons;
+	uint64_t second_stage_reasons, page_request_drain;
 };
 
 enum { IH0_RANGE, IH0_DOMAIN };

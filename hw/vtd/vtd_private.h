@@ -464,7 +464,7 @@ enum vtd_descriptor {
 	QI_PAGE_RESPONSE,
 };
 enum { GRANULARITY_GLOBAL = 1, GRANULARITY_DOMAIN, GRANULARITY_SELECTIVE };
-enum { QI_DW_BIT = 6, QI_DR_BIT = 7, QI_IH_BIT = 6 };
+enum { QI_DW_BIT = 6, QI_DR_BIT = 7, QI_IH_BIT = 6, QI_PD_BIT = 7, QI_PRIVATE_BIT = 5 };
 /* PASID of types 6 to 8; G of type 7: all of the domain is 0. */
 static inline uint32_t vtd_descriptor_pasid(uint64_t low)
 {
@@ -487,6 +487,11 @@ unsigned vtd_pa_bits(const struct iommu *iommu);
 bool vtd_page_supported(const struct iommu *iommu, unsigned level);
 uint64_t vtd_n_tags(const struct iommu *iommu);
 enum domain_tag vtd_tag_kind(const struct iommu *iommu);
+
+/* vtd_vectors_act.c */
+int vtd_vector_act(struct iommu *iommu, const char *action, const struct named_value *values,
+		   size_t n, char answer[VECTOR_ANSWER_MAX], struct err *err);
+bool vtd_vector_in_queue(const struct iommu *iommu, pa_t pa);
 
 /* vtd_regs.c */
 /* The 64-bit registers may be written as two halves. */

@@ -15,6 +15,7 @@ struct pass {
 	struct vtd *writer;	  /* NULL: nothing is written */
 	struct memory_view *view; /* that the walk read through, or NULL */
 	bool granted;		  /* what the walk alone gives is an address */
+	unsigned perm;		  /* what the result grants */
 	bool flush;		  /* a zero-length read that no missing R refuses (CAP.ZLR) */
 	unsigned lowest;	  /* of the tables whose way there has its accessed bits set */
 };
@@ -42,10 +43,10 @@ static void set_word(const struct pass *pass, struct frame *frame, unsigned inde
 }
 
 /* Whether the page's rights will include writing for this request. */
-static bool wants_dirty(const struct dma_request *request, unsigned perm)
+static bool wants_dirty(const struct pass *pass)
 {
-	return (request->access & ACCESS_WRITE) &&
-	       (request->type != DMA_TRANSLATION_REQUEST || (perm & TLB_WRITE));
+	return (pass->request->access & ACCESS_WRITE) &&
+	       (pass->request->type != DMA_TRANSLATION_REQUEST || (pass->perm & TLB_WRITE));
 }
 
 /*
@@ -119,7 +120,7 @@ static unsigned touch_first_entry(struct pass *pass, const struct pt_walk *walk,
 		return 0;
 	*on = !leaf;
 	due |= pass->context->extended ? 1ull << VTD_FS_EXTENDED : 0;
-	due |= leaf && wants_dirty(pass->request, walk->perm) ? 1ull << VTD_FS_DIRTY : 0;
+	due |= leaf && wants_dirty(pass) ? 1ull << VTD_FS_DIRTY : 0;
 	if (!(due & ~raw))
 		return 0;
 	return write_first(pass, walk, nested, level, index, raw | due);
@@ -148,9 +149,9 @@ static unsigned touch_first(struct pass *pass, const struct pt_walk *walk,
 	}
 	if (nested && pass->granted && !refused)
 		refused = touch_second(pass, &nested->leaf, nested->ipa,
-				       wants_dirty(pass->request, walk->perm) ? (unsigned)TLB_WRITE
-				       : pass->flush			      ? 0u
-									      : TLB_READ,
+				       wants_dirty(pass) ? (unsigned)TLB_WRITE
+				       : pass->flush	 ? 0u
+							 : TLB_READ,
 				       true);
 	return refused;
 }
@@ -228,10 +229,15 @@ static void nested_result(const struct vtd *vtd, const struct dma_request *reque
 {
 	unsigned fault = nested_fault(request, context, walk, nested);
 
-	if (fault)
+	if (fault) {
 		vtd_refuse(request, fault, result);
-	else
-		vtd_walk_result(vtd, request, context, walk, result);
+		return;
+	}
+	vtd_walk_result(vtd, request, context, walk, result);
+	/* what only the first stage refuses, but not to this request */
+	if (request->type == DMA_TRANSLATION_REQUEST && request->privileged &&
+	    !context->write_protect && result->outcome == OUTCOME_OK && result->pa != NO_PA)
+		result->perm |= (uint8_t)(request->access & nested->leaf.perm & TLB_WRITE);
 }
 
 /* First-stage tables behind a second stage: the graph does not know where they lie, so their
@@ -302,9 +308,9 @@ static void update_state(struct pass *pass, struct pt_walk *walk, const struct p
 	unsigned refused;
 
 	pass->granted = result->outcome == OUTCOME_OK && result->pa != NO_PA;
+	pass->perm = result->perm;
 	pass->lowest = walk->start;
-	walk->dirties =
-		pass->granted && wants_dirty(request, walk->perm) && !is_dirty(pass, walk, nested);
+	walk->dirties = pass->granted && wants_dirty(pass) && !is_dirty(pass, walk, nested);
 	if (pass->context->input_bits)
 		refused = touch_first(pass, walk, nested);
 	else
@@ -312,8 +318,7 @@ static void update_state(struct pass *pass, struct pt_walk *walk, const struct p
 				       pass->granted);
 	if (refused)
 		vtd_refuse(request, refused, result);
-	else if (pass->granted && !wants_dirty(request, walk->perm) &&
-		 !is_dirty(pass, walk, nested))
+	else if (pass->granted && !wants_dirty(pass) && !is_dirty(pass, walk, nested))
 		walk->flags |= TLB_CLEAN;
 	walk->settled = pass->granted && !refused;
 	if (pass->lowest > walk->lowest)

@@ -36,13 +36,20 @@ void vtd_refuse(const struct dma_request *request, unsigned reason, struct dma_r
 				       .fault = (uint16_t)reason };
 }
 
-/* Of what a translation request is granted: without the wish to write no W, whose dirty bit was not
- * set. */
-static unsigned asked_for(const struct dma_request *request, unsigned perm)
+/*
+ * Of a page's rights what a translation request is granted: without the wish to write no W, whose dirty
+ * bit was not set; without the wish to execute no right to that, which is the first stage's to refuse.
+ */
+static unsigned asked_for(const struct dma_request *request, const struct vtd_context *context,
+			  unsigned perm)
 {
-	return request->type == DMA_TRANSLATION_REQUEST
-		       ? perm & (request->access | TLB_READ | TLB_EXECUTE)
-		       : perm;
+	if (request->type != DMA_TRANSLATION_REQUEST)
+		return perm;
+	if (context->scalable && !context->input_bits)
+		perm |= TLB_EXECUTE;
+	if (context->stages == STAGES_FIRST && request->privileged && !context->write_protect)
+		perm |= TLB_WRITE;
+	return perm & (request->access | TLB_READ);
 }
 
 static void pass(const struct dma_request *request, const struct vtd_context *context,
@@ -50,7 +57,8 @@ static void pass(const struct dma_request *request, const struct vtd_context *co
 {
 	*result = (struct dma_result){ .pa = request->iova,
 				       .outcome = OUTCOME_OK,
-				       .perm = (uint8_t)asked_for(request, TLB_READ | TLB_WRITE),
+				       .perm = (uint8_t)asked_for(request, context,
+								  TLB_READ | TLB_WRITE),
 				       .flags = context->entry_flags,
 				       .page_lg2 = 12 };
 }
@@ -208,7 +216,7 @@ void vtd_deliver(const struct vtd *vtd, const struct dma_request *request,
 		 struct dma_result *result)
 {
 	pa_t pa = walk->pa | (request->iova & low_mask(walk->page_lg2));
-	unsigned perm = asked_for(request, walk->perm & TLB_PERM);
+	unsigned perm = walk->perm & TLB_PERM;
 
 	(void)vtd;
 	if (vtd_in_interrupt_range(pa)) {
@@ -217,6 +225,9 @@ void vtd_deliver(const struct vtd *vtd, const struct dma_request *request,
 			   result);
 		return;
 	}
+	if (request->privileged && context->smep && (walk->perm & TLB_USER))
+		perm &= ~(unsigned)TLB_EXECUTE;
+	perm = asked_for(request, context, perm);
 	if (request->type == DMA_TRANSLATION_REQUEST && !(perm & (TLB_READ | TLB_WRITE))) {
 		nothing_granted(0, result);
 		return;

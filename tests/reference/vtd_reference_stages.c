@@ -303,7 +303,7 @@ static unsigned find_page(const struct walk *walk, const struct first *first, st
 	answer->pa = address;
 	answer->page_bytes = bytes;
 	answer->read = true;
-	answer->write = first->write;
+	answer->write = is_translation(walk) ? first_allows_write(walk, first) : first->write;
 	answer->execute = first->execute;
 	answer->snoop = field(walk->entry[1], 24, 24);
 	if (!nested(walk))
@@ -320,7 +320,7 @@ static unsigned find_page(const struct walk *walk, const struct first *first, st
 	answer->pa = second->pa;
 	answer->page_bytes = second->bytes < bytes ? second->bytes : bytes;
 	answer->read = second->can_read;
-	answer->write = first->write && second->can_write;
+	answer->write &= second->can_write;
 	answer->snoop |= second->snoop;
 	if (is_flush(walk))
 		return rights(walk, second->can_read, answer->write);
