@@ -307,6 +307,7 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	struct closing *closing = ctx;
 	struct part *part = part_at(closing->detector, key);
 	struct window *window = window_at(closing->detector, part->window);
+	bool unflushed;
 
 	if ((!*data && !closing->restored) ||
 	    (window->seq > closing->seq && STEP(issued_after_update)))
@@ -322,8 +323,9 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 		if (!*data)
 			return false;
 	}
+	unflushed = holders_units(*data);
 	*data &= ~closing->units;
-	if (!closing->atc && !holders_units(*data))
+	if (!closing->atc && unflushed && !holders_units(*data))
 		part->flushed = replay_seq(closing->detector->replay);
 	if (*data)
 		return true;
@@ -337,10 +339,75 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	return window->noted && !closing->restored;
 }
 
+/* Stretches of parts of which another stretch was flushed from all IOMMUs before. */
+struct stretches {
+	const struct closing *closing;
+	struct stretch {
+		iova_t first, last;
+		uint64_t data;
+		uint32_t part;
+	} * all;
+	size_t n, max;
+	bool failed;
+};
+
+static bool take_later(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t *data)
+{
+	struct stretches *stretches = ctx;
+	const struct closing *closing = stretches->closing;
+	const struct part *part = part_at(closing->detector, key);
+	uint64_t left = *data & ~closing->units;
+
+	if (!part->flushed || !holders_units(*data) || holders_units(left) || !left ||
+	    window_at(closing->detector, part->window)->seq > closing->seq)
+		return true;
+	if (stretches->n == stretches->max) {
+		size_t max = stretches->max ? stretches->max * 2 : 16;
+		struct stretch *all = realloc(stretches->all, max * sizeof *all);
+
+		stretches->failed |= !all;
+		if (!all)
+			return true;
+		stretches->all = all;
+		stretches->max = max;
+	}
+	stretches->all[stretches->n++] = (struct stretch){ first, last, *data, key };
+	return false;
+}
+
+/* Device TLBs count from when the IOMMUs were flushed, for each stretch: one of its own is a part. */
+static void part_later(struct closing *closing, uint32_t domain, iova_t first, iova_t last)
+{
+	struct detector *detector = closing->detector;
+	struct spans *spans = detector->domains[domain].spans;
+	struct stretches stretches = { .closing = closing };
+
+	if (spans_update(spans, first, last, take_later, &stretches) || stretches.failed)
+		detector_fails(detector, "exposure windows");
+	for (size_t i = 0; i < stretches.n; i++) {
+		const struct stretch *stretch = &stretches.all[i];
+		uint32_t at = pool_take(&detector->parts);
+		struct window *window;
+
+		if (at == NO_WINDOW ||
+		    spans_add(spans, stretch->first, stretch->last, at, stretch->data)) {
+			detector_fails(detector, "exposure windows");
+			break;
+		}
+		*part_at(detector, at) = *part_at(detector, stretch->part);
+		window = window_at(detector, part_at(detector, at)->window);
+		part_at(detector, at)->next = window->parts;
+		window->parts = at;
+	}
+	free(stretches.all);
+}
+
 static void close_range(struct closing *closing, uint32_t domain, iova_t first, iova_t last)
 {
 	struct detector *detector = closing->detector;
 
+	if (!closing->atc && !closing->restored && replay_domain(detector->replay, domain)->n_atcs)
+		part_later(closing, domain, first, last);
 	closing->first_done = NO_WINDOW;
 	if (spans_update(detector->domains[domain].spans, first, last, close_part, closing))
 		detector_fails(detector, "exposure windows");

@@ -210,14 +210,23 @@ static bool without_permission(uint16_t event)
 static void make_dirty(struct smmu *smmu, struct dma_request *ask, struct smmu_context **context,
 		       struct smmu_context *scratch, struct dma_result *result)
 {
+	const struct smmu_asking first = smmu->asking;
 	struct smmu_fault fault;
 	struct dma_result again;
 
 	if (!(result->perm & TLB_WRITE))
 		return;
 	ask->access = ACCESS_WRITE;
+	smmu->asking.on = true;
 	if (smmu_translate_page(smmu, ask, context, scratch, &fault, &again))
 		*result = again;
+	smmu->asking.on = first.on;
+	if (first.checked) {
+		smmu->asking = first; /* a request is told once */
+	} else if (smmu->asking.checked && !first.on) {
+		smmu->asking.use.copy = &smmu->asking.copy;
+		smmu->observer->used(smmu->observer->self, &smmu->asking.use);
+	}
 }
 
 /* The completion; *context is what answered, or *scratch. */
