@@ -259,7 +259,7 @@ static uint64_t holders_of(const struct detector *detector, const struct domain 
 	uint32_t device;
 
 	if (op->scope.what != INVAL_DEVICE_ATC)
-		return 1ull << op->unit;
+		return domain_tags_in(domain, op->unit, &op->scope);
 	device = replay_device(detector->replay, op->unit, op->scope.device)->number;
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
 		if (domain_atc_is(domain, i, device, &op->scope))
@@ -448,12 +448,11 @@ bool windows_concern(const struct detector *detector, const struct inval_op *op,
 	case INVAL_DEVICE_CONFIG:
 		return false;
 	case INVAL_DEVICE_ATC:
-		return holders_of(detector, domain, op) != 0;
 	case INVAL_DOMAIN:
 	case INVAL_RANGE:
 		break;
 	}
-	return domain_in_scope(domain, &op->scope);
+	return holders_of(detector, domain, op) != 0;
 }
 
 /* Remembered until it completes: a window that nothing closes says what was issued for it. */
@@ -520,6 +519,7 @@ static void tried_done(struct detector *detector, const struct inval_op *op)
 
 struct looking {
 	struct detector *detector;
+	uint64_t holders; /* that the invalidation is about, of the domain at hand */
 	const struct inval_op *op;
 	bool found;
 };
@@ -531,7 +531,7 @@ static void look(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_
 
 	(void)first;
 	(void)last;
-	if ((data >> looking->op->unit & 1) &&
+	if ((data & looking->holders) &&
 	    window_at(looking->detector, part->window)->seq < looking->op->seq)
 		looking->found = true;
 }
@@ -539,13 +539,18 @@ static void look(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_
 /* Whether an update in the scope of the invalidation is outstanding. */
 bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 {
-	struct looking looking = { detector, op, false };
+	struct looking looking = { .detector = detector, .op = op };
 
 	for (uint32_t i = open_domain(detector, 0); i != NAME_NONE && !looking.found;
-	     i = open_domain(detector, i + 1))
-		if (windows_concern(detector, op, replay_domain(detector->replay, i)))
-			spans_each(detector->domains[i].spans, op->scope.first, op->scope.last,
-				   look, &looking);
+	     i = open_domain(detector, i + 1)) {
+		const struct domain *domain = replay_domain(detector->replay, i);
+
+		if (!windows_concern(detector, op, domain))
+			continue;
+		looking.holders = holders_of(detector, domain, op);
+		spans_each(detector->domains[i].spans, op->scope.first, op->scope.last, look,
+			   &looking);
+	}
 	return looking.found;
 }
 

@@ -421,12 +421,39 @@ static struct device *device_of(struct replay *replay, const struct event *event
 	return NULL;
 }
 
+/* A bit for the IOMMU and PASID; -1: there is none. What finds no bit of its own shares one of its IOMMU's,
+ * which then waits for flushes of all PASIDs. */
+static int add_tag(struct domain *domain, uint32_t unit, uint32_t pasid)
+{
+	uint32_t i = 0, shared = WORLD_UNITS;
+
+	for (; i < domain->n_tags; i++) {
+		if (domain->tag_units[i] != unit)
+			continue;
+		if (domain->tag_pasids[i] == pasid)
+			return 0;
+		shared = i;
+	}
+	if (i < WORLD_UNITS) {
+		domain->tag_units[i] = unit;
+		domain->tag_pasids[i] = pasid;
+		domain->holders |= 1ull << domain->n_tags++;
+		return 0;
+	}
+	if (shared == WORLD_UNITS)
+		return -1;
+	domain->tag_pasids[shared] = ALL_PASIDS;
+	return 0;
+}
+
 /* The device's IOMMU and, with ATS, its device TLB may hold the domain's translations from now on. */
 static int add_holders(struct replay *replay, struct domain *domain, const struct device *device,
 		       uint32_t pasid, struct err *err)
 {
 	domain->pasid = !domain->holders || domain->pasid == pasid ? pasid : ALL_PASIDS;
-	domain->holders |= 1ull << device->unit;
+	if (add_tag(domain, device->unit, pasid == NO_PASID ? 0 : pasid))
+		return replay_error(replay, ERR_LIMIT, err,
+				    "more than %d IOMMUs and PASIDs in one domain", WORLD_UNITS);
 	if (!device->ats)
 		return 0;
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
