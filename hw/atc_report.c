@@ -40,21 +40,20 @@ static bool told(const struct tlb_at *at)
 void atc_opens(const struct atc_visit *visit, const struct tlb_at *at)
 {
 	struct cached_copy copy;
+	struct doubted_copy doubted;
 
 	if (!told(at))
 		return;
 	atc_describe(visit->atc, visit->device, at, &copy);
-	visit->set->observer->copy_opens(visit->set->observer->self, &copy);
+	doubted = doubted_copy_of(&copy);
+	visit->set->observer->copy_opens(visit->set->observer->self, &doubted);
 }
 
 void atc_closes(const struct atc_visit *visit, const struct tlb_at *at)
 {
-	struct cached_copy copy;
-
-	if (!told(at))
-		return;
-	atc_describe(visit->atc, visit->device, at, &copy);
-	visit->set->observer->copy_closes(visit->set->observer->self, &copy);
+	if (told(at))
+		visit->set->observer->copy_closes(visit->set->observer->self,
+						  copy_name(STRUCTURE_ATC, 0, at->copy->serial));
 }
 
 /* ---- what reports ask --------------------------------------------------------------------------- */
