@@ -71,6 +71,9 @@ $(BUILD)/bench: $(BENCH_OBJ) $(LIB)
 # Checking a block's columns is a handful of loops that -O3 makes vectors of.
 $(BUILD)/hw/%.o $(BUILD)/traces/imt_block.o: C_FLAGS += $(if $(filter -O2,$(CFLAGS)),-O3 -fno-tree-slp-vectorize)
 
+# Criterion finds parameterized tests by what whole-program compilation drops: tests are compiled one by one.
+$(BUILD)/tests/unit/%.o $(BUILD)/tests/reference/%.o: private C_FLAGS += $(if $(LTO),-fno-lto)
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) -MMD -MP -c -o $@ $<
