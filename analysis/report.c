@@ -144,24 +144,6 @@ static int any_row(struct store *store, const char *sql, uint64_t run, bool *any
 	return 0;
 }
 
-static int pick_run(struct store *store, uint64_t *run, struct err *err)
-{
-	uint64_t last;
-
-	if (store_last_run(store, &last, err))
-		return -1;
-	if (!last)
-		return err_set(err, ERR_INPUT,
-			       "this store holds no run yet; 'iommusim replay --store' adds one");
-	if (!*run)
-		*run = last;
-	if (*run > last)
-		return err_set(err, ERR_INPUT,
-			       "no run %" PRIu64 "; this store holds runs 1 to %" PRIu64, *run,
-			       last);
-	return 0;
-}
-
 int report_print(struct store *store, uint64_t run, FILE *out, struct err *err)
 {
 	static const struct {
@@ -214,7 +196,7 @@ int report_print(struct store *store, uint64_t run, FILE *out, struct err *err)
 		{ "\nnotes\n", "SELECT text FROM notes WHERE run = ? ORDER BY note", print_note },
 	};
 
-	if (pick_run(store, &run, err))
+	if (store_pick_run(store, &run, err))
 		return -1;
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
 		bool any = false;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/machine_yaml.h"
+#include "traces/event.h"
 
 enum { TABLES = 2 };
 
@@ -13,6 +14,21 @@ static void tables_of(struct machine *machine, struct setting_table tables[TABLE
 	tables[0] = (struct setting_table){ "run", run_settings, 0, &machine->run };
 	tables[1] = (struct setting_table){ machine->model->name, machine->model->settings, 0,
 					    machine->model_config };
+}
+
+static const char *model_at(const void *unused, uint32_t i)
+{
+	(void)unused;
+	return iommu_models[i] ? iommu_models[i]->name : NULL;
+}
+
+int machine_unknown_model(const char *model, struct err *err)
+{
+	const char *near = nearest_word(model, strlen(model), model_at, NULL);
+
+	return err_set(err, ERR_CONFIG,
+		       "unknown IOMMU model '%.60s'; 'iommusim models' lists them%s%s%s", model,
+		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 int machine_create(const char *model, struct machine **out, struct err *err)
@@ -25,8 +41,7 @@ int machine_create(const char *model, struct machine **out, struct err *err)
 	machine->model = iommu_model_find(model);
 	if (!machine->model) {
 		free(machine);
-		return err_set(err, ERR_CONFIG,
-			       "unknown IOMMU model '%.60s'; 'iommusim models' lists them", model);
+		return machine_unknown_model(model, err);
 	}
 	machine->model_config = calloc(1, machine->model->config_size);
 	if (!machine->model_config) {

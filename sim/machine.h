@@ -55,6 +55,8 @@ struct machine {
 
 extern const struct setting run_settings[]; /* ends with a row whose key is NULL */
 
+/* Says that there is no model of this name, and which name is near; -1. */
+int machine_unknown_model(const char *model, struct err *err);
 /* Defaults for a model by name ("vtd"). */
 int machine_create(const char *model, struct machine **out, struct err *err);
 void machine_destroy(struct machine *machine);
