@@ -23,6 +23,7 @@ LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)
 UNIT_OBJ  := $(UNIT_SRC:%.c=$(BUILD)/%.o)
 BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o)
+FUZZ_OBJ  := $(FUZZ_SRC:%.c=$(BUILD)/%.o)
 # What commands share has a header; unit tests reach these parts, not the commands.
 CMD_PARTS := $(patsubst %.h,$(BUILD)/%.o,$(filter-out cmd/command.h,$(wildcard cmd/*.h)))
 
@@ -78,7 +79,7 @@ $(BUILD)/sources: FORCE
 	@mkdir -p $(@D)
 	@echo '$(LIB_SRC)' | cmp -s - $@ || echo '$(LIB_SRC)' >$@
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d)
 
 setup:
 	@scripts/setup.sh
@@ -94,7 +95,8 @@ demo: setup
 test: setup
 	@$(MAKE) --no-print-directory check
 
-check: $(BIN) $(UNIT_BIN)
+# Fuzz targets are compiled, so that they keep up with what they call; `make fuzz` runs them.
+check: $(BIN) $(UNIT_BIN) $(FUZZ_OBJ)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/marks CPPFLAGS=-DMARK_OMIT all marks-units
 	@tests/run.sh $(BUILD)
 

@@ -95,11 +95,13 @@ static void print_exposure(sqlite3_stmt *s, FILE *out)
 
 static void print_other(sqlite3_stmt *s, FILE *out)
 {
-	char lag[32];
+	char lag[32], address[24] = "-";
 
-	fprintf(out, "  %6s  %-14s %-19s 0x%-14llx %-12s %12s  %s\n", text_at(s, 0), text_at(s, 1),
-		text_at(s, 2), (unsigned long long)sqlite3_column_int64(s, 3), text_at(s, 4),
-		time_at(s, 5, lag), text_at(s, 6));
+	if (sqlite3_column_type(s, 3) != SQLITE_NULL)
+		snprintf(address, sizeof address, "0x%llx",
+			 (unsigned long long)sqlite3_column_int64(s, 3));
+	fprintf(out, "  %6s  %-14s %-19s %-16s %-12s %12s  %s\n", text_at(s, 0), text_at(s, 1),
+		text_at(s, 2), address, text_at(s, 4), time_at(s, 5, lag), text_at(s, 6));
 }
 
 /* One value of a histogram with a bar relative to the maximum. */

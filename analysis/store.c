@@ -272,7 +272,8 @@ static int put_finding(struct result_sink *sink, const struct finding *finding, 
 	bind_number(s, at++, finding->hw_ns);
 	bind_number(s, at++, finding->hw_first_ns);
 	bind_number(s, at++, finding->hw_last_ns);
-	bind_number(s, at++, finding->iova);
+	/* what names no range stands at no address */
+	bind_number(s, at++, finding->iova || finding->bytes ? finding->iova : FINDING_NONE);
 	bind_number(s, at++, finding->bytes);
 	bind_number(s, at++, finding->pa);
 	bind_number(s, at++, finding->truth_pa);

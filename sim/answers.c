@@ -8,19 +8,50 @@
 
 #include "sim/replay_private.h"
 
-static int ledger_is_touched(struct domain *domain, struct err *err)
+int answers_note_gone(struct domain *domain, iova_t first, iova_t last, struct err *err)
 {
-	struct imap_entry *entry, *touched;
+	iova_t below = first ? first - 1 : 0, above = last == UINT64_MAX ? last : last + 1;
+	const struct imap_entry *entry;
 
-	if (imap_create(NULL, &domain->touched))
-		return err_no_memory(err, "the ledger of touched pages");
-	for (entry = imap_first_in(domain->ledger, 0, UINT64_MAX); entry;
-	     entry = imap_next(domain->ledger, entry)) {
-		touched = imap_insert(domain->touched, entry->first, entry->last);
-		if (!touched)
-			return err_no_memory(err, "the ledger of touched pages");
-		memset(touched->value, 0, sizeof touched->value);
+	if (!domain->gone && imap_create(NULL, &domain->gone))
+		return err_no_memory(err, "the ledger of unmapped pages");
+	for (entry = imap_first_in(domain->gone, below, above); entry && entry->first <= above;
+	     entry = imap_next(domain->gone, entry)) {
+		first = entry->first < first ? entry->first : first;
+		last = entry->last > last ? entry->last : last;
 	}
+	if (imap_cut(domain->gone, first, last, NULL, NULL) ||
+	    !imap_insert(domain->gone, first, last))
+		return err_no_memory(err, "the ledger of unmapped pages");
+	domain->gone_first = first;
+	domain->gone_last = last;
+	return 0;
+}
+
+static int add_touched(struct imap *touched, const struct imap *from)
+{
+	for (const struct imap_entry *entry = imap_first_in(from, 0, UINT64_MAX); entry;
+	     entry = imap_next(from, entry)) {
+		struct imap_entry *added = NULL;
+
+		if (!imap_cut(touched, entry->first, entry->last, NULL, NULL))
+			added = imap_insert(touched, entry->first, entry->last);
+		if (!added)
+			return -1;
+		memset(added->value, 0, sizeof added->value);
+	}
+	return 0;
+}
+
+/* At the first answer: what is mapped, and what once was. */
+static int begin_touched(struct domain *domain, struct err *err)
+{
+	if (imap_create(NULL, &domain->touched) ||
+	    (domain->gone && add_touched(domain->touched, domain->gone)) ||
+	    add_touched(domain->touched, domain->ledger))
+		return err_no_memory(err, "the ledger of touched pages");
+	imap_destroy(domain->gone);
+	domain->gone = NULL;
 	return 0;
 }
 
@@ -40,7 +71,7 @@ int answers_adopt(struct replay *replay, const struct event *event,
 
 	if (!domain || domain->raw || domain->bypass || !replay->machine->run.adopt)
 		return 0;
-	if (!domain->touched && ledger_is_touched(domain, err))
+	if (!domain->touched && begin_touched(domain, err))
 		return -1;
 	replay->has_answers = true;
 	if (!event_has(event, DMA_PA) || !domain->before || imap_at(domain->touched, event->addr) ||

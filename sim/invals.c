@@ -156,6 +156,8 @@ int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 	pending->op.done_ns = replay->now_ns;
 	replay->unit_at_hand = pending->op.unit;
 	replay->observer->inval_done(replay->observer->self, &pending->op);
+	if (pending->op.scope.what != INVAL_RANGE)
+		setup_flushed(replay, &pending->op);
 	if (issue_atcs(replay, number, &last, err))
 		return -1;
 	pending = &replay->pending[number]; /* there may be more of them now */
@@ -206,6 +208,13 @@ static uint64_t device_answer(const struct replay *replay, uint32_t unit,
 }
 
 /* One native command on one unit. latency UINT64_MAX: a recorded `done` will complete it. */
+/* Of the recorded event at hand: while one is worked off, it is one of the batch. */
+static bool event_is_inferred(const struct replay *replay)
+{
+	return event_class(&replay->batch->events[replay->event - replay->batch->first]) ==
+	       CLASS_INFERRED;
+}
+
 static int issue_one(struct replay *replay, uint32_t unit, const struct domain *domain,
 		     const struct invalidation *scope, const struct native_command *native,
 		     bool policy, uint64_t latency, uint32_t *number, struct err *err)
@@ -228,6 +237,7 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	pending->op.domain = domain ? domain->number : NAME_NONE;
 	pending->op.policy = policy;
 	pending->op.failed = false;
+	pending->op.inferred = !policy && event_is_inferred(replay);
 	pending->waits = pending->times_out = false;
 	encode(replay, unit, domain, scope, native, &pending->op);
 	if (!iommu->model->decode(iommu, &pending->op.command, &pending->op.scope))
@@ -468,6 +478,7 @@ int inval_done_event(struct replay *replay, const struct event *event, struct er
 		if (!pending->used || !pending->has_id || pending->id != id)
 			continue;
 		pending->op.failed = failed;
+		pending->op.inferred |= event_class(event) == CLASS_INFERRED;
 		pending->op.done_event = replay->event;
 		execute(replay, &pending->op);
 		if (inval_complete(replay, i, err))

@@ -44,7 +44,7 @@ struct run_config {
 	uint64_t fq_entries, fq_timeout, fq_single, cpus, fq_counter_check, jiffy;
 	/* gathers and intel-classic: drivers 3.5, 4.1, 4.2 */
 	uint64_t gather_end, gather_consumer, superpage_replace, superpage_span, psi_align;
-	uint64_t ih_when_tables_freed, free_tables, cm_flush_on_map;
+	uint64_t ih_when_tables_freed, free_tables, cm_flush_on_map, force_strict_if_cm;
 };
 
 struct machine {

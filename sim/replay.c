@@ -64,6 +64,7 @@ static void destroy_domain(struct domain *domain)
 		return;
 	imap_destroy(domain->ledger);
 	imap_destroy(domain->touched);
+	imap_destroy(domain->gone);
 	imap_destroy(domain->asked);
 	imap_destroy(domain->unjudged);
 	free(domain);
@@ -647,6 +648,11 @@ const struct imap_entry *replay_owner(const struct replay *replay, pa_t pa)
 bool replay_word(const struct replay *replay, pa_t pa, uint64_t *word)
 {
 	return memory_read(replay->memory, pa, word);
+}
+
+bool replay_forced_strict(const struct replay *replay)
+{
+	return replay->machine->run.policy == POLICY_LINUX_LAZY && replay->n_units && !replay->lazy;
 }
 
 bool replay_reads_behind(const struct replay *replay)

@@ -119,7 +119,9 @@ struct replay {
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	bool policy_invals, native_commands;
-	bool splitting; /* the words at hand are of a table that takes a superpage's place */
+	bool lazy;	   /* the policy batches its flushes */
+	bool caching_mode; /* of the units: what becomes present is flushed too */
+	bool splitting;	   /* the words at hand are of a table that takes a superpage's place */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
 	bool expects_pasids, expects_pages; /* by the recording's first events */
 	uint32_t cpu;			    /* that the event at hand ran on */
@@ -151,6 +153,8 @@ int setup_dirty(struct replay *replay, const struct domain *domain, bool on, boo
 		struct err *err);
 int setup_attach(struct replay *replay, const struct event *event, struct err *err);
 int setup_detach(struct replay *replay, const struct event *event, struct err *err);
+/* An invalidation is complete: domains that no device uses may be held by nobody any more. */
+void setup_flushed(struct replay *replay, const struct inval_op *op);
 struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
 /* The domain that the event names, if an earlier one did too; else NULL. */
 static inline struct domain *setup_known_domain(const struct replay *replay,
@@ -247,6 +251,15 @@ void rights_refused(struct replay *replay, const struct domain *domain, iova_t f
 /* answers.c: what recorded hardware answered (rules R10) */
 int answers_adopt(struct replay *replay, const struct event *event,
 		  const struct agent_target *target, struct err *err);
+/* Unmaps until answers are compared: what was once unmapped is not adopted later. */
+int answers_note_gone(struct domain *domain, iova_t first, iova_t last, struct err *err);
+static inline int answers_gone(struct domain *domain, iova_t first, iova_t last, struct err *err)
+{
+	if (!domain->before || domain->touched ||
+	    (first >= domain->gone_first && last <= domain->gone_last))
+		return 0;
+	return answers_note_gone(domain, first, last, err);
+}
 void answers_compare(struct replay *replay, const struct event *event,
 		     const struct dma_request *request, const struct dma_result *result,
 		     const struct agent_target *target);
@@ -315,8 +328,9 @@ struct gather_list {
 };
 int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct err *err);
 void gather_list_free(struct gather_list *list);
-/* The aligned block that a page-selective invalidation of the gather names. */
-void gather_block(const struct gather *gather, const struct run_config *run, iova_t *first,
+/* The aligned block that a page-selective invalidation of the gather names; false: the driver finds no
+ * page in it. */
+bool gather_block(const struct gather *gather, const struct run_config *run, iova_t *first,
 		  iova_t *last);
 
 #endif

@@ -37,6 +37,9 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 			  replay->caches, &iommu, err))
 		return -1;
 	units[replay->n_units++] = (struct unit){ .number = number, .iommu = iommu };
+	replay->caching_mode = model->caching_mode && model->caching_mode(iommu);
+	replay->lazy = replay->machine->run.policy == POLICY_LINUX_LAZY &&
+		       !(replay->caching_mode && replay->machine->run.force_strict_if_cm);
 	if (!model->snoops(iommu) && memory_view_create(replay->memory, err))
 		return -1;
 	if (replay->table_area == 0) {
@@ -425,6 +428,7 @@ static int add_holders(struct replay *replay, struct domain *domain, const struc
 {
 	domain->pasid = !domain->holders || domain->pasid == pasid ? pasid : ALL_PASIDS;
 	domain->holders |= 1ull << device->unit;
+	domain->flushed = 0;
 	if (!device->ats)
 		return 0;
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
@@ -464,6 +468,32 @@ static uint32_t pasid_of(const struct replay *replay, const struct event *event)
 	return pasid == PASID_NONE ? NO_PASID : pasid;
 }
 
+static void leave(const struct replay *replay, struct domain *domain)
+{
+	if (!--domain->devices)
+		domain->left_seq = replay->seq;
+}
+
+void setup_flushed(struct replay *replay, const struct inval_op *op)
+{
+	const struct invalidation *scope = &op->scope;
+
+	for (uint32_t i = 0; i < replay->n_domains && !op->failed; i++) {
+		struct domain *domain = replay->domains[i];
+
+		if (!domain || domain->devices || !domain->holders || domain->left_seq >= op->seq)
+			continue;
+		if (scope->what == INVAL_ALL ||
+		    (scope->what == INVAL_DOMAIN && domain_in_scope(domain, scope)))
+			domain->flushed |= 1ull << op->unit;
+		for (uint32_t k = 0; scope->what == INVAL_DEVICE_ATC && k < domain->n_atcs; k++)
+			if (scope->first == 0 && scope->last >= domain->highest &&
+			    domain_atc_is(domain, k, replay->handles[op->unit][scope->device],
+					  scope))
+				domain->flushed |= 1ull << (WORLD_UNITS + k);
+	}
+}
+
 int setup_attach(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct device *device = device_of(replay, event, err);
@@ -477,7 +507,7 @@ int setup_attach(struct replay *replay, const struct event *event, struct err *e
 	if (!slot)
 		return err_no_memory(err, "a device's PASIDs");
 	if (*slot != NAME_NONE)
-		replay->domains[*slot]->devices--;
+		leave(replay, replay->domains[*slot]);
 	*slot = domain->number;
 	domain->devices++;
 	if (add_holders(replay, domain, device, pasid, err))
@@ -500,7 +530,7 @@ int setup_detach(struct replay *replay, const struct event *event, struct err *e
 		return 0;
 	slot = domain_slot(device, pasid);
 	tag = replay->domains[*slot]->tag;
-	replay->domains[*slot]->devices--;
+	leave(replay, replay->domains[*slot]);
 	*slot = NAME_NONE;
 	return write_context(replay, device, pasid, NULL, err) ||
 			       drop_config(replay, device, pasid, tag, err)

@@ -47,6 +47,8 @@ struct domain {
 	/* Who may hold its translations: bit per IOMMU that one of its devices is or was behind, and
 	 * from bit WORLD_ATCS on a bit per device with ATS that is or was attached. */
 	uint64_t holders;
+	uint64_t flushed;  /* of these: flushed as a whole since the last device left */
+	uint64_t left_seq; /* when it did, in the order of all updates and issues */
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
 	uint32_t atc_pasids[WORLD_ATCS];  /* and under which PASID each is attached */
 	uint32_t n_atcs;
@@ -60,7 +62,9 @@ struct domain {
 	/* Domains with root=, once an event said what their tables are to grant (rights.c): that, and the ranges
 	 * where tables are still to be compared with it. */
 	struct imap *asked, *unjudged;
-	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
+	struct imap *touched;	      /* ever mapped or unmapped; only once answers are compared */
+	struct imap *gone;	      /* ever unmapped, until then; neighbours are one range */
+	iova_t gone_first, gone_last; /* its range that came last */
 };
 
 /* A domain that a device uses for requests with a PASID. */
@@ -127,6 +131,12 @@ static inline bool domain_in_scope(const struct domain *domain, const struct inv
 	       (scope->pasid == NO_PASID || scope->pasid == ALL_PASIDS || scope->pasid == pasid);
 }
 
+/* Who may hold translations of the domain now. */
+static inline uint64_t domain_holders(const struct domain *domain)
+{
+	return domain->holders & ~domain->flushed;
+}
+
 /* Whether an invalidation of that device's TLB is for the domain's i-th. */
 static inline bool domain_atc_is(const struct domain *domain, uint32_t i, uint32_t device,
 				 const struct invalidation *scope)
@@ -169,6 +179,7 @@ struct inval_op {
 	uint32_t domain;	   /* the neutral event's, or NAME_NONE */
 	bool policy;		   /* issued by the policy, not recorded */
 	bool failed;		   /* done with status other than ok: covers nothing */
+	bool inferred;		   /* its event, or that of its completion, is of class inferred */
 	struct invalidation scope; /* what was recorded or encoded */
 	struct native_command command;
 };
