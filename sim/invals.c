@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/replay_private.h"
+#include "sim/points_private.h"
 
 static int new_pending(struct replay *replay, uint32_t *number, struct err *err)
 {
@@ -51,6 +51,8 @@ static void execute(struct replay *replay, struct inval_op *op)
 	replay->executing = NULL;
 	if (!op->failed) /* refused is the hardware's answer, not ours: nothing was invalidated */
 		replay->observer->inval_executed(replay->observer->self, op, &report);
+	if (replay->points)
+		points_execute(replay, op);
 }
 
 /* D, or the wait for DMAs in flight if it drains. */
@@ -109,6 +111,8 @@ static int time_out(struct replay *replay, uint32_t number, struct err *err)
 	replay->unit_at_hand = unit;
 	if (iommu->model->atc_timed_out)
 		iommu->model->atc_timed_out(iommu, replay->event, op->scope.device);
+	if (replay->points)
+		points_atc_timed_out(replay, unit, op->scope.device);
 	for (uint32_t i = 0; i < replay->n_pending; i++) {
 		struct pending_inval *pending = &replay->pending[i];
 
@@ -177,7 +181,7 @@ int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 }
 
 /* What is not said of PASIDs is about those that the domain is attached under. */
-static void encode(const struct replay *replay, uint32_t unit, const struct domain *domain,
+static void encode(struct replay *replay, uint32_t unit, const struct domain *domain,
 		   const struct invalidation *scope, const struct native_command *native,
 		   struct inval_op *op)
 {
@@ -192,6 +196,8 @@ static void encode(const struct replay *replay, uint32_t unit, const struct doma
 	if (what.what == INVAL_RANGE && what.pasid == NO_PASID && domain)
 		what.pasid = domain->pasid;
 	iommu->model->encode(iommu, &what, &op->command);
+	if (replay->points)
+		points_encode(replay, unit, &what, &op->command);
 }
 
 /* How long a device takes to answer, or until it is given up. */

@@ -85,7 +85,10 @@ struct agent_target {
 
 enum { DMA_RUN = 128 }; /* DMAs given to a model at once; they stay in the nearest cache */
 
+struct points;
+
 struct replay {
+	struct points *points; /* of a world; NULL: this replay has IOMMUs of its own alone */
 	const struct machine *machine;
 	const struct replay_observer *observer;
 	const struct iommu_observer *caches;
@@ -136,7 +139,10 @@ struct replay {
 	uint64_t n_pages;		      /* that the page handler gave */
 	bool artefact;
 	const struct inval_op *executing; /* the invalidation at hand, or NULL */
-	struct iommu *in_dma;		  /* translating now; its event names the request */
+	uint64_t order_limit;	/* order of the action at hand + 1; 0: a recorded event is */
+	struct imap **answered; /* by device: pages of live mappings whose answers were compared */
+	uint32_t n_answered;
+	struct iommu *in_dma; /* translating now; its event names the request */
 	uint64_t first_dma;
 	struct dma_request requests[DMA_RUN];
 	struct dma_result results[DMA_RUN];
@@ -265,6 +271,7 @@ void answers_compare(struct replay *replay, const struct event *event,
 		     const struct agent_target *target);
 void answers_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
 void answers_finish(struct replay *replay);
+void answers_destroy(struct replay *replay);
 
 /* owners.c */
 int owners_event(struct replay *replay, const struct event *event, struct err *err);
@@ -304,6 +311,11 @@ int pages_register(struct replay *replay, uint32_t unit, struct err *err);
 void pages_unanswered(struct replay *replay);
 void pages_free(struct replay *replay);
 /* replay.c */
+/* One of the model's own events happens. */
+int replay_act(struct replay *replay, const struct action *action, struct err *err);
+/* A run of DMAs; *done says how many events it took. */
+int dmas_run(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *done,
+	     struct err *err);
 int replay_take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns, struct err *err);
 /* One DMA at this time, outside of the recorded order. */
 void replay_one_dma(struct replay *replay, uint32_t unit, const struct dma_request *request,

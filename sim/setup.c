@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/replay_private.h"
+#include "sim/points_private.h"
 
 /* The registers and the root table of a unit, as its driver leaves them after start-up. */
 static int start_unit(struct replay *replay, struct iommu *iommu, struct err *err)
@@ -24,7 +24,7 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 	const struct iommu_model *model = replay->machine->model;
 	struct unit *units;
 	struct iommu *iommu;
-	pa_t limit;
+	pa_t limit, root;
 
 	if (replay->n_units == WORLD_UNITS)
 		return replay_error(replay, ERR_LIMIT, err, "more than %d IOMMUs", WORLD_UNITS);
@@ -46,7 +46,10 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 		limit = 1ull << model->pa_bits(iommu);
 		replay->table_area = replay->next_table = limit / 2;
 	}
-	return start_unit(replay, iommu, err);
+	root = replay->next_table;
+	if (start_unit(replay, iommu, err))
+		return -1;
+	return replay->points ? points_add_unit(replay, root, err) : 0;
 }
 
 /* The unit by its number in names; NAME_NONE: the implicit one, made when there is none. */
@@ -259,6 +262,8 @@ static int write_context(struct replay *replay, const struct device *device, uin
 			"this PASID; for VT-d choose vtd.driver_tables=first-stage or "
 			"second-stage",
 			pasid);
+	if (replay->points && points_attach(replay, device->unit, &attachment, words, n, err))
+		return -1;
 	replay->next_table += attachment.used * 4096ull;
 	replay->count.tables_made += attachment.used;
 	for (size_t i = 0; i < n; i++)
@@ -297,7 +302,8 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 				? (uint32_t)event_value(replay->batch, event, DEVICE_OWNER)
 				: NAME_NONE;
 	if (unit->iommu->model->add_device(unit->iommu, device->requester_id, device->ats,
-					   &device->handle, err))
+					   &device->handle, err) ||
+	    (replay->points && points_add_device(replay, device, err)))
 		return -1;
 	handles = realloc(replay->handles, replay->n_units * sizeof *handles);
 	if (!handles)
@@ -382,7 +388,11 @@ static int drop_config(struct replay *replay, const struct device *device, uint3
 		return 0;
 	replay->unit_at_hand = device->unit;
 	iommu->model->encode(iommu, &scope, &command);
-	return iommu->model->execute(iommu, replay->event, &command, &report, err);
+	return iommu->model->execute(iommu, replay->event, &command, &report, err) ||
+			       (replay->points &&
+				points_drop_config(replay, device->unit, &command, err))
+		       ? -1
+		       : 0;
 }
 
 int setup_dirty(struct replay *replay, const struct domain *domain, bool on, bool *able,

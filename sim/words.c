@@ -1,5 +1,5 @@
 /* Table words on their way to memory and to the caches of every unit. */
-#include "sim/replay_private.h"
+#include "sim/points_private.h"
 
 /* Every unit hears what the store that was just made means for its caches. */
 static void tell_units(struct replay *replay)
@@ -16,6 +16,8 @@ static void tell_units(struct replay *replay)
 		iommu->model->tables_changed(iommu, replay->event, tables->changes,
 					     tables->n_changes);
 	}
+	if (replay->points)
+		points_tables_changed(replay);
 }
 
 static int store(struct replay *replay, struct frame *frame, unsigned index, unsigned count,

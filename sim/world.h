@@ -84,7 +84,6 @@ struct device {
 	uint32_t n_held;       /* DMAs that wait for a page, or are tried again */
 	bool delayed; /* its recorded times hold no more (R9): from this event on, by so much */
 	uint64_t delayed_event, delay_ns;
-	struct imap *answered; /* pages of live mappings whose answers were compared */
 };
 
 /* The thread that serves the page request queue of a unit. */
