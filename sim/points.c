@@ -73,11 +73,18 @@ static void look(struct replay *point, const struct replay *world)
 		point->clock.order = world->clock.order << OWN_ORDER_SHIFT;
 }
 
+/* The first thing is the one that is told. */
+static void differ(const struct replay *world, const char *what)
+{
+	if (!world->points->differs)
+		world->points->differs = what;
+}
+
 /* Own actions of a point are those of its fault handler, which cannot fail but for memory. */
 static void keep_up(struct replay *point, const struct replay *world)
 {
 	if (!world->points->adopting && advance(point, world->now_ns, world->order_limit, NULL))
-		world->points->differs = "memory for the clock of a point";
+		differ(world, "memory for the clock of a point");
 	look(point, world);
 }
 
@@ -454,7 +461,7 @@ void points_encode(struct replay *world, uint32_t unit, const struct invalidatio
 
 		iommu->model->encode(iommu, what, &other);
 		if (memcmp(&other, command, sizeof other) != 0)
-			world->points->differs = "invalidation commands";
+			differ(world, "invalidation commands");
 	}
 }
 
@@ -498,7 +505,7 @@ void points_execute(struct replay *world, const struct inval_op *op)
 					       &refused) != 0;
 		point->executing = NULL;
 		if (failed != op->failed)
-			world->points->differs = "invalidations";
+			differ(world, "invalidations");
 		if (!failed)
 			point->observer->inval_executed(point->observer->self, op, &report);
 	}

@@ -251,7 +251,7 @@ static void expect_same(const char *name, unsigned variant, const char *expected
 	}
 #define LARGE_ARM                                                                                  \
 	{                                                                                          \
-		"smmuv3.tlb.sets=64", "smmuv3.walk.entries=4", "smmuv3.tlb.ways=2"              \
+		"smmuv3.tlb.sets=64", "smmuv3.walk.entries=4", "smmuv3.tlb.ways=2"                 \
 	}
 
 ParameterizedTestParameters(points, find_what_replays_of_their_own_find)
@@ -306,5 +306,130 @@ ParameterizedTest(struct points_case *c, points, find_what_replays_of_their_own_
 	for (unsigned i = 0; i < VARIANTS; i++) {
 		free(texts[i]);
 		free(own[i]);
+	}
+}
+
+/* ---- what needs a world of its own ------------------------------------------------------------- */
+
+static int drop_finding(struct result_sink *sink, const struct finding *finding, struct err *err)
+{
+	(void)sink;
+	(void)finding;
+	(void)err;
+	return 0;
+}
+
+struct refused_case {
+	char name[48];
+	char common[2][48]; /* of both machines */
+	char own[48];	    /* of the second */
+	char event[384];    /* at the end of the recording; "": none */
+	char message[96];
+};
+
+ParameterizedTestParameters(points, what_would_feed_back_is_refused)
+{
+	static struct refused_case cases[] = {
+		{ "another policy", { "" }, "policy=linux-lazy", "", "one clock: policy needs" },
+		{ "another latency", { "" }, "time.irq_latency=1ms", "", "time.irq_latency needs" },
+		{ "DMA in flight",
+		  { "time.flight=1us" },
+		  "vtd.iotlb.ways=2",
+		  "",
+		  "time.flight needs" },
+		{ "another model", { "" }, "iommu=smmuv3", "", "expected 'vtd', found 'smmuv3'" },
+		{ "other page sizes", { "" }, "vtd.pages_2m=no", "", "differs in its page sizes" },
+		{ "other tables", { "" }, "vtd.driver_tables=second-stage", "", "differs in its" },
+		{ "fewer tags", { "" }, "vtd.domain_id_bits=8", "", "differs in its domain tags" },
+		{ "other walks",
+		  { "" },
+		  "vtd.page_walk_coherency=no",
+		  "",
+		  "differs in its coherency of table walks" },
+		{ "a mask that does not fit",
+		  { "policy=linux-strict" },
+		  "vtd.mamv=1",
+		  "9us unmap d0 iova=0x100000 size=64K\n10us mark \"end\"",
+		  "differs in its invalidation commands" },
+		{ "page requests",
+		  { "" },
+		  "vtd.iotlb.ways=2",
+		  "9us request nic0 read iova=0 group=1 last=yes",
+		  "'request': page requests" },
+		{ "dirty tracking", { "" }, "vtd.iotlb.ways=2", "9us dirty d0 on", "'dirty'" },
+		{ "dirty bits by hardware",
+		  { "vtd.driver_tables=first-stage" },
+		  "vtd.iotlb.ways=2",
+		  "9us domain r0 root=0x10000 levels=4\n9us device n1 id=2\n9us attach n1 r0\n"
+		  "9us write pa=0x10000 value=0x11007\n9us write pa=0x11000 value=0x12007\n"
+		  "9us write pa=0x12000 value=0x13007\n9us write pa=0x13000 value=0x50000007\n"
+		  "9us dma n1 write iova=0 len=4",
+		  "writes accessed or dirty bits" },
+		{ "nothing of the kind",
+		  { "policy=linux-strict" },
+		  "vtd.iotlb.ways=2",
+		  "9us dma nic0 write iova=0x100000 len=4",
+		  "" },
+	};
+
+	return cr_make_param_array(struct refused_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+static struct event_source *small_recording(const char *event)
+{
+	struct event_source *source;
+	FILE *file = tmpfile();
+
+	fprintf(file,
+		"# iommusim events 1\n0 domain d0 owner=host\n0 device nic0 id=1\n0 attach nic0 "
+		"d0\n"
+		"1us map d0 iova=0x100000 pa=0x50000000 size=64K perm=rw\n%s\n",
+		event);
+	rewind(file);
+	cr_assert_eq(text_source_open(file, "small.events", &source, NULL), 0);
+	return source;
+}
+
+ParameterizedTest(struct refused_case *c, points, what_would_feed_back_is_refused)
+{
+	struct result_sink nowhere = { .finding = drop_finding };
+	struct event_source *source = small_recording(c->event);
+	struct machine *machines[VARIANTS];
+	struct detector *detectors[VARIANTS];
+	struct replay *world, *point;
+	struct event_batch batch;
+	struct err err = { 0 };
+	int failed = 0;
+
+	for (unsigned i = 0; i < VARIANTS; i++) {
+		const char *sets[3];
+		size_t n = 0;
+
+		for (unsigned k = 0; k < 2 && c->common[k][0]; k++)
+			sets[n++] = c->common[k];
+		if (i)
+			sets[n++] = c->own;
+		cr_assert_eq(machine_load(NULL, sets, n, &machines[i], &err), 0, "%s", err.text);
+	}
+	cr_assert_eq(replay_create_world(machines[0], &world, &err), 0, "%s", err.text);
+	for (unsigned i = 0; i < VARIANTS; i++) {
+		cr_assert_eq(detector_create(machines[i], &nowhere, &detectors[i], &err), 0);
+		failed =
+			failed ||
+			replay_add_point(world, machines[i], detector_replay_observer(detectors[i]),
+					 detector_iommu_observer(detectors[i]), &point, &err);
+		if (!failed)
+			detector_watch(detectors[i], point);
+	}
+	while (!failed && source_next(source, &batch, &err) > 0)
+		failed = replay_batch(world, source, &batch, &err);
+	failed = failed || replay_finish(world, &err);
+	cr_expect_eq(failed != 0, c->message[0] != 0, "%s: %s", c->name, err.text);
+	cr_expect(!failed || strstr(err.text, c->message) != NULL, "%s: %s", c->name, err.text);
+	source_close(source);
+	replay_destroy(world);
+	for (unsigned i = 0; i < VARIANTS; i++) {
+		detector_destroy(detectors[i]);
+		machine_destroy(machines[i]);
 	}
 }
