@@ -513,7 +513,7 @@ ParameterizedTest(enum finding_kind *kind, store, every_subtype_has_its_name)
 	" id=1 kind=stale-use subtype=realloc-other device=nic0 domain=d0 iova=0xfffff000 "        \
 	"bytes=64 pa=0x8000000000001000 write=1 event=12 time_ns=12000 lag_ns=500 "                \
 	"detail=\"two words\"\n"                                                                   \
-	" id=2 kind=over-unmap device=nic0 domain=d0 pa=0x8000000000001000 event=3 "      \
+	" id=2 kind=over-unmap device=nic0 domain=d0 pa=0x8000000000001000 event=3 "               \
 	"time_ns=12000 lag_ns=500 uncertain=1 detail=\"two words\"\n"
 #define EVIDENCE                                                                                   \
 	"[evidence]\n"                                                                             \
