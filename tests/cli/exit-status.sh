@@ -19,7 +19,8 @@ expect_status 2 iommusim info .
 iommusim cat -o one.imt one.events
 head -c 300 one.imt >cut.imt
 expect_status 2 iommusim cat --salvage cut.imt >/dev/null
-expect_status 2 iommusim cat cut.imt >/dev/null
+iommusim cat cut.imt 2>&1 >/dev/null | sed 's/at byte [0-9]*: cut short: [0-9]* bytes/at byte N: cut short: M bytes/'
+expect_status 2 iommusim cat cut.imt >/dev/null 2>&1
 # 2: what the command names
 expect_status 2 iommusim report --run 9 results.db
 expect_status 2 iommusim report --json --run 9 results.db
