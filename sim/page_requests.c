@@ -364,7 +364,7 @@ static int try_held(struct replay *replay, struct held_dma *held, struct err *er
 	held->artefact |= owner_changed(replay, held);
 	replay->artefact = held->artefact;
 	request.time_ns = replay->now_ns;
-	replay_one_dma(replay, held->unit, &request, &result);
+	dmas_one(replay, held->unit, &request, &result);
 	replay->artefact = false;
 	held = held_of(replay, event, device);
 	held->fault = result.fault;

@@ -7,18 +7,6 @@
 /* Own actions are ordered among those of the world by the number that the world's next one has. */
 enum { OWN_ORDER_SHIFT = 24 };
 
-struct points {
-	struct replay_observer fan; /* the world's observer */
-	struct replay **items;
-	uint32_t n;
-	const char *differs; /* what a point's driver or hardware does otherwise; NULL: nothing */
-	bool adopting;	     /* start state is found for DMAs that no point has come to yet */
-};
-
-#define EACH_POINT(world, point)                                                                   \
-	for (uint32_t i_ = 0;                                                                      \
-	     i_ < (world)->points->n && ((point) = (world)->points->items[i_], true); i_++)
-
 /* ---- keeping up with the world ---------------------------------------------------------------- */
 
 /* The point's own actions that come before the world's step at hand: at equal times before what the world scheduled
@@ -74,163 +62,18 @@ static void look(struct replay *point, const struct replay *world)
 }
 
 /* The first thing is the one that is told. */
-static void differ(const struct replay *world, const char *what)
+void points_differ(const struct replay *world, const char *what)
 {
 	if (!world->points->differs)
 		world->points->differs = what;
 }
 
 /* Own actions of a point are those of its fault handler, which cannot fail but for memory. */
-static void keep_up(struct replay *point, const struct replay *world)
+void points_keep_up(struct replay *point, const struct replay *world)
 {
 	if (!world->points->adopting && advance(point, world->now_ns, world->order_limit, NULL))
-		differ(world, "memory for the clock of a point");
+		points_differ(world, "memory for the clock of a point");
 	look(point, world);
-}
-
-/* ---- the world's observer ------------------------------------------------------------------------ */
-
-static void fan_removed(void *self, const struct removal *removal)
-{
-	struct replay *world = self, *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		point->observer->removed(point->observer->self, removal);
-	}
-}
-
-static void fan_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
-		       unsigned perm, uint64_t event, uint64_t time_ns)
-{
-	struct replay *world = self, *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		point->observer->mapped(point->observer->self, domain, first, last, pa, perm, event,
-					time_ns);
-	}
-}
-
-static void fan_unmap_returned(void *self, const struct domain *domain, iova_t first, iova_t last,
-			       uint64_t time_ns)
-{
-	struct replay *world = self, *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		point->observer->unmap_returned(point->observer->self, domain, first, last,
-						time_ns);
-	}
-}
-
-static void fan_inval_issued(void *self, const struct inval_op *op)
-{
-	struct replay *world = self, *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		point->observer->inval_issued(point->observer->self, op);
-	}
-}
-
-static void fan_inval_done(void *self, const struct inval_op *op)
-{
-	struct replay *world = self, *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		point->observer->inval_done(point->observer->self, op);
-	}
-}
-
-static void fan_owner_changed(void *self, pa_t first, pa_t last, uint32_t owner,
-			      enum owner_state state, uint64_t event, uint64_t time_ns)
-{
-	struct replay *world = self, *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		point->observer->owner_changed(point->observer->self, first, last, owner, state,
-					       event, time_ns);
-	}
-}
-
-static void fan_table_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns)
-{
-	struct replay *world = self, *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		if (point->observer->table_freed)
-			point->observer->table_freed(point->observer->self, pa, event, time_ns);
-	}
-}
-
-static void fan_lost(void *self, uint64_t event, uint64_t time_ns)
-{
-	struct replay *world = self, *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		point->observer->lost(point->observer->self, event, time_ns);
-	}
-}
-
-static void fan_rights_exceed(void *self, const struct rights_excess *excess)
-{
-	struct replay *world = self, *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		point->observer->rights_exceed(point->observer->self, excess);
-	}
-}
-
-static void fan_word_written(void *self, pa_t pa, uint64_t event, uint64_t time_ns)
-{
-	struct replay *world = self, *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		if (point->observer->word_written)
-			point->observer->word_written(point->observer->self, pa, event, time_ns);
-	}
-}
-
-/* The world's own IOMMUs hold nothing and answer nobody: what they do is no news. */
-static void no_execution(void *self, const struct inval_op *op, const struct inval_report *report)
-{
-	(void)self;
-	(void)op;
-	(void)report;
-}
-
-static void no_result(void *self, uint64_t event, const struct dma_request *request,
-		      const struct dma_result *result, uint32_t device)
-{
-	(void)self;
-	(void)event;
-	(void)request;
-	(void)result;
-	(void)device;
-}
-
-static void no_handler(void *self, uint32_t unit, uint64_t time_ns)
-{
-	(void)self;
-	(void)unit;
-	(void)time_ns;
 }
 
 /* ---- making them ------------------------------------------------------------------------------------ */
@@ -241,21 +84,7 @@ int replay_create_world(const struct machine *machine, struct replay **out, stru
 
 	if (!points)
 		return err_no_memory(err, "points");
-	points->fan = (struct replay_observer){
-		.removed = fan_removed,
-		.mapped = fan_mapped,
-		.unmap_returned = fan_unmap_returned,
-		.inval_issued = fan_inval_issued,
-		.inval_executed = no_execution,
-		.inval_done = fan_inval_done,
-		.owner_changed = fan_owner_changed,
-		.table_freed = fan_table_freed,
-		.dma_done = no_result,
-		.handler_ran = no_handler,
-		.lost = fan_lost,
-		.rights_exceed = fan_rights_exceed,
-		.word_written = fan_word_written,
-	};
+	points->fan = points_fan;
 	if (replay_create(machine, &points->fan, &iommu_observer_silent, out, err)) {
 		free(points);
 		return -1;
@@ -334,243 +163,6 @@ void points_destroy(struct replay *world)
 	free(world->points);
 }
 
-/* ---- one driver for all ---------------------------------------------------------------------------- */
-
-/* What a driver finds out about its IOMMU before it writes tables; NULL: the same of both. */
-static const char *capability_differs(const struct iommu *a, const struct iommu *b)
-{
-	const struct iommu_model *model = a->model;
-
-	if (model->format(a) != model->format(b) || model->levels(a) != model->levels(b))
-		return "tables";
-	for (unsigned level = 0; level < PT_LEVELS; level++)
-		if (model->page_supported(a, level) != model->page_supported(b, level))
-			return "page sizes";
-	if (model->address_bits(a, model->levels(a)) != model->address_bits(b, model->levels(b)) ||
-	    model->pa_bits(a) != model->pa_bits(b))
-		return "address widths";
-	if (model->tags(a) != model->tags(b) || model->tag_kind(a) != model->tag_kind(b))
-		return "domain tags";
-	if (model->snoops(a) != model->snoops(b))
-		return "coherency of table walks";
-	if (model->caching_mode && model->caching_mode(a) != model->caching_mode(b))
-		return "caching mode";
-	if (model->config_bytes(a) != model->config_bytes(b))
-		return "configuration tables";
-	return NULL;
-}
-
-static int says_otherwise(struct replay *world, const char *what, struct err *err)
-{
-	return replay_error(world, ERR_CONFIG, err,
-			    "points of one world have one driver: another machine's differs in its "
-			    "%s and needs a world of its own",
-			    what);
-}
-
-static int add_unit(struct replay *point, const struct replay *world, pa_t root, struct err *err)
-{
-	const struct iommu_model *model = point->machine->model;
-	struct unit *units = realloc(point->units, (point->n_units + 1) * sizeof *units);
-	struct iommu *iommu;
-
-	if (!units)
-		return err_no_memory(err, "IOMMUs");
-	point->units = units;
-	if (model->create(point->machine->model_config, point->machine->run.seed + point->n_units,
-			  point->tables, point->caches, &iommu, err))
-		return -1;
-	units[point->n_units] =
-		(struct unit){ .number = world->units[point->n_units].number, .iommu = iommu };
-	point->n_units++;
-	if (!model->start)
-		return 0;
-	if (model->expect)
-		model->expect(iommu, world->expects_pasids, world->expects_pages);
-	return model->start(iommu, root) ? err_no_memory(err, "an IOMMU's root table") : 0;
-}
-
-int points_add_unit(struct replay *world, pa_t root, struct err *err)
-{
-	const struct iommu *own = world->units[world->n_units - 1].iommu;
-	struct replay *point;
-
-	EACH_POINT(world, point)
-	{
-		const char *differs;
-
-		keep_up(point, world);
-		if (add_unit(point, world, root, err))
-			return -1;
-		differs = capability_differs(own, point->units[point->n_units - 1].iommu);
-		if (differs)
-			return says_otherwise(world, differs, err);
-	}
-	return 0;
-}
-
-int points_add_device(struct replay *world, const struct device *device, struct err *err)
-{
-	struct replay *point;
-	uint32_t handle;
-
-	EACH_POINT(world, point)
-	{
-		struct iommu *iommu = point->units[device->unit].iommu;
-
-		keep_up(point, world);
-		if (iommu->model->add_device(iommu, device->requester_id, device->ats, &handle,
-					     err))
-			return -1;
-		if (handle != device->handle)
-			return says_otherwise(world, "devices", err);
-	}
-	return 0;
-}
-
-int points_attach(struct replay *world, uint32_t unit, const struct attachment *attachment,
-		  const struct table_word *words, size_t n, struct err *err)
-{
-	struct replay *point;
-
-	EACH_POINT(world, point)
-	{
-		struct iommu *iommu = point->units[unit].iommu;
-		struct attachment same = *attachment;
-		struct table_word others[ATTACH_WORDS];
-
-		keep_up(point, world);
-		if (iommu->model->attach_words(iommu, &same, others) != n)
-			return says_otherwise(world, "attachments", err);
-		for (size_t i = 0; i < n; i++)
-			if (others[i].pa != words[i].pa || others[i].value != words[i].value)
-				return says_otherwise(world, "attachments", err);
-	}
-	return 0;
-}
-
-void points_encode(struct replay *world, uint32_t unit, const struct invalidation *what,
-		   const struct native_command *command)
-{
-	struct replay *point;
-
-	EACH_POINT(world, point)
-	{
-		const struct iommu *iommu = point->units[unit].iommu;
-		struct native_command other;
-
-		iommu->model->encode(iommu, what, &other);
-		if (memcmp(&other, command, sizeof other) != 0)
-			differ(world, "invalidation commands");
-	}
-}
-
-/* ---- what the world tells the IOMMUs ----------------------------------------------------------------- */
-
-void points_tables_changed(struct replay *world)
-{
-	const struct tables *tables = world->tables;
-	struct replay *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		if (point->observer->words_changed)
-			point->observer->words_changed(point->observer->self, tables->changes,
-						       tables->n_changes);
-		for (uint32_t i = 0; i < point->n_units; i++) {
-			struct iommu *iommu = point->units[i].iommu;
-
-			point->unit_at_hand = i;
-			iommu->model->tables_changed(iommu, point->event, tables->changes,
-						     tables->n_changes);
-		}
-	}
-}
-
-void points_execute(struct replay *world, const struct inval_op *op)
-{
-	struct replay *point;
-
-	EACH_POINT(world, point)
-	{
-		struct iommu *iommu = point->units[op->unit].iommu;
-		struct inval_report report;
-		struct err refused;
-		bool failed;
-
-		keep_up(point, world);
-		point->executing = op;
-		failed = iommu->model->execute(iommu, point->event, &op->command, &report,
-					       &refused) != 0;
-		point->executing = NULL;
-		if (failed != op->failed)
-			differ(world, "invalidations");
-		if (!failed)
-			point->observer->inval_executed(point->observer->self, op, &report);
-	}
-}
-
-int points_drop_config(struct replay *world, uint32_t unit, const struct native_command *command,
-		       struct err *err)
-{
-	struct replay *point;
-
-	EACH_POINT(world, point)
-	{
-		struct iommu *iommu = point->units[unit].iommu;
-		struct inval_report report;
-
-		keep_up(point, world);
-		if (iommu->model->execute(iommu, point->event, command, &report, err))
-			return -1;
-	}
-	return 0;
-}
-
-void points_atc_timed_out(struct replay *world, uint32_t unit, uint32_t device)
-{
-	struct replay *point;
-
-	EACH_POINT(world, point)
-	{
-		struct iommu *iommu = point->units[unit].iommu;
-
-		keep_up(point, world);
-		if (iommu->model->atc_timed_out)
-			iommu->model->atc_timed_out(iommu, point->event, device);
-	}
-}
-
-int points_reg_write(struct replay *world, uint32_t unit, uint64_t offset, uint64_t value,
-		     unsigned size, struct err *err)
-{
-	struct replay *point;
-
-	EACH_POINT(world, point)
-	{
-		struct iommu *iommu = point->units[unit].iommu;
-
-		keep_up(point, world);
-		iommu->model->reg_write(iommu, point->event, offset, value, size);
-		if (replay_take_interrupt(point, unit, point->now_ns, err))
-			return -1;
-	}
-	return 0;
-}
-
-void points_answers_touched(struct replay *world, const struct domain *domain, iova_t first,
-			    iova_t last)
-{
-	struct replay *point;
-
-	EACH_POINT(world, point)
-	{
-		keep_up(point, world);
-		answers_touched(point, domain, first, last);
-	}
-}
-
 /* ---- recorded events ----------------------------------------------------------------------------------- */
 
 /* What feeds back from one point into what the others see. */
@@ -579,7 +171,7 @@ static int check_feedback(struct replay *world, struct err *err)
 	const char *what = world->points->differs;
 
 	if (what)
-		return says_otherwise(world, what, err);
+		return points_say_otherwise(world, what, err);
 	if (world->tables->hardware_writes)
 		return replay_error(world, ERR_CONFIG, err,
 				    "the IOMMU writes accessed or dirty bits into the tables: each "

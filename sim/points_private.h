@@ -5,6 +5,25 @@
 #include "sim/points.h"
 #include "sim/replay_private.h"
 
+struct points {
+	struct replay_observer fan; /* the world's observer */
+	struct replay **items;
+	uint32_t n;
+	const char *differs; /* what a point's driver or hardware does otherwise; NULL: nothing */
+	bool adopting;	     /* start state is found for DMAs that no point has come to yet */
+};
+
+#define EACH_POINT(world, point)                                                                   \
+	for (uint32_t i_ = 0;                                                                      \
+	     i_ < (world)->points->n && ((point) = (world)->points->items[i_], true); i_++)
+
+extern const struct replay_observer points_fan; /* of the world: to all points */
+/* Something that points of one world have in common is not the same; the error for it, -1. */
+void points_differ(const struct replay *world, const char *what);
+int points_say_otherwise(struct replay *world, const char *what, struct err *err);
+/* The point's own actions that come first are done, and it sees the world as it is now. */
+void points_keep_up(struct replay *point, const struct replay *world);
+
 /* A recorded event other than a DMA is about to be worked off. */
 int points_event(struct replay *world, const struct event *event, struct err *err);
 /* A stretch of DMAs to one unit, from event `begin` on; *done says how many. */

@@ -159,7 +159,7 @@ static void prove(struct smmu *smmu, const struct smmu_path *path, const struct 
 	    !smmu_copy_true(smmu, path->tlb, at, truth))
 		return;
 	if (path->tlb == smmu->tlb) {
-		*smmu_generation(smmu, at) =
+		at->copy->generation =
 			smmu_vmid_generation(smmu, smmu->tags[tlb_tag_of(path->tlb, at)].vmid);
 		if (smmu_others(smmu, at, tlb_first(smmu->tlb, at), tlb_last(smmu->tlb, at), false,
 				NULL))

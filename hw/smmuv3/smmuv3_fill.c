@@ -121,7 +121,7 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 	} else {
 		at = put(smmu, smmu->tlb, &fill, NO_EVENT);
 	}
-	*smmu_generation(smmu, &at) = smmu_vmid_generation(smmu, smmu->tags[fill.tag].vmid);
+	at.copy->generation = smmu_vmid_generation(smmu, smmu->tags[fill.tag].vmid);
 	settle(smmu, smmu->tlb, &at, suspect, changed, truth);
 	if (fill.copy.reasons & CHECK_RUN)
 		note_run(smmu, walker, &at);
