@@ -4,14 +4,8 @@
 
 #include "sim/points_private.h"
 
-static int new_pending(struct replay *replay, uint32_t *number, struct err *err)
+static int more_pending(struct replay *replay, struct err *err)
 {
-	for (uint32_t i = 0; i < replay->n_pending; i++) {
-		if (replay->pending[i].used)
-			continue;
-		*number = i;
-		return 0;
-	}
 	uint32_t n = replay->n_pending ? replay->n_pending * 2 : 16;
 	struct pending_inval *pending = realloc(replay->pending, n * sizeof *pending);
 
@@ -20,7 +14,30 @@ static int new_pending(struct replay *replay, uint32_t *number, struct err *err)
 	memset(pending + replay->n_pending, 0, (n - replay->n_pending) * sizeof *pending);
 	replay->pending = pending;
 	replay->n_pending = n;
-	return new_pending(replay, number, err);
+	return 0;
+}
+
+/* The lowest number that is free. */
+static inline int new_pending(struct replay *replay, uint32_t *number, struct err *err)
+{
+	uint32_t at = replay->spare_pending;
+
+	while (at < replay->n_pending && replay->pending[at].used)
+		at++;
+	if (at == replay->n_pending && more_pending(replay, err))
+		return -1;
+	replay->spare_pending = at + 1;
+	replay->pending[at].used = true;
+	*number = at;
+	return 0;
+}
+
+static inline void give_back(struct replay *replay, uint32_t number)
+{
+	replay->pending[number].used = false;
+	replay->n_atc_pending -= replay->pending[number].op.scope.what == INVAL_DEVICE_ATC;
+	if (number < replay->spare_pending)
+		replay->spare_pending = number;
 }
 
 /* What waited for one invalidation waits for another. */
@@ -70,9 +87,9 @@ static int drain(struct replay *replay, uint32_t number, struct err *err)
 
 /* Whether a device TLB that was to be flushed before this has not answered yet: the wait descriptor
  * behind both is not through (specification 6.5.2.8). */
-static bool behind_device(const struct replay *replay, const struct inval_op *op)
+static inline bool behind_device(const struct replay *replay, const struct inval_op *op)
 {
-	for (uint32_t i = 0; i < replay->n_pending; i++) {
+	for (uint32_t i = 0; i < replay->n_pending && replay->n_atc_pending; i++) {
 		const struct inval_op *before = &replay->pending[i].op;
 
 		if (replay->pending[i].used && !replay->pending[i].has_id && before != op &&
@@ -162,10 +179,10 @@ int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 	replay->observer->inval_done(replay->observer->self, &pending->op);
 	if (pending->op.scope.what != INVAL_RANGE)
 		setup_flushed(replay, &pending->op);
-	if (issue_atcs(replay, number, &last, err))
+	if (pending->op.policy && issue_atcs(replay, number, &last, err))
 		return -1;
 	pending = &replay->pending[number]; /* there may be more of them now */
-	pending->used = false;
+	give_back(replay, number);
 	if (last != NO_INVAL) {
 		hand_on(&replay->pending[last], pending);
 		return 0;
@@ -192,12 +209,15 @@ static void encode(struct replay *replay, uint32_t unit, const struct domain *do
 		op->command = *native;
 		return;
 	}
-	what = *scope;
-	if (what.what == INVAL_RANGE && what.pasid == NO_PASID && domain)
+	if (scope->what == INVAL_RANGE && scope->pasid == NO_PASID && domain &&
+	    domain->pasid != NO_PASID) {
+		what = *scope;
 		what.pasid = domain->pasid;
-	iommu->model->encode(iommu, &what, &op->command);
+		scope = &what;
+	}
+	iommu->model->encode(iommu, scope, &op->command);
 	if (replay->points)
-		points_encode(replay, unit, &what, &op->command);
+		points_encode(replay, unit, scope, &op->command);
 }
 
 /* How long a device takes to answer, or until it is given up. */
@@ -213,7 +233,6 @@ static uint64_t device_answer(const struct replay *replay, uint32_t unit,
 	return pending->times_out ? run->ats_timeout : answer;
 }
 
-/* One native command on one unit. latency UINT64_MAX: a recorded `done` will complete it. */
 /* Of the recorded event at hand: while one is worked off, it is one of the batch. */
 static bool event_is_inferred(const struct replay *replay)
 {
@@ -221,6 +240,7 @@ static bool event_is_inferred(const struct replay *replay)
 	       CLASS_INFERRED;
 }
 
+/* One native command on one unit. latency UINT64_MAX: a recorded `done` will complete it. */
 static int issue_one(struct replay *replay, uint32_t unit, const struct domain *domain,
 		     const struct invalidation *scope, const struct native_command *native,
 		     bool policy, uint64_t latency, uint32_t *number, struct err *err)
@@ -231,7 +251,7 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	if (new_pending(replay, number, err))
 		return -1;
 	pending = &replay->pending[*number];
-	pending->used = true; /* field by field: op.command and op.scope are set below */
+	/* field by field: op.command and op.scope are set below */
 	pending->has_id = pending->returns = false;
 	pending->free = NULL;
 	pending->fq_domain = NAME_NONE;
@@ -251,6 +271,7 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 			scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
 	if (scope)
 		pending->op.scope.device = scope->device;
+	replay->n_atc_pending += pending->op.scope.what == INVAL_DEVICE_ATC;
 	replay->observer->inval_issued(replay->observer->self, &pending->op);
 	if (latency == UINT64_MAX)
 		return 0;
@@ -272,7 +293,7 @@ static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, str
 	struct invalidation scope;
 	uint32_t unit = op->unit;
 
-	if (!op->policy || !domain || op->scope.what == INVAL_DEVICE_ATC)
+	if (!domain || op->scope.what == INVAL_DEVICE_ATC)
 		return 0;
 	scope = (struct invalidation){ .what = INVAL_DEVICE_ATC,
 				       .pasid = NO_PASID,
@@ -294,6 +315,14 @@ static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, str
 			return -1;
 	}
 	return 0;
+}
+
+void replay_each_pending(const struct replay *replay,
+			 void (*visit)(void *ctx, const struct inval_op *op), void *ctx)
+{
+	for (uint32_t i = 0; i < replay->n_pending; i++)
+		if (replay->pending[i].used)
+			visit(ctx, &replay->pending[i].op);
 }
 
 int inval_issue(struct replay *replay, const struct domain *domain,
