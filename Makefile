@@ -23,6 +23,7 @@ LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)
 UNIT_OBJ  := $(UNIT_SRC:%.c=$(BUILD)/%.o)
 BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o)
+FUZZ_OBJ  := $(FUZZ_SRC:%.c=$(BUILD)/%.o)
 # What commands share has a header; unit tests reach these parts, not the commands.
 CMD_PARTS := $(patsubst %.h,$(BUILD)/%.o,$(filter-out cmd/command.h,$(wildcard cmd/*.h)))
 
@@ -43,6 +44,8 @@ C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) $(CPPFLAGS) $(
 LTO     ?= $(if $(filter -O2,$(CFLAGS)),$(if $(shell $(CC) -v 2>&1 | grep '^gcc version'),-flto=auto))
 C_FLAGS += $(LTO)
 AR      := $(if $(LTO),gcc-ar,$(AR))
+# Criterion finds its tests in a section of which link-time optimisation keeps a part.
+$(BUILD)/tests/%.o: C_FLAGS += $(if $(LTO),-fno-lto)
 LIBS    := -lzstd -lsqlite3 -lyaml -ltracecmd -ltraceevent -lm -lpthread
 
 .DELETE_ON_ERROR:
@@ -83,7 +86,7 @@ $(BUILD)/sources: FORCE
 	@mkdir -p $(@D)
 	@echo '$(LIB_SRC)' | cmp -s - $@ || echo '$(LIB_SRC)' >$@
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d)
 
 setup:
 	@scripts/setup.sh
@@ -99,7 +102,8 @@ demo: setup
 test: setup
 	@$(MAKE) --no-print-directory check
 
-check: $(BIN) $(UNIT_BIN)
+# Fuzz targets are compiled, so that they keep up with what they call; `make fuzz` runs them.
+check: $(BIN) $(UNIT_BIN) $(FUZZ_OBJ)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/marks CPPFLAGS=-DMARK_OMIT LTO= all marks-units
 	@tests/run.sh $(BUILD)
 

@@ -418,6 +418,12 @@ static int put_notes(struct detector *detector, struct err *err)
 		     "table-uaf: no walk cache held a pointer when table pages were freed "
 		     "(vtd.walk.entries)"))
 		return -1;
+	if (replay_forced_strict(detector->replay) &&
+	    put_note(detector, err,
+		     "policy: linux-lazy flushed strictly, as Linux does where the unit is in "
+		     "caching "
+		     "mode (linux.force_strict_if_cm)"))
+		return -1;
 	if (count->no_dirty_bits &&
 	    put_note(detector, err,
 		     "lost-dirty: not assessed for domains whose tables have no dirty bits here "

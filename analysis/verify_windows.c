@@ -58,7 +58,7 @@ void opened_removed(struct verifier *verifier, const struct removal *removal)
 			: NULL;
 	struct piece *piece;
 
-	if (!removal->domain->holders)
+	if (!domain_holders(removal->domain))
 		return;
 	if (!window || !window->used || window->domain != removal->domain->number ||
 	    window->seq != removal->seq || window->event != removal->event ||
@@ -72,7 +72,7 @@ void opened_removed(struct verifier *verifier, const struct removal *removal)
 	*piece = (struct piece){ .first = removal->first,
 				 .last = removal->last,
 				 .pa = removal->pa,
-				 .holders = removal->domain->holders,
+				 .holders = domain_holders(removal->domain),
 				 .mapped = removal->mapped,
 				 .window = verifier->last_window,
 				 .owner = removal->owner,

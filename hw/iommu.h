@@ -517,6 +517,8 @@ struct iommu_model {
 	/* What the recording uses, for what settings leave to the driver; before start(). NULL:
 	 * nothing is left to it. */
 	void (*expect)(struct iommu *iommu, const struct recorded_use *use);
+	/* CAP.CM, NpCache: drivers flush what becomes present too, and do not batch. NULL: never. */
+	bool (*caching_mode)(const struct iommu *iommu);
 	/* The device did not answer the invalidation of its TLB in time. NULL: not modelled. */
 	void (*atc_timed_out)(struct iommu *iommu, uint64_t event, uint32_t device);
 

@@ -69,10 +69,11 @@ struct tables {
 	struct memory *memory;
 	struct table_change *changes; /* of the last tables_store() */
 	uint32_t n_changes, max_changes;
-	uint32_t climbs; /* tables looked at for that */
-	uint32_t spaces; /* numbered from 1 */
-	uint64_t stores; /* words written so far */
-	uint64_t shape;	 /* counts up whenever a link, a root or a role comes or goes */
+	uint32_t climbs;	  /* tables looked at for that */
+	uint32_t spaces;	  /* numbered from 1 */
+	uint64_t stores;	  /* words written so far */
+	uint64_t hardware_writes; /* accessed and dirty bits that IOMMUs wrote themselves */
+	uint64_t shape;		  /* counts up whenever a link, a root or a role comes or goes */
 	struct table_path paths[TABLE_PATHS]; /* of tables written lately, by page number */
 	bool freed_linked; /* a page was given back while a table word still pointed to it */
 };

@@ -201,13 +201,14 @@ int dmas_run(struct replay *replay, const struct event_batch *batch, size_t begi
 	}
 	replay->in_dma = NULL;
 	replay->count.dma += *done;
-	replay->now_ns = replay->requests[*done - 1].time_ns;
-	replay->event = replay->first_dma + *done - 1;
 	if (replay->machine->run.flight)
 		note_landing(replay, *done);
 	if ((answered || iommu->refused || replay->observer->every_result) &&
 	    tell_results(replay, batch, begin, *done, err))
 		return -1;
+	/* what follows comes after the last of them, whichever was told of last */
+	replay->now_ns = replay->requests[*done - 1].time_ns;
+	replay->event = replay->first_dma + *done - 1;
 	return replay_take_interrupt(replay, unit, replay->now_ns, err);
 }
 

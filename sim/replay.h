@@ -155,6 +155,8 @@ uint32_t replay_units(const struct replay *replay);
 const struct names *replay_names(const struct replay *replay);
 /* Who owns the page now: NULL when no event said. */
 const struct imap_entry *replay_owner(const struct replay *replay, pa_t pa);
+/* linux-lazy does as linux-strict, because the units are in caching mode. */
+bool replay_forced_strict(const struct replay *replay);
 bool replay_reads_behind(const struct replay *replay); /* some unit does not snoop */
 bool replay_is_policy_table(const struct replay *replay, pa_t pa);
 /* A word of the world's memory; false: there is no memory at that address. */

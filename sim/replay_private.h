@@ -110,7 +110,10 @@ struct agent_target {
 
 enum { DMA_RUN = 128 }; /* DMAs given to a model at once; they stay in the nearest cache */
 
+struct points;
+
 struct replay {
+	struct points *points; /* of a world; NULL: this replay has IOMMUs of its own alone */
 	const struct machine *machine;
 	const struct replay_observer *observer;
 	const struct iommu_observer *caches;
@@ -145,7 +148,9 @@ struct replay {
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	bool policy_invals, native_commands;
-	bool splitting; /* the words at hand are of a table that takes a superpage's place */
+	bool lazy;	   /* the policy batches its flushes */
+	bool caching_mode; /* of the units: what becomes present is flushed too */
+	bool splitting;	   /* the words at hand are of a table that takes a superpage's place */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
 	struct recorded_use use;
 	uint32_t cpu; /* that the event at hand ran on */
@@ -160,7 +165,10 @@ struct replay {
 	uint64_t n_pages;		      /* that the page handler gave */
 	bool artefact;
 	const struct inval_op *executing; /* the invalidation at hand, or NULL */
-	struct iommu *in_dma;		  /* translating now; its event names the request */
+	uint64_t order_limit;	/* order of the action at hand + 1; 0: a recorded event is */
+	struct imap **answered; /* by device: pages of live mappings whose answers were compared */
+	uint32_t n_answered;
+	struct iommu *in_dma; /* translating now; its event names the request */
 	uint64_t first_dma;
 	struct dma_request requests[DMA_RUN];
 	struct dma_result results[DMA_RUN];
@@ -177,6 +185,8 @@ int setup_dirty(struct replay *replay, const struct domain *domain, bool on, boo
 		struct err *err);
 int setup_attach(struct replay *replay, const struct event *event, struct err *err);
 int setup_detach(struct replay *replay, const struct event *event, struct err *err);
+/* An invalidation is complete: domains that no device uses may be held by nobody any more. */
+void setup_flushed(struct replay *replay, const struct inval_op *op);
 struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
 /* The domain that the event names, if an earlier one did too; else NULL. */
 static inline struct domain *setup_known_domain(const struct replay *replay,
@@ -299,11 +309,21 @@ void rights_refused(struct replay *replay, const struct domain *domain, iova_t f
 /* answers.c: what recorded hardware answered (rules R10) */
 int answers_adopt(struct replay *replay, const struct event *event,
 		  const struct agent_target *target, struct err *err);
+/* Unmaps until answers are compared: what was once unmapped is not adopted later. */
+int answers_note_gone(struct domain *domain, iova_t first, iova_t last, struct err *err);
+static inline int answers_gone(struct domain *domain, iova_t first, iova_t last, struct err *err)
+{
+	if (!domain->before || domain->touched ||
+	    (first >= domain->gone_first && last <= domain->gone_last))
+		return 0;
+	return answers_note_gone(domain, first, last, err);
+}
 void answers_compare(struct replay *replay, const struct event *event,
 		     const struct dma_request *request, const struct dma_result *result,
 		     const struct agent_target *target);
 void answers_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
 void answers_finish(struct replay *replay);
+void answers_destroy(struct replay *replay);
 
 /* owners.c */
 int owners_event(struct replay *replay, const struct event *event, struct err *err);
@@ -354,6 +374,8 @@ int pages_register(struct replay *replay, uint32_t unit, struct err *err);
 void pages_unanswered(struct replay *replay);
 void pages_free(struct replay *replay);
 /* replay.c */
+/* One of the model's own events happens. */
+int replay_act(struct replay *replay, const struct action *action, struct err *err);
 int replay_take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns, struct err *err);
 
 /* dmas.c */
@@ -383,8 +405,9 @@ struct gather_list {
 };
 int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct err *err);
 void gather_list_free(struct gather_list *list);
-/* The aligned block that a page-selective invalidation of the gather names. */
-void gather_block(const struct gather *gather, const struct run_config *run, iova_t *first,
+/* The aligned block that a page-selective invalidation of the gather names; false: the driver finds no
+ * page in it. */
+bool gather_block(const struct gather *gather, const struct run_config *run, iova_t *first,
 		  iova_t *last);
 
 #endif

@@ -90,8 +90,11 @@ const struct setting run_settings[] = {
 	  "keep the invalidation hint although a table page was freed", "Linux: no" },
 	{ "intel.free_tables", SETTING_CHOICE, AT(free_tables), 0, 1, FREE_AFTER, "after|before",
 	  "table pages go back after the flush completed, or before", "Linux: after" },
-	{ "intel.cm_flush_on_map", SETTING_BOOL, AT(cm_flush_on_map), 0, 1, 0, NULL,
-	  "flush after map, as drivers do under caching mode", "Linux, with CAP.CM" },
+	{ "intel.cm_flush_on_map", SETTING_BOOL, AT(cm_flush_on_map), 0, 1, 1, NULL,
+	  "where the unit is in caching mode: a policy flushes after map too", "Linux, with CAP.CM" },
+	{ "linux.force_strict_if_cm", SETTING_BOOL, AT(force_strict_if_cm), 0, 1, 1, NULL,
+	  "where the unit is in caching mode linux-lazy does as linux-strict",
+	  "Linux: batching disallowed due to virtualization" },
 	{ 0 },
 };
 /* clang-format on */

@@ -300,7 +300,7 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	    add_mapping(replay, domain, event->addr, last, pa, perm, err))
 		return -1;
 	writer_free_tables(replay, outcome.freed);
-	return replay->policy_invals && replay->machine->run.cm_flush_on_map
+	return replay->policy_invals && replay->caching_mode && replay->machine->run.cm_flush_on_map
 		       ? flush_on_map(replay, domain, event->addr, last, err)
 		       : 0;
 }
@@ -323,8 +323,8 @@ static int strict_unmap(struct replay *replay, struct domain *domain, iova_t fir
 		freed = NULL;
 	}
 	for (size_t i = 0; i < list->n; i++) {
-		gather_block(&list->items[i], run, &scope.first, &scope.last);
-		if (inval_issue(replay, domain, &scope, run->inval_latency, &number, err))
+		if (gather_block(&list->items[i], run, &scope.first, &scope.last) &&
+		    inval_issue(replay, domain, &scope, run->inval_latency, &number, err))
 			return -1;
 	}
 	if (number == NO_INVAL) { /* no device, nothing to wait for */
@@ -367,7 +367,7 @@ static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct 
 						  iova_t first, iova_t last,
 						  const struct write_rules *rules, struct err *err)
 {
-	bool lazy = replay->machine->run.policy == POLICY_LINUX_LAZY;
+	bool lazy = replay->lazy;
 	struct write_outcome outcome = { 0 };
 	struct gather_list list = { 0 };
 	int answer = -1;
@@ -380,6 +380,10 @@ static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct 
 		writer_free_tables(replay, outcome.freed);
 		answer = 0;
 	} else if (lazy) {
+		if (replay->machine->run.free_tables == FREE_BEFORE) {
+			writer_free_tables(replay, outcome.freed);
+			outcome.freed = NULL;
+		}
 		answer = fq_unmapped(replay, domain, first, last, outcome.freed, err);
 	} else {
 		answer = strict_unmap(replay, domain, first, last, &list, outcome.freed, err);
@@ -424,7 +428,8 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	if ((first < removing.asked_first || last > removing.asked_last) &&
 	    imap_isolate(domain->ledger, removing.asked_first, removing.asked_last))
 		return err_no_memory(err, "the ledger of mappings");
-	if (touch(replay, domain, first, last, err) || remove_range(&removing, first, last, err))
+	if (touch(replay, domain, first, last, err) || answers_gone(domain, first, last, err) ||
+	    remove_range(&removing, first, last, err))
 		return -1;
 	if (linux_policy(replay))
 		return policy_unmap(replay, domain, first, last, &rules, err);
@@ -524,7 +529,8 @@ int update_p2m(struct replay *replay, const struct event *event, struct err *err
 	removing.has_target = perm != 0;
 	removing.iova = first;
 	removing.pa = mfn << 12;
-	if (touch(replay, domain, first, last, err) || remove_range(&removing, first, last, err))
+	if (touch(replay, domain, first, last, err) || answers_gone(domain, first, last, err) ||
+	    remove_range(&removing, first, last, err))
 		return -1;
 	if (perm &&
 	    (writer_map(replay, domain, first, mfn << 12, last, perm, &rules, &outcome, err) ||

@@ -52,6 +52,8 @@ struct domain {
 	uint32_t tag_pasids
 		[WORLD_UNITS]; /* 0 without one (RID_PASID of drivers); ALL_PASIDS: several */
 	uint32_t n_tags;
+	uint64_t flushed;  /* of these: flushed as a whole since the last device left */
+	uint64_t left_seq; /* when it did, in the order of all updates and issues */
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
 	uint32_t atc_pasids[WORLD_ATCS];  /* and under which PASID each is attached */
 	uint32_t n_atcs;
@@ -65,7 +67,9 @@ struct domain {
 	/* Domains with root=, once an event said what their tables are to grant (rights.c): that, and the ranges
 	 * where tables are still to be compared with it. */
 	struct imap *asked, *unjudged;
-	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
+	struct imap *touched;	      /* ever mapped or unmapped; only once answers are compared */
+	struct imap *gone;	      /* ever unmapped, until then; neighbours are one range */
+	iova_t gone_first, gone_last; /* its range that came last */
 };
 
 /* A domain that a device uses for requests with a PASID. */
@@ -86,7 +90,6 @@ struct device {
 	uint32_t n_held;       /* DMAs that wait for a page, or are tried again */
 	bool delayed; /* its recorded times hold no more (R9): from this event on, by so much */
 	uint64_t delayed_event, delay_ns;
-	struct imap *answered; /* pages of live mappings whose answers were compared */
 };
 
 /* The thread that serves the page request queue of a unit. */
@@ -151,6 +154,12 @@ static inline bool domain_on(const struct domain *domain, uint32_t unit)
 	return false;
 }
 
+/* Who may hold translations of the domain now. */
+static inline uint64_t domain_holders(const struct domain *domain)
+{
+	return domain->holders & ~domain->flushed;
+}
+
 /* Whether an invalidation of that device's TLB is for the domain's i-th. */
 static inline bool domain_atc_is(const struct domain *domain, uint32_t i, uint32_t device,
 				 const struct invalidation *scope)
@@ -193,6 +202,7 @@ struct inval_op {
 	uint32_t domain;	   /* the neutral event's, or NAME_NONE */
 	bool policy;		   /* issued by the policy, not recorded */
 	bool failed;		   /* done with status other than ok: covers nothing */
+	bool inferred;		   /* its event, or that of its completion, is of class inferred */
 	struct invalidation scope; /* what was recorded or encoded */
 	struct native_command command;
 };

@@ -272,6 +272,7 @@ void smmu_descriptor_store(struct smmu_walker *walker, unsigned stage, pa_t word
 	if (!walker->hardware)
 		return;
 	smmu->count.flag_updates++;
+	smmu->tables->hardware_writes++;
 	walker->report.raw = now;
 	/* Where memory is behind, hardware's write reaches it and not what software wrote. */
 	if (!smmu->config.cohacc && smmu->memory->view &&

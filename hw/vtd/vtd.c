@@ -201,6 +201,11 @@ static const char *vtd_structure_name(enum structure structure, unsigned level)
 	return "device TLB";
 }
 
+static bool vtd_caching_mode(const struct iommu *iommu)
+{
+	return ((const struct vtd *)iommu)->config.caching_mode;
+}
+
 static bool vtd_snoops(const struct iommu *iommu)
 {
 	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
@@ -348,6 +353,7 @@ const struct iommu_model vtd_model = {
 	.translate = vtd_translate,
 	.truth = vtd_truth_result,
 	.snoops = vtd_snoops,
+	.caching_mode = vtd_caching_mode,
 	.tables_changed = vtd_tables_changed,
 	.encode = vtd_encode,
 	.decode = vtd_decode,
