@@ -280,7 +280,34 @@ static inline void writer_free_tables(struct replay *replay, struct freed_table 
 		writer_free_list(replay, list);
 }
 
-/* updates.c */
+/* ledger.c */
+/* What an update takes from the ledger of a domain, and what it leaves in place. */
+struct removing {
+	struct replay *replay;
+	struct domain *domain;
+	enum removal_cause cause;
+	unsigned kept; /* permission bits that stay when the target stays */
+	bool inferred;
+	bool same_target;
+	bool has_target; /* iova now leads to pa */
+	uint64_t seq;
+	iova_t asked_first, asked_last;
+	iova_t iova;
+	pa_t pa;
+	bool any; /* something was told */
+};
+/* A step in the order of updates. event: NULL, or the one that it is of. */
+void ledger_begin(struct removing *removing, struct replay *replay, struct domain *domain,
+		  enum removal_cause cause, const struct event *event);
+/* Tells of one piece of the ledger, minus what the update leaves in place. */
+void ledger_tell(struct removing *removing, const struct imap_entry *piece);
+/* Takes [first, last] out of the ledger and tells what was there. */
+int ledger_remove(struct removing *removing, iova_t first, iova_t last, struct err *err);
+/* [first, last], of which nothing is in the ledger, leads to pa now. */
+int ledger_add(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,
+	       unsigned perm, struct err *err);
+
+/* updates.c; recorded words: raw_words.c */
 int update_map(struct replay *replay, const struct event *event, struct err *err);
 int update_unmap(struct replay *replay, const struct event *event, struct err *err);
 int update_protect(struct replay *replay, const struct event *event, struct err *err);
