@@ -13,6 +13,7 @@ static void smmu_destroy(struct iommu *iommu)
 	if (!smmu)
 		return;
 	tlb_destroy(smmu->tlb);
+	tlb_destroy(smmu->ipa);
 	for (unsigned i = 0; i < 2 * ARM_LEVELS; i++)
 		tlb_destroy(smmu->walk[i / ARM_LEVELS][i % ARM_LEVELS]);
 	for (uint32_t i = 0; i < smmu->n_spaces; i++)
@@ -50,6 +51,12 @@ static int check_config(const struct smmuv3_config *config, struct err *err)
 			       "smmuv3.walk.ways %llu",
 			       (unsigned long long)config->walk_entries,
 			       (unsigned long long)config->walk_ways);
+	if (config->ipa_ways && config->ipa_entries % config->ipa_ways)
+		return err_set(err, ERR_CONFIG,
+			       "smmuv3: smmuv3.ipa.entries %llu is not a multiple of "
+			       "smmuv3.ipa.ways %llu",
+			       (unsigned long long)config->ipa_entries,
+			       (unsigned long long)config->ipa_ways);
 	if ((config->stage == 1 && !config->s1p) || (config->stage == 2 && !config->s2p))
 		return err_set(
 			err, ERR_CONFIG,
@@ -67,12 +74,20 @@ static int create_caches(struct smmu *smmu, uint64_t seed, struct err *err)
 					 .address_bits = KEY_BITS,
 					 .seed = seed };
 	uint64_t ways = config->walk_ways ? config->walk_ways : config->walk_entries;
+	uint64_t ipa_ways = config->ipa_ways ? config->ipa_ways : config->ipa_entries;
 
 	if (tlb_create(&geometry, "smmuv3.tlb", &smmu->tlb, err))
 		return -1;
 	smmu->generations = calloc(smmu->tlb->sets * smmu->tlb->stride, sizeof *smmu->generations);
 	if (!smmu->generations)
 		return err_no_memory(err, "smmuv3.tlb");
+	if (config->ipa_entries) {
+		geometry.sets = config->ipa_entries / ipa_ways;
+		geometry.ways = ipa_ways;
+		geometry.replacement = config->ipa_replacement;
+		if (tlb_create(&geometry, "smmuv3.ipa", &smmu->ipa, err))
+			return -1;
+	}
 	if (!config->walk_entries)
 		return 0;
 	geometry.sets = config->walk_entries / ways;
@@ -259,7 +274,7 @@ static const char *smmu_structure_name(enum structure structure, unsigned level)
 	/* A descriptor of the manual's level n points to a table of level n + 1. */
 	switch (structure) {
 	case STRUCTURE_TLB:
-		return "TLB";
+		return level ? "IPA cache" : "TLB";
 	case STRUCTURE_WALK_CACHE:
 		return level < 8 ? pointers[level] : "walk cache";
 	case STRUCTURE_CONFIG:
@@ -288,6 +303,7 @@ static const char *smmu_counter(const struct iommu *iommu, unsigned index, uint6
 		{ "walk.stage2.level1.hits", count->walk_hits[1][1] },
 		{ "walk.stage2.level0.hits", count->walk_hits[1][2] },
 		{ "walk.reads", count->walk_reads },
+		{ "ipa.hits", count->ipa_hits },
 		{ "config.hits", count->config_hits },
 		{ "config.misses", count->config_misses },
 		{ "evictions", count->evictions },
@@ -375,7 +391,7 @@ const struct iommu_model smmuv3_model = {
 		 "memory attributes: only Device or Normal at stage 2, for S2PTW; whether tables "
 		 "are "
 		 "snooped is IDR0.COHACC's alone to say; queues always are\n"
-		 "TBU micro TLBs and the IPA cache: one main TLB, walk caches by stage and level\n"
+		 "TBU micro TLBs: requests meet one main TLB, whichever port they come by\n"
 		 "walk-cache pointers of a nested stage 1 hold IPAs: every use goes through stage "
 		 "2\n"
 		 "STE.CONT, speculative fills, prefetch commands: allowed, never done here\n"

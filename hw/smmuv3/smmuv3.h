@@ -5,8 +5,8 @@
  * Models: linear and two-level stream tables, STE and CD with every legality check in order (5.2,
  * 5.4), substreams; stage 1, stage 2 and nested walks of VMSAv8-64 with 4, 16 and 64 KiB granules,
  * contiguous sets, concatenated stage-2 tables, hardware update of access flag and dirty state; one
- * main TLB with tags by StreamWorld, VMID and ASID (3.17), walk caches for each stage and level, a
- * configuration cache; commands (4), event queue, terminate and stall models (3.12), PRI queue,
+ * main TLB with tags by StreamWorld, VMID and ASID (3.17), an IPA cache of what stage 2 gave nested
+ * walks, walk caches for each stage and level, a configuration cache; commands (4), event queue, terminate and stall models (3.12), PRI queue,
  * ATS, GERROR.
  * Leaves out: see smmuv3_model.omits.
  */
@@ -27,6 +27,7 @@ struct smmuv3_config {
 	uint64_t stall_model, term_model, stall_max, cmdqs, eventqs, priqs;
 	uint64_t e2h, recinvsid, rec_cfg_ats, atschk, vmw, gbpa_abort;
 	uint64_t tlb_sets, tlb_ways, tlb_replacement;
+	uint64_t ipa_entries, ipa_ways, ipa_replacement;
 	uint64_t walk_entries, walk_ways, walk_replacement, config_entries, atc_entries, atc_dma;
 	uint64_t multi_hit, contiguous, cache_illegal, over_invalidation, merge;
 	uint64_t full_queue, event_class, retry_bytes;

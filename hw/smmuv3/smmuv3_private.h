@@ -21,6 +21,7 @@ enum { PRIVILEGED_SHIFT = 6, CLEAN_SHIFT = 9, LEVEL1_SHIFT = 52, LEVEL2_SHIFT = 
 #define COPY_CLEAN (3ull << CLEAN_SHIFT)
 #define COPY_STAGE1 (1ull << 56)
 #define COPY_STAGE2 (1ull << 57)
+#define COPY_DEVICE (1ull << 58) /* IPA cache: memory of a Device type, for S2PTW */
 #define COPY_ATTRIBUTES (TLB_PERM | (uint64_t)TLB_PERM << PRIVILEGED_SHIFT | COPY_CLEAN)
 
 /* Calls of this model that set check bits (hw/marks.h). */
@@ -44,6 +45,8 @@ enum smmu_mark_site {
 	MARK_SMMU_INHERIT_TRANSLATION,
 	MARK_SMMU_INHERIT_POINTER,
 	MARK_SMMU_DIRTY,
+	MARK_SMMU_IPA,
+	MARK_SMMU_INHERIT_IPA,
 };
 
 enum world { WORLD_EL1, WORLD_EL1_IPA, WORLD_EL2, WORLD_EL2_E2H };
@@ -177,9 +180,9 @@ struct smmu_queue {
 };
 
 struct smmu_counters {
-	uint64_t requests, hits, misses, walk_hits[2][ARM_LEVELS], walk_reads, config_hits,
-		config_misses, evictions, compared, faults, recorded, merged, silent, disabled,
-		lost, interrupts, commands, invalidations, ttl_left, stalls, stalls_held,
+	uint64_t requests, hits, misses, walk_hits[2][ARM_LEVELS], walk_reads, ipa_hits,
+		config_hits, config_misses, evictions, compared, faults, recorded, merged, silent,
+		disabled, lost, interrupts, commands, invalidations, ttl_left, stalls, stalls_held,
 		stalls_starved, stalls_ended, pri_queued, pri_lost, flag_updates, run_inconsistent;
 };
 
@@ -201,6 +204,7 @@ struct smmu {
 	struct tlb *tlb;
 	uint32_t *generations;		 /* beside its entries: of combined copies */
 	struct tlb *walk[2][ARM_LEVELS]; /* [stage - 1][level of the table pointed to] */
+	struct tlb *ipa;		 /* NULL: there is none */
 	struct smmu_stream *streams;
 	struct smmu_context *contexts;
 	struct smmu_context nobody; /* stand-in for a device without a context */
@@ -357,15 +361,20 @@ struct smmu_walker {
 	uint32_t n_fills;
 	struct tlb *blamed; /* the first copy used whose check bit is set */
 	struct tlb_at blamed_at;
-	uint64_t freed; /* 1 + event; 0: no page read was freed */
+	iova_t blamed_key; /* what was looked for */
+	uint64_t freed;	   /* 1 + event; 0: no page read was freed */
 	pa_t freed_word;
 };
+struct smmu_answer;
 enum smmu_start { START_WALK, START_FAULT, START_PASS };
 void smmu_walker_init(struct smmu *smmu, struct smmu_walker *walker,
 		      const struct dma_request *request, bool cached);
 /* Everything that decides before tables and caches are looked at, in the order of 7.3.22. */
 enum smmu_start smmu_begin(struct smmu_walker *walker, const struct smmu_context *context);
 void smmu_walk(struct smmu_walker *walker);
+/* A copy in doubt was used. */
+void smmu_walk_blames(struct smmu_walker *walker, struct tlb *tlb, const struct tlb_at *at,
+		      iova_t key);
 void smmu_stage1(struct smmu_walker *walker);
 
 struct smmu_stage2 {
@@ -373,11 +382,19 @@ struct smmu_stage2 {
 	uint64_t perm; /* as in data words */
 	uint8_t page_lg2, span_lg2;
 	uint8_t level;
-	bool run_bad, uncacheable;
+	bool run_bad, uncacheable, device;
 };
 /* Stage 2 of one address; false: walker->fault, or the walk stopped where it was told to. */
 bool smmu_stage2(struct smmu_walker *walker, uint64_t ipa, unsigned need, enum fault_class class,
 		 struct smmu_stage2 *out);
+/* smmuv3_ipa.c: the answer of the IPA cache; false: it has none. A fault is walker->fault. */
+bool smmu_ipa_answers(struct smmu_walker *walker, uint64_t ipa, unsigned need,
+		      enum fault_class class, struct smmu_stage2 *out);
+/* What a stage-2 walk found is to be kept there. */
+void smmu_ipa_keep(struct smmu_walker *walker, uint64_t ipa, const struct smmu_stage2 *out);
+/* Whether a copy of it says what the tables say, in the configuration that truth was found in. */
+bool smmu_ipa_true(struct smmu *smmu, const struct tlb_at *at, const struct smmu_answer *truth);
+
 /* What a copy with these attributes allows. */
 static inline unsigned smmu_allowed(uint64_t data, bool privileged)
 {
@@ -481,10 +498,14 @@ uint32_t *smmu_generation(const struct smmu *smmu, const struct tlb_at *at);
 struct tlb *smmu_structure(const struct smmu *smmu, unsigned index);
 void smmu_structure_kind(const struct smmu *smmu, const struct tlb *tlb, unsigned *stage,
 			 unsigned *level);
-/* Copies over [first, last] that a request can match besides this one: of any size, of its tag and
- * global ones. How many; *other (NULL allowed) is one. mark: all get the check bit. */
-uint32_t smmu_others(struct smmu *smmu, const struct tlb_at *at, iova_t first, iova_t last,
-		     bool mark, struct tlb_at *other);
+/* Copies of the same structure, TLB or IPA cache, over [first, last] that a request can match besides
+ * this one: of any size, of its tag and global ones. How many; *other (NULL allowed) is one. mark: all
+ * get the check bit. */
+uint32_t smmu_others(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, iova_t first,
+		     iova_t last, bool mark, struct tlb_at *other);
+/* Several copies match the key: walker->fault is F_TLB_CONFLICT, or *at is the one that answers
+ * (3.21.1, IDR3.BBML). */
+void smmu_choose_match(struct smmu_walker *walker, struct tlb *tlb, iova_t key, struct tlb_at *at);
 
 /* smmuv3_fill.c: what a walk leaves behind */
 void smmu_fill_walk(struct smmu *smmu, struct smmu_walker *walker,

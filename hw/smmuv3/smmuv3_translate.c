@@ -52,6 +52,7 @@ static void miss(struct smmu *smmu, struct smmu_walker *walker, struct smmu_cont
 					  .tlb = walker->blamed,
 					  .at = walker->blamed_at,
 					  .any = walker->blamed != NULL,
+					  .key = walker->blamed_key,
 					  .freed = walker->freed,
 					  .freed_word = walker->freed_word };
 		uint64_t changed = memory_view_met(view) ? view->met.event
@@ -64,29 +65,6 @@ static void miss(struct smmu *smmu, struct smmu_walker *walker, struct smmu_cont
 	} else {
 		smmu_fill_walk(smmu, walker, context, false, NO_EVENT, NULL);
 	}
-}
-
-static void conflict(struct smmu_walker *walker)
-{
-	walker->fault =
-		(struct smmu_fault){ .event = F_TLB_CONFLICT, .class = CLASS_IN, .level = -1 };
-}
-
-/* Several copies match: F_TLB_CONFLICT, or one of them (3.21.1, IDR3.BBML). */
-static void choose_match(struct smmu *smmu, struct smmu_walker *walker, struct tlb_at *at)
-{
-	uint64_t rule = smmu->config.multi_hit;
-	struct tlb_at other;
-
-	if (!smmu_others(smmu, at, walker->key, walker->key, false, &other))
-		return;
-	if (rule == SMMUV3_LARGEST) {
-		if (other.copy->page_lg2 > at->copy->page_lg2)
-			*at = other;
-	} else if (rule == SMMUV3_CONFLICT && smmu->config.bbml != 2)
-		conflict(walker);
-	else if ((other.copy->serial < at->copy->serial) == (rule != SMMUV3_NEWEST))
-		*at = other;
 }
 
 /* What the copy says for this access. */
@@ -155,7 +133,7 @@ static void hit_or_miss(struct smmu *smmu, struct smmu_walker *walker, struct sm
 		return;
 	}
 	if ((path.at.copy->reasons & CHECK_OVERLAP) || smmu->any_global)
-		choose_match(smmu, walker, &path.at);
+		smmu_choose_match(walker, smmu->tlb, walker->key, &path.at);
 	hit_result(smmu, walker, &path.at, result);
 	smmu_compare(smmu, walker->request, &path, result, &truth);
 }
