@@ -112,7 +112,7 @@ static __attribute__((noinline)) struct frame *smmu_table_below(const struct smm
 	uint64_t at, data, entry;
 	pa_t pa;
 
-	if (unlikely(!tlb_use(directories, &place, true, &at)))
+	if (unlikely(!tlb_use(directories, &place, false, &at)))
 		return NULL;
 	data = directories->entries[at].data;
 	entry = frame_word(directories->copies[at].table, (unsigned)bits(iova, 29, 21));
