@@ -208,6 +208,38 @@ struct page_queue_ops {
 		       struct page_response *response);
 };
 
+/* ---- stalls (SMMUv3, IHI 0070 3.12.2) --------------------------------------------------------- */
+
+/* A transaction that the unit holds until software decides on it, within a page. */
+enum stall_state {
+	STALL_UNRECORDED, /* its record has no room yet: software cannot know of it */
+	STALL_RECORDED,	  /* software finds it in the fault queue, by its tag */
+	STALL_AGAIN, /* ended: to be issued again, as if it had just arrived (iommu->reissues) */
+	STALL_COMPLETED,  /* ended: tried again by the unit, and served (else) */
+	STALL_TERMINATED, /* ended: `end` says what the device sees */
+};
+struct stall {
+	enum stall_state state;
+	struct dma_request request;
+	uint64_t event;	       /* that brought it here: another one each time that it stalls */
+	uint64_t serial;       /* names one stay for ever */
+	uint16_t tag;	       /* RECORDED: of no other now */
+	uint16_t fault;	       /* the model's code */
+	bool told;	       /* of its last step, by next() */
+	uint32_t holder;       /* UNRECORDED: another device that has the room, or NO_DEVICE */
+	struct dma_result end; /* COMPLETED, TERMINATED */
+};
+
+/* What a model with stalls offers. */
+struct stall_ops {
+	/* The oldest transaction that has taken a step since it was last told; false: there is none, and
+	 * iommu->stall_news is cleared. One that has ended is forgotten. */
+	bool (*next)(struct iommu *iommu, struct stall *stall);
+	/* The command by which software has it tried again, or aborted. */
+	void (*encode)(const struct iommu *iommu, const struct stall *stall, bool again,
+		       struct native_command *command);
+};
+
 /* An invalidation that was executed (X). */
 struct inval_report {
 	uint32_t removed;  /* translations (final copies) removed */
@@ -296,6 +328,7 @@ struct attachment {
 	unsigned levels;
 	uint64_t tag;
 	bool ats, pri; /* the driver switches them on */
+	bool stall;    /* faults of this requester stall, where the unit can have that */
 	pa_t spare;    /* empty pages from here on, for tables */
 	unsigned used; /* how many of these were taken */
 };
@@ -465,6 +498,7 @@ struct iommu_model {
 	bool plain_copies;
 
 	const struct page_queue_ops *pages; /* NULL: it has no page request queue */
+	const struct stall_ops *stalls;	    /* NULL: nothing stalls */
 	/* What the recording's beginning uses, for what settings leave to the driver; before
 	 * start(). NULL: nothing is left to it. */
 	void (*expect)(struct iommu *iommu, bool pasids, bool page_requests);
@@ -480,8 +514,10 @@ struct iommu {
 	uint64_t event;	     /* at hand: of the request, update or command being worked on */
 	bool interrupt;	     /* raised since the clock last looked; it clears this */
 	bool page_interrupt; /* the same of the page request queue's */
-	iova_t wanted; /* page of the first SEES_NO_RIGHT since its reader last set it to NO_PA */
-	bool refused;  /* a result was not OUTCOME_OK since the replay last cleared this */
+	iova_t wanted;	 /* page of the first SEES_NO_RIGHT since its reader last set it to NO_PA */
+	bool refused;	 /* a result was not OUTCOME_OK since the replay last cleared this */
+	bool reissues;	 /* whoever drives the unit reads its stalls and issues them again itself */
+	bool stall_news; /* there may be some that stalls->next() has not told */
 };
 
 /* For a model without registers, fault queue, caches or counters (yet). */

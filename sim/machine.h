@@ -37,7 +37,7 @@ struct run_config {
 	/* page requests, and what holds DMA back: drivers 11.3, 11.4 */
 	uint64_t page_requests, page_responses, pri_handler, page_action, page_service;
 	uint64_t pri_credits, max_outstanding, retry_delay, retries, discard_on_overflow;
-	uint64_t stall_limit, starve_limit;
+	uint64_t stall_answers, stall_limit, starve_limit;
 	/* device TLBs that answer late */
 	uint64_t ats_latency, ats_slow_device, ats_slow_latency, ats_timeout;
 	/* linux-lazy: drivers 3.4 */

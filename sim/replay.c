@@ -119,6 +119,7 @@ void replay_destroy(struct replay *replay)
 	free(replay->clock.heap);
 	free(replay->pending);
 	free(replay->doubts);
+	free(replay->held);
 	free(replay);
 }
 
@@ -142,14 +143,25 @@ static int run_action(struct replay *replay, const struct action *action, struct
 		replay->observer->handler_ran(replay->observer->self, action->subject,
 					      replay->now_ns);
 		iommu->model->acknowledge_faults(iommu, replay->event);
-		return 0;
+		return stalls_read(replay, action->subject, err);
 	case ACTION_PAGE_HANDLER:
 		return pages_handler(replay, action->subject, err);
 	case ACTION_PAGE_SERVED:
 		return pages_served(replay, action->subject, err);
 	case ACTION_DMA_RETRY:
-		return pages_retry(replay, action->subject, err);
+		return held_retry(replay, action->subject, err);
+	case ACTION_STALL_SERVED:
+		return stalls_served(replay, action->subject, err);
 	}
+	return 0;
+}
+
+/* What stalled transactions have come to by the step that was just made. */
+static int settle(struct replay *replay, struct err *err)
+{
+	for (uint32_t i = 0; i < replay->n_units; i++)
+		if (unlikely(replay->units[i].iommu->stall_news) && stalls_settle(replay, i, err))
+			return -1;
 	return 0;
 }
 
@@ -161,7 +173,7 @@ static int run_due(struct replay *replay, uint64_t until, struct err *err)
 	while (clock_next(&replay->clock, &at) && at < until) {
 		struct action action = clock_take(&replay->clock);
 
-		if (run_action(replay, &action, err))
+		if (run_action(replay, &action, err) || settle(replay, err))
 			return -1;
 		if (replay->observer->stepped)
 			replay->observer->stepped(replay->observer->self);
@@ -286,6 +298,9 @@ static int tell_results(struct replay *replay, const struct event_batch *batch, 
 				return -1;
 			continue;
 		}
+		if (unlikely(result->sees == SEES_NOTHING) && replay->machine->model->stalls &&
+		    stalls_hold(event))
+			continue;
 		if (result->outcome != OUTCOME_OK || observer->every_result) {
 			replay->event = batch->first + begin + i;
 			replay->now_ns = event->time_ns;
@@ -349,7 +364,7 @@ static int run_dmas(struct replay *replay, const struct event_batch *batch, size
 	if (make_run(replay, batch, begin, &n, &answered, err))
 		return -1;
 	if (unlikely(replay->n_blocked)) {
-		if (pages_behind(replay, &batch->events[begin], &replay->requests[0], &waits, err))
+		if (held_behind(replay, &batch->events[begin], &replay->requests[0], &waits, err))
 			return -1;
 		*done = 1;
 		if (waits)
@@ -378,6 +393,8 @@ static int run_dmas(struct replay *replay, const struct event_batch *batch, size
 		note_landing(replay, *done);
 	if ((answered || iommu->refused || replay->observer->every_result) &&
 	    tell_results(replay, batch, begin, *done, err))
+		return -1;
+	if (unlikely(iommu->stall_news) && stalls_settle(replay, unit, err))
 		return -1;
 	return replay_take_interrupt(replay, unit, replay->now_ns, err);
 }
@@ -536,7 +553,7 @@ int replay_batch(struct replay *replay, struct event_source *source,
 			replay->cpu = event_has(event, FIELD_CPU)
 					      ? (uint32_t)event_value(batch, event, FIELD_CPU)
 					      : 0;
-			if (one_event(replay, event, err))
+			if (one_event(replay, event, err) || settle(replay, err))
 				return -1;
 			if (replay->observer->stepped)
 				replay->observer->stepped(replay->observer->self);
@@ -559,6 +576,7 @@ int replay_finish(struct replay *replay, struct err *err)
 		return -1;
 	answers_finish(replay);
 	pages_unanswered(replay);
+	held_unanswered(replay);
 	replay->end_ns = end;
 	return 0;
 }

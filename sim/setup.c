@@ -36,6 +36,7 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 			  replay->machine->run.seed + replay->n_units, replay->tables,
 			  replay->caches, &iommu, err))
 		return -1;
+	iommu->reissues = true;
 	units[replay->n_units++] = (struct unit){ .number = number, .iommu = iommu };
 	if (!model->snoops(iommu) && memory_view_create(replay->memory, err))
 		return -1;
@@ -245,6 +246,7 @@ static int write_context(struct replay *replay, const struct device *device, uin
 					 .tag = domain ? domain->tag : 0,
 					 .ats = device->ats,
 					 .pri = device->pri,
+					 .stall = device->stall,
 					 .spare = replay->next_table };
 	struct table_word words[ATTACH_WORDS];
 	size_t n = iommu->model->attach_words(iommu, &attachment, words);
@@ -289,6 +291,7 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	device->requester_id = requester_of(replay, event, number);
 	device->ats = event_has(event, DEVICE_ATS);
 	device->pri = event_has(event, DEVICE_PRI);
+	device->stall = event_has(event, DEVICE_STALL);
 	device->pri_state.allocation = (uint32_t)replay->machine->run.pri_credits;
 	device->owner = event_has(event, DEVICE_OWNER)
 				? (uint32_t)event_value(replay->batch, event, DEVICE_OWNER)

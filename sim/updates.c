@@ -164,7 +164,7 @@ static int touch(struct replay *replay, struct domain *domain, iova_t first, iov
 	struct imap_entry *entry = NULL;
 
 	if (replay->n_held)
-		pages_touched(replay, domain, first, last);
+		held_touched(replay, domain, first, last);
 	if (!domain->touched)
 		return 0;
 	if (!imap_cut(domain->touched, first, last, cut_touched, NULL))
@@ -629,7 +629,7 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 		return err_no_memory(err, "a table's translations");
 	}
 	if (before && replay->n_held)
-		pages_touched(replay, domain, change->first, change->last);
+		held_touched(replay, domain, change->first, change->last);
 	answer = before ? raw_ledger(replay, domain, change, &segments, err) : 0;
 	if (!before && !answer && domain->asked)
 		answer = rights_written(replay, domain, change->first, change->last, err);

@@ -74,10 +74,10 @@ struct device {
 	uint32_t domain; /* of requests without a PASID: number or NAME_NONE */
 	struct pasid_attachment *pasids;
 	uint32_t n_pasids;
-	bool ats, pri;
+	bool ats, pri, stall;
 	struct pri_interface pri_state;
 	bool records_requests; /* the recording has its page requests */
-	uint32_t n_held;       /* DMAs that wait for a page, or are tried again */
+	uint32_t n_held;       /* DMAs that wait for a page or stall, or are tried again */
 	bool delayed; /* its recorded times hold no more (R9): from this event on, by so much */
 	uint64_t delayed_event, delay_ns;
 	struct imap *answered; /* pages of live mappings whose answers were compared */
@@ -94,6 +94,7 @@ struct unit {
 	uint32_t number; /* in names, or NAME_NONE: the implicit one */
 	struct iommu *iommu;
 	struct page_handler pages;
+	bool serves_stall;  /* the handler is at work for a stalled transaction */
 	uint64_t landed_ns; /* when the last DMA translated so far reaches memory; 0: none known */
 };
 

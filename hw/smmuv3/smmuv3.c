@@ -404,7 +404,6 @@ const struct iommu_model smmuv3_model = {
 		 "table writes alone\n"
 		 "an invalidation without IDR3.RIL is one command: more than a page is the whole "
 		 "ASID\n"
-		 "what becomes of a stalled transaction is counted, not reported with its DMA\n"
 		 "broadcast TLB maintenance (BTM): none arrives\n"
 		 "a page that holds both page tables and configuration: the configuration is "
 		 "compared "
@@ -428,6 +427,7 @@ const struct iommu_model smmuv3_model = {
 	.start = smmu_start,
 	.config_bytes = smmu_config_bytes,
 	.pages = &smmu_pages,
+	.stalls = &smmu_stall_ops,
 	.attach_words = smmu_attach_words,
 	.format = smmu_format,
 	.levels = smmu_levels,

@@ -136,17 +136,6 @@ struct smmuv3_detail {
 };
 const struct smmuv3_detail *smmuv3_detail(const struct iommu *iommu);
 
-/* A transaction that stalled, in order of arrival, resolved ones included until they are forgotten. */
-enum smmuv3_stall_state { STALL_HELD_BACK, STALL_RECORDED, STALL_COMPLETED, STALL_TERMINATED };
-struct smmuv3_stall {
-	enum smmuv3_stall_state state;
-	struct dma_request request;
-	uint32_t sid;
-	uint16_t stag;
-	struct dma_result end; /* COMPLETED, TERMINATED */
-};
-size_t smmuv3_stalls(const struct iommu *iommu, const struct smmuv3_stall **stalls);
-
 /* A page request from an endpoint (chapter 8), and what comes back at once. */
 struct smmuv3_page_request {
 	uint32_t device, pasid; /* NO_PASID: none */

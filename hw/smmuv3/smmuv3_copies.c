@@ -61,7 +61,8 @@ void smmu_copy_of(const struct smmu *smmu, const struct tlb *tlb, const struct t
 		.page_lg2 = at->copy->page_lg2,
 		.reasons = (data & TLB_CHECK) ? at->copy->reasons : 0,
 		.space = at->copy->space,
-		.tag = smmu_neutral_tag(smmu, (uint32_t)tlb_tag_of(tlb, at)),
+		.tag = smmu_neutral_tag(smmu, (uint32_t)tlb_tag_of(tlb, at)) |
+		       (uint64_t)(tlb == smmu->ipa) << 42, /* no request looks for these */
 		.pasid = NO_PASID,
 		.serial = at->copy->serial,
 		.first = smmu_unkey(tlb_first(tlb, at)),

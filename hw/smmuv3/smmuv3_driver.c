@@ -125,6 +125,14 @@ static uint64_t granule_code(const struct smmu *smmu)
 	return codes[smmu->config.granule];
 }
 
+/* CD.S of a device that may stall: none of PCIe (3.12.2), of which those with ATS are. */
+static uint64_t stalls(const struct smmu *smmu, const struct attachment *attachment)
+{
+	bool stall = attachment->stall && !attachment->ats && smmu->config.stall_model != 1;
+
+	return stall || smmu->config.stall_model == 2 ? 1ull << 44 : 0;
+}
+
 /* STE.EATS of a device whose ATS the driver switches on: 1, full ATS. */
 static uint64_t eats(const struct smmu *smmu, const struct attachment *attachment)
 {
@@ -139,7 +147,8 @@ static size_t stage1_words(const struct smmu *smmu, const struct attachment *att
 		leaves_at(smmu) + stream_bytes(smmu) + ((pa_t)attachment->requester_id << STE_LG2);
 	uint64_t low = (64 - smmu_input_bits(smmu, attachment->levels)) | granule_code(smmu) << 6 |
 		       5ull << 8 | 3ull << 12 | 1ull << 30 | 1ull << 31 | 5ull << 32 | 1ull << 41 |
-		       1ull << 45 | 1ull << 46 | 1ull << 47 | attachment->tag << 48;
+		       1ull << 45 | 1ull << 46 | 1ull << 47 | attachment->tag << 48 |
+		       stalls(smmu, attachment);
 	size_t n = 0;
 
 	words[n++] = (struct table_word){ cd + 8, attachment->root };

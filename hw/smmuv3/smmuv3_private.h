@@ -173,10 +173,18 @@ struct smmu_ahead {
 	uint64_t *words;
 };
 
+/* StreamIDs of the entries in a queue, as far as it was looked through: up to two different ones. */
+struct smmu_holders {
+	uint64_t base;
+	uint32_t from, upto; /* entries; from: cons then */
+	uint32_t n, sids[2];
+};
+
 struct smmu_queue {
 	uint64_t base;
 	uint32_t prod, cons;
 	uint8_t log2;
+	struct smmu_holders holders;
 };
 
 struct smmu_counters {
@@ -233,11 +241,12 @@ struct smmu {
 	pa_t layout;	    /* where start() laid out the stream table */
 	uint64_t last_record[4];
 
-	struct smmuv3_stall *stalls;
+	struct stall *stalls; /* oldest first, ended ones until they are told or make room */
 	uint32_t n_stalls, max_stalls;
 	uint16_t next_stag;
-	bool resuming;		     /* a stalled transaction is tried again: */
-	struct smmuv3_stall resumed; /* and stalled again */
+	uint64_t n_stalled;   /* so far */
+	bool resuming;	      /* a stalled transaction is tried again: */
+	struct stall resumed; /* and stalled again */
 
 	struct atc_set atcs;
 	struct smmu_asking asking;
@@ -517,6 +526,8 @@ void smmu_event(struct smmu *smmu, const struct dma_request *request,
 		const struct smmu_context *context, const struct smmu_fault *fault,
 		struct dma_result *result);
 bool smmu_evtq_write(struct smmu *smmu, const uint64_t record[4], bool *interrupt);
+/* A device other than this one with a record in the queue, or NO_DEVICE. */
+uint32_t smmu_evtq_holder(struct smmu *smmu, uint32_t device);
 bool smmu_evtq_writable(const struct smmu *smmu);
 void smmu_acknowledge_faults(struct iommu *iommu, uint64_t event);
 void smmu_gerror(struct smmu *smmu, unsigned index);
@@ -524,6 +535,7 @@ void smmu_stall(struct smmu *smmu, const struct dma_request *request, uint64_t r
 		bool *recorded, bool *interrupt);
 void smmu_stalls_writable(struct smmu *smmu);
 void smmu_stalls_end(struct smmu *smmu, uint32_t sid, bool all);
+extern const struct stall_ops smmu_stall_ops;
 void smmu_resume(struct smmu *smmu, uint32_t sid, uint16_t stag, bool again, bool abort_it);
 
 /* smmuv3_queue.c */
@@ -548,6 +560,12 @@ static inline uint32_t smmu_queue_next(const struct smmu_queue *queue, uint32_t 
 	return (pointer & 1u << 31) | ((pointer + 1) & smmu_queue_mask(queue));
 }
 pa_t smmu_queue_at(const struct smmu_queue *queue, uint32_t pointer, unsigned entry_lg2);
+/* A device other than this one that has an entry in the queue, or NO_DEVICE; sid_shift: where an entry has
+ * its StreamID, in its first word. */
+uint32_t smmu_queue_holder(const struct smmu *smmu, struct smmu_queue *queue, unsigned entry_lg2,
+			   unsigned sid_shift, uint32_t device);
+/* Handle of the device with this StreamID, or NO_DEVICE. */
+uint32_t smmu_device_of(const struct smmu *smmu, uint64_t sid);
 bool smmu_queue_put(struct smmu *smmu, struct smmu_queue *queue, const uint64_t *words,
 		    unsigned entry_lg2);
 
