@@ -28,7 +28,7 @@ struct worst {
 struct part {
 	uint32_t next; /* part of its window, NO_WINDOW: none */
 	uint32_t owner, window;
-	uint8_t lost;
+	uint8_t lost, taken;
 	iova_t first;
 	pa_t pa;
 	uint64_t mapped;

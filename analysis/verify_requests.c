@@ -292,6 +292,7 @@ void requests_served(void *self, uint64_t event, const struct dma_request *page,
 {
 	struct verifier *verifier = self;
 	const struct device *device = replay_device(verifier->replay, unit, page->device);
+	const struct iommu *iommu = replay_unit(verifier->replay, unit)->iommu;
 	static const struct watched nothing = { .changed = NO_EVENT };
 	const struct watched *used, *blamed;
 	struct met met = { 0 };
@@ -300,6 +301,7 @@ void requests_served(void *self, uint64_t event, const struct dma_request *page,
 	uint64_t changed;
 
 	verifier->checked++;
+	verifier->doubt_known &= iommu->model->plain_copies && iommu->model->plain_copies(iommu);
 	if (!copies_look(&verifier->copies, verifier->replay))
 		verify_fails(verifier);
 	doubt_tags(verifier);

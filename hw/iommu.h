@@ -85,6 +85,8 @@ static inline bool dma_granted(const struct dma_result *result)
 
 enum structure { STRUCTURE_TLB, STRUCTURE_WALK_CACHE, STRUCTURE_CONFIG, STRUCTURE_ATC };
 
+enum { COPY_READS = 4 };
+
 /* A cached copy, as reports show it. */
 struct cached_copy {
 	enum structure structure;
@@ -100,6 +102,12 @@ struct cached_copy {
 	iova_t first, last; /* input covered; configuration: device ids */
 	pa_t pa;	    /* output page, or table pointed to */
 	uint64_t filled, changed;
+	/* Configuration of a model that watches frames of its own: which changes (struct table_change)
+	 * are of what it was read from. Others are read from the tables of device ids. */
+	struct {
+		uint32_t space; /* 0: unused */
+		uint64_t first, last;
+	} read[COPY_READS];
 };
 
 enum verdict {
@@ -494,8 +502,9 @@ struct iommu_model {
 	void (*each_copy)(const struct iommu *iommu,
 			  void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx);
 	/* Tag, PASID, space and range of each_copy's copies say all of what rules R1 to R5 put in
-	 * doubt (no global entries, generations, runs): --verify then follows that doubt itself. */
-	bool plain_copies;
+	 * doubt (no global entries, generations, runs so far): --verify then follows that doubt itself.
+	 * NULL: they never do. */
+	bool (*plain_copies)(const struct iommu *iommu);
 
 	const struct page_queue_ops *pages; /* NULL: it has no page request queue */
 	const struct stall_ops *stalls;	    /* NULL: nothing stalls */

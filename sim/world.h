@@ -151,9 +151,10 @@ struct removal {
 	enum removal_cause cause;
 	uint64_t event, time_ns, seq;
 	iova_t first, last;
-	pa_t pa;      /* first's old target */
-	uint8_t lost; /* permission bits that went */
-	bool beyond;  /* outside of what the unmap asked for (over-unmap): */
+	pa_t pa;       /* first's old target */
+	uint8_t lost;  /* permission bits that went */
+	uint8_t taken; /* of these, what tables of this format grant no more */
+	bool beyond;   /* outside of what the unmap asked for (over-unmap): */
 	iova_t asked_first, asked_last;
 	uint64_t mapped; /* event of the map, or NO_EVENT */
 	uint32_t owner;	 /* of the page at this instant; string number or NAME_NONE */

@@ -380,6 +380,11 @@ static bool smmu_snoops(const struct iommu *iommu)
 	return ((const struct smmu *)iommu)->config.cohacc;
 }
 
+static bool smmu_plain_copies(const struct iommu *iommu)
+{
+	return !((const struct smmu *)iommu)->not_plain;
+}
+
 const struct iommu_model smmuv3_model = {
 	.name = "smmuv3",
 	.spec = "Arm System Memory Management Unit Architecture Specification version 3, IHI 0070, "
@@ -442,5 +447,6 @@ const struct iommu_model smmuv3_model = {
 	.structure_name = smmu_structure_name,
 	.counter = smmu_counter,
 	.each_copy = smmu_each_copy,
+	.plain_copies = smmu_plain_copies,
 	.vectors = &smmuv3_vectors,
 };

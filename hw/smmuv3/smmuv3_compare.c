@@ -79,6 +79,7 @@ static bool walk_again(struct smmu *smmu, const struct smmu_answer *truth, iova_
 	return smmu_begin(walker, context) == START_WALK;
 }
 
+/* The same part of a larger page is the same, whatever the level of its leaf is now. */
 static bool translation_true(struct smmu *smmu, const struct tlb_at *at,
 			     const struct smmu_answer *truth)
 {
@@ -94,8 +95,7 @@ static bool translation_true(struct smmu *smmu, const struct tlb_at *at,
 	       walker.key == first && walker.half->space == at->copy->space &&
 	       tlb_tag_of(smmu->tlb, at) == (walker.global ? context->global_tag : context->tag) &&
 	       walker.pa == bits_at(*at->data, 51, 12) &&
-	       walker.data == (*at->data & (COPY_ATTRIBUTES | COPY_STAGE1 | COPY_STAGE2 |
-					    3ull << LEVEL1_SHIFT | 3ull << LEVEL2_SHIFT));
+	       !((walker.data ^ *at->data) & (COPY_ATTRIBUTES | COPY_STAGE1 | COPY_STAGE2));
 }
 
 static bool pointer_true(struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at,
@@ -171,7 +171,7 @@ static void prove(struct smmu *smmu, const struct smmu_path *path, const struct 
 			smmu_vmid_generation(smmu, smmu->tags[tlb_tag_of(path->tlb, at)].vmid);
 	if (of_translations(smmu, path->tlb) &&
 	    smmu_others(smmu, path->tlb, at, tlb_first(path->tlb, at), tlb_last(path->tlb, at),
-			false, NULL))
+			NULL))
 		return;
 	smmu_copy_closes(smmu, path->tlb, at);
 	*at->data &= ~(uint64_t)TLB_CHECK;
@@ -214,7 +214,7 @@ void smmu_compare(struct smmu *smmu, const struct dma_request *request,
 		uint32_t beyond = path->tlb == smmu->tlb && request->len ? request->len - 1 : 0;
 
 		use.matches += smmu_others(smmu, path->tlb, &path->at, path->key,
-					   path->key + beyond, false, &other);
+					   path->key + beyond, &other);
 		if (use.matches > 1)
 			smmu_copy_of(smmu, path->tlb, &other, &use.other);
 	}

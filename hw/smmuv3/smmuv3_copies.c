@@ -243,27 +243,20 @@ uint64_t smmu_tag_copies(struct smmu *smmu, uint32_t tag)
 
 struct search {
 	struct smmu *smmu;
-	const struct tlb_at *self;
+	struct smmu_matching *matching;
 	uint32_t n;
-	struct tlb_at *other;
-	bool mark; /* R5: both copies of an overlap get the bit */
 };
 
-static bool note_other(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+static bool note_match(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
 	struct search *search = ctx;
 
-	if (at->copy == search->self->copy)
+	if (at->copy == search->matching->besides)
 		return false;
 	search->n++;
-	if (search->other)
-		*search->other = *at;
-	if (search->mark) {
-		if (MARK(MARK_SMMU_OVERLAP_VALID))
-			smmu_copy_doubt(search->smmu, tlb, at, CHECK_OVERLAP, NO_EVENT);
-		if (MARK(MARK_SMMU_OVERLAP_FILL))
-			smmu_copy_doubt(search->smmu, tlb, search->self, CHECK_OVERLAP, NO_EVENT);
-	}
+	search->matching->one = *at;
+	if (search->matching->mark && MARK(MARK_SMMU_OVERLAP_VALID))
+		smmu_copy_doubt(search->smmu, tlb, at, CHECK_OVERLAP, NO_EVENT);
 	return false;
 }
 
@@ -275,21 +268,36 @@ static bool compatible(const struct smmu *smmu, uint32_t a, uint32_t b)
 	return a == b || (x->world == y->world && x->vmid == y->vmid && (x->global || y->global));
 }
 
-uint32_t smmu_others(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, iova_t first,
-		     iova_t last, bool mark, struct tlb_at *other)
+uint32_t smmu_matching(struct smmu *smmu, struct smmu_matching *matching)
 {
-	struct search search = { .smmu = smmu, .self = at, .other = other, .mark = mark };
-	uint32_t tag = (uint32_t)tlb_tag_of(tlb, at);
-	struct tlb_scope scope = { .tag = tag, .first = first, .last = last };
+	struct search search = { .smmu = smmu, .matching = matching };
+	struct tlb_scope scope = { .tag = matching->tag,
+				   .first = matching->first,
+				   .last = matching->last };
 
-	tlb_visit(tlb, &scope, note_other, &search);
+	tlb_visit(matching->tlb, &scope, note_match, &search);
 	for (uint32_t i = 1; smmu->any_global && i < smmu->n_tags; i++) {
-		if (i == tag || !compatible(smmu, tag, i))
+		if (i == matching->tag || !compatible(smmu, matching->tag, i))
 			continue;
 		scope.tag = i;
-		tlb_visit(tlb, &scope, note_other, &search);
+		tlb_visit(matching->tlb, &scope, note_match, &search);
 	}
 	return search.n;
+}
+
+uint32_t smmu_others(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, iova_t first,
+		     iova_t last, struct tlb_at *other)
+{
+	struct smmu_matching matching = { .tlb = tlb,
+					  .tag = (uint32_t)tlb_tag_of(tlb, at),
+					  .first = first,
+					  .last = last,
+					  .besides = at->copy };
+	uint32_t n = smmu_matching(smmu, &matching);
+
+	if (n && other)
+		*other = matching.one;
+	return n;
 }
 
 void smmu_choose_match(struct smmu_walker *walker, struct tlb *tlb, iova_t key, struct tlb_at *at)
@@ -298,7 +306,7 @@ void smmu_choose_match(struct smmu_walker *walker, struct tlb *tlb, iova_t key, 
 	uint64_t rule = smmu->config.multi_hit;
 	struct tlb_at other;
 
-	if (!smmu_others(smmu, tlb, at, key, key, false, &other))
+	if (!smmu_others(smmu, tlb, at, key, key, &other))
 		return;
 	if (rule == SMMUV3_LARGEST) {
 		if (other.copy->page_lg2 > at->copy->page_lg2)

@@ -48,20 +48,37 @@ static void settle(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, 
 		smmu_copy_opens(smmu, tlb, at);
 }
 
-/* R5: both copies of an overlap get the bit. */
-static void note_overlap(struct smmu *smmu, struct tlb *tlb, const struct dma_request *request,
-			 const struct tlb_at *filled)
+/*
+ * R5: both copies of an overlap get the bit, those that are there when the fill comes, whether or not one of
+ * them has to go for it. renewed: the copy that is made anew, or NULL. *other: one of them.
+ */
+static bool meets(struct smmu *smmu, struct smmu_fill *fill, const struct tlb_at *renewed,
+		  struct cached_copy *other)
 {
-	struct cached_copy copy, other_copy;
-	iova_t first = tlb_first(tlb, filled), last = tlb_last(tlb, filled);
-	struct tlb_at other;
+	iova_t first = fill->key & ~page_mask(fill->copy.page_lg2);
+	struct smmu_matching matching = { .tlb = fill->tlb,
+					  .tag = fill->tag,
+					  .first = first,
+					  .last = first + page_mask(fill->copy.page_lg2),
+					  .besides = renewed ? renewed->copy : NULL,
+					  .mark = true };
 
-	if (!smmu_others(smmu, tlb, filled, first, last, true, &other))
-		return;
+	if (!smmu_matching(smmu, &matching))
+		return false;
+	smmu_copy_of(smmu, fill->tlb, &matching.one, other);
+	if (MARK(MARK_SMMU_OVERLAP_FILL))
+		fill->copy.reasons |= CHECK_OVERLAP;
+	return true;
+}
+
+static void tell_overlap(struct smmu *smmu, const struct tlb *tlb,
+			 const struct dma_request *request, const struct tlb_at *filled,
+			 const struct cached_copy *other)
+{
+	struct cached_copy copy;
+
 	smmu_copy_of(smmu, tlb, filled, &copy);
-	smmu_copy_of(smmu, tlb, &other, &other_copy);
-	smmu->observer->overlap(smmu->observer->self, smmu->iommu.event, request, &copy,
-				&other_copy);
+	smmu->observer->overlap(smmu->observer->self, smmu->iommu.event, request, &copy, other);
 }
 
 /*
@@ -100,6 +117,7 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 {
 	unsigned lg2 = walker->span_lg2 < LARGEST_LG2 ? walker->span_lg2 : LARGEST_LG2;
 	struct smmu_fill fill = {
+		.tlb = smmu->tlb,
 		.tag = walker->global ? context->global_tag : context->tag,
 		.key = walker->key,
 		.data = (walker->pa & ~page_mask(lg2)) | walker->data,
@@ -107,11 +125,15 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 			  .space = walker->half->space,
 			  .page_lg2 = (uint8_t)lg2 },
 	};
+	struct cached_copy other;
 	struct tlb_at at;
+	bool renewed, overlaps;
 
 	if (walker->uncacheable)
 		return;
 	smmu->any_global |= walker->global;
+	smmu->not_plain |= walker->global || context->nested || lg2 > walker->page_lg2 ||
+			   (walker->data & COPY_CLEAN);
 	if (smmu->tags[fill.tag].conflicted && MARK(MARK_SMMU_TAG_FILL))
 		fill.copy.reasons |= CHECK_TAG;
 	if (walker->run_bad && lg2 > walker->page_lg2 && MARK(MARK_SMMU_RUN)) {
@@ -119,7 +141,10 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 		smmu->count.run_inconsistent++;
 	}
 	/* A write through a clean copy walks again: the copy is renewed in its place. */
-	if (tlb_at(smmu->tlb, fill.tag, fill.key, lg2, &at))
+	renewed = tlb_at(smmu->tlb, fill.tag, fill.key, lg2, &at);
+	overlaps = (walker->found || may_overlap(smmu, smmu->tlb, lg2)) &&
+		   meets(smmu, &fill, renewed ? &at : NULL, &other);
+	if (renewed)
 		renew(smmu, smmu->tlb, &fill, &at);
 	else
 		at = put(smmu, smmu->tlb, &fill);
@@ -127,30 +152,33 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 	settle(smmu, smmu->tlb, &at, suspect, changed, truth);
 	if (fill.copy.reasons & CHECK_RUN)
 		note_run(smmu, smmu->tlb, walker, &at);
-	if (walker->found || may_overlap(smmu, smmu->tlb, lg2))
-		note_overlap(smmu, smmu->tlb, walker->request, &at);
+	if (overlaps)
+		tell_overlap(smmu, smmu->tlb, walker->request, &at, &other);
 }
 
 /* A result of stage 2, or a pointer to a table. */
 static void fill_part(struct smmu *smmu, const struct smmu_walker *walker, struct smmu_fill *fill,
 		      bool suspect, uint64_t changed, const struct smmu_answer *truth)
 {
-	bool pointer = fill->tlb != smmu->ipa;
+	bool pointer = fill->tlb != smmu->ipa, renewed, overlaps;
+	struct cached_copy other;
 	struct tlb_at at;
 
+	renewed = tlb_at(fill->tlb, fill->tag, fill->key, fill->copy.page_lg2, &at);
+	if (renewed && pointer)
+		return; /* several stage-2 walks of one request meet the same table */
 	if (smmu->tags[fill->tag].conflicted && MARK(MARK_SMMU_TAG_FILL))
 		fill->copy.reasons |= CHECK_TAG;
-	if (!tlb_at(fill->tlb, fill->tag, fill->key, fill->copy.page_lg2, &at))
-		at = put(smmu, fill->tlb, fill);
-	else if (pointer)
-		return; /* several stage-2 walks of one request meet the same table */
-	else
+	overlaps = !pointer && meets(smmu, fill, renewed ? &at : NULL, &other);
+	if (renewed)
 		renew(smmu, fill->tlb, fill, &at);
+	else
+		at = put(smmu, fill->tlb, fill);
 	settle(smmu, fill->tlb, &at, suspect, changed, truth);
 	if (fill->copy.reasons & CHECK_RUN)
 		note_run(smmu, fill->tlb, walker, &at);
-	if (!pointer)
-		note_overlap(smmu, fill->tlb, walker->request, &at);
+	if (overlaps)
+		tell_overlap(smmu, fill->tlb, walker->request, &at, &other);
 }
 
 void smmu_fill_walk(struct smmu *smmu, struct smmu_walker *walker,

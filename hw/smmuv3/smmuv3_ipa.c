@@ -114,7 +114,6 @@ bool smmu_ipa_true(struct smmu *smmu, const struct tlb_at *at, const struct smmu
 	walker.privileged = truth->walker.privileged;
 	return smmu_stage2(&walker, tlb_first(smmu->ipa, at), 0, CLASS_IN, &out) && !out.run_bad &&
 	       out.span_lg2 >= at->copy->page_lg2 && out.pa == bits_at(*at->data, 51, 12) &&
-	       ((out.perm & COPY_ATTRIBUTES) | (out.device ? COPY_DEVICE : 0) |
-		(uint64_t)out.level << LEVEL2_SHIFT) ==
-		       (*at->data & (COPY_ATTRIBUTES | COPY_DEVICE | 3ull << LEVEL2_SHIFT));
+	       ((out.perm & COPY_ATTRIBUTES) | (out.device ? COPY_DEVICE : 0)) ==
+		       (*at->data & (COPY_ATTRIBUTES | COPY_DEVICE));
 }

@@ -227,6 +227,7 @@ struct smmu {
 	uint32_t *vmid_generation;
 	uint32_t nested_generation; /* of all VMIDs */
 	bool any_global;
+	bool not_plain; /* a copy so far was global, nested, clean, or of a contiguous set */
 	bool dirty
 		[2]
 		[2]; /* [stage - 1][HD]: such a configuration was used: with both, they may share */
@@ -507,11 +508,21 @@ uint32_t *smmu_generation(const struct smmu *smmu, const struct tlb_at *at);
 struct tlb *smmu_structure(const struct smmu *smmu, unsigned index);
 void smmu_structure_kind(const struct smmu *smmu, const struct tlb *tlb, unsigned *stage,
 			 unsigned *level);
-/* Copies of the same structure, TLB or IPA cache, over [first, last] that a request can match besides
- * this one: of any size, of its tag and global ones. How many; *other (NULL allowed) is one. mark: all
- * get the check bit. */
+/* Copies in a structure, TLB or IPA cache, over [first, last] that a request of the tag can match: of any
+ * size, of its tag and global ones. */
+struct smmu_matching {
+	struct tlb *tlb;
+	uint32_t tag;
+	iova_t first, last;
+	const struct tlb_copy *besides; /* NULL: all */
+	bool mark;			/* they overlap: all get the check bit (rules R5) */
+	struct tlb_at one;		/* answer: one of them */
+};
+/* How many. */
+uint32_t smmu_matching(struct smmu *smmu, struct smmu_matching *matching);
+/* Those besides this one; *other (NULL allowed) is one. */
 uint32_t smmu_others(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, iova_t first,
-		     iova_t last, bool mark, struct tlb_at *other);
+		     iova_t last, struct tlb_at *other);
 /* Several copies match the key: walker->fault is F_TLB_CONFLICT, or *at is the one that answers
  * (3.21.1, IDR3.BBML). */
 void smmu_choose_match(struct smmu_walker *walker, struct tlb *tlb, iova_t key, struct tlb_at *at);

@@ -205,6 +205,12 @@ static const char *vtd_structure_name(enum structure structure, unsigned level)
 	return "device TLB";
 }
 
+static bool vtd_plain_copies(const struct iommu *iommu)
+{
+	(void)iommu;
+	return true;
+}
+
 static bool vtd_snoops(const struct iommu *iommu)
 {
 	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
@@ -377,6 +383,6 @@ const struct iommu_model vtd_model = {
 	.pages = &vtd_pages,
 	.expect = vtd_expect,
 	.atc_timed_out = vtd_atc_timed_out,
-	.plain_copies = true,
+	.plain_copies = vtd_plain_copies,
 	.vectors = &vtd_vectors,
 };
