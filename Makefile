@@ -42,7 +42,7 @@ LIBS    := -lzstd -lsqlite3 -lyaml -ltracecmd -ltraceevent -lm -lpthread
 
 .DELETE_ON_ERROR:
 .PHONY: all setup demo test check asan tidy format format-check bench golden fuzz include-check \
-	marks-units minimal man install uninstall clean FORCE
+	verify marks-units minimal man install uninstall clean FORCE
 
 all: $(BIN)
 
@@ -99,6 +99,10 @@ check: $(BIN) $(UNIT_BIN)
 	@tests/run.sh $(BUILD)
 
 marks-units: $(UNIT_BIN)
+
+# Millions of random events, a minute or two; `make check` takes fewer.
+verify: $(BIN)
+	@tests/verify/run.sh $(BIN) 100000
 
 # Criterion passes a test that leaks, so the sanitizers' own reports decide.
 SANITIZE := -O1 -g -DSANITIZED -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -328,6 +328,13 @@ struct table_word {
 
 enum { ATTACH_WORDS = 16 };
 
+/* The same for a row of words, over as many pages as it takes. */
+struct table_row {
+	pa_t pa;
+	uint64_t count, value, step;
+};
+enum { START_ROWS = 4 };
+
 /* What a driver attaches a requester to. */
 struct attachment {
 	uint32_t requester_id;
@@ -468,7 +475,9 @@ struct iommu_model {
 
 	/* Driver's side. Registers after start-up: root table at this (empty) address, enabled. */
 	int (*start)(struct iommu *iommu, pa_t root);
-	/* Bytes from the root table on that attach_words() uses for tables of configuration. */
+	/* Tables that the driver lays out besides, after start(); how many. NULL: none. */
+	size_t (*start_rows)(const struct iommu *iommu, struct table_row rows[START_ROWS]);
+	/* Bytes from the root table on that start_rows() and attach_words() use for such tables. */
 	uint64_t (*config_bytes)(const struct iommu *iommu);
 	/* Words that attach or detach a device, in the order written. Root 0 detaches it,
 	 * ATTACH_BYPASS lets its requests pass untranslated. Returns 0 where this driver's tables have

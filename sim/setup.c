@@ -8,6 +8,8 @@
 static int start_unit(struct replay *replay, struct iommu *iommu, struct err *err)
 {
 	pa_t root = replay->next_table;
+	struct table_row rows[START_ROWS];
+	size_t n = 0;
 
 	if (!iommu->model->start)
 		return 0;
@@ -16,6 +18,12 @@ static int start_unit(struct replay *replay, struct iommu *iommu, struct err *er
 	replay->next_table += iommu->model->config_bytes(iommu);
 	if (iommu->model->start(iommu, root))
 		return err_no_memory(err, "an IOMMU's root table");
+	if (iommu->model->start_rows)
+		n = iommu->model->start_rows(iommu, rows);
+	for (size_t i = 0; i < n; i++)
+		if (words_store(replay, rows[i].pa, (unsigned)rows[i].count, rows[i].value,
+				rows[i].step, err))
+			return -1;
 	return 0;
 }
 

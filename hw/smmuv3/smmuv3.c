@@ -57,6 +57,10 @@ static int check_config(const struct smmuv3_config *config, struct err *err)
 			       "smmuv3.ipa.ways %llu",
 			       (unsigned long long)config->ipa_entries,
 			       (unsigned long long)config->ipa_ways);
+	if (config->nested && (config->stage != 1 || !config->s2p || !config->gran4k))
+		return err_set(err, ERR_CONFIG,
+			       "smmuv3: smmuv3.nested needs smmuv3.stage 1, smmuv3.s2p and "
+			       "smmuv3.gran4k");
 	if ((config->stage == 1 && !config->s1p) || (config->stage == 2 && !config->s2p))
 		return err_set(
 			err, ERR_CONFIG,
@@ -404,9 +408,9 @@ const struct iommu_model smmuv3_model = {
 		 "ATCs: a change of any configuration structure has every copy compared again; "
 		 "privileged "
 		 "requests, instruction fetches and zero-length reads go untranslated\n"
-		 "a replay's domains are of one stage; nested translation is reached by register "
-		 "and "
-		 "table writes alone\n"
+		 "a replay's stage 2 below stage 1 (smmuv3.nested) maps every IPA to itself; any "
+		 "other is "
+		 "reached by register and table writes alone\n"
 		 "an invalidation without IDR3.RIL is one command: more than a page is the whole "
 		 "ASID\n"
 		 "broadcast TLB maintenance (BTM): none arrives\n"
@@ -430,6 +434,7 @@ const struct iommu_model smmuv3_model = {
 	.reg_read = smmu_reg_read,
 	.acknowledge_faults = smmu_acknowledge_faults,
 	.start = smmu_start,
+	.start_rows = smmu_start_rows,
 	.config_bytes = smmu_config_bytes,
 	.pages = &smmu_pages,
 	.stalls = &smmu_stall_ops,

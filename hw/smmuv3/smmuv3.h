@@ -31,7 +31,7 @@ struct smmuv3_config {
 	uint64_t walk_entries, walk_ways, walk_replacement, config_entries, atc_entries, atc_dma;
 	uint64_t multi_hit, contiguous, cache_illegal, over_invalidation, merge;
 	uint64_t full_queue, event_class, retry_bytes;
-	uint64_t stage, granule, eventq_log2, priq_log2;
+	uint64_t stage, nested, granule, eventq_log2, priq_log2;
 };
 
 enum { SMMUV3_CONFLICT, SMMUV3_OLDEST, SMMUV3_NEWEST, SMMUV3_LARGEST };

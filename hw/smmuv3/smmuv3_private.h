@@ -625,6 +625,7 @@ bool smmu_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t
 unsigned smmu_input_bits(const struct smmu *smmu, unsigned levels);
 unsigned smmu_driver_levels(const struct smmu *smmu);
 int smmu_start(struct iommu *iommu, pa_t root);
+size_t smmu_start_rows(const struct iommu *iommu, struct table_row rows[START_ROWS]);
 uint64_t smmu_config_bytes(const struct iommu *iommu);
 enum domain_tag smmu_tag_kind(const struct iommu *iommu);
 size_t smmu_attach_words(const struct iommu *iommu, struct attachment *attachment,

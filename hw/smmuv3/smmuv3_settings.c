@@ -81,6 +81,7 @@ const struct setting smmuv3_settings[] = {
 	{ "smmuv3.retry_bytes", SETTING_COUNT, AT(retry_bytes), 0, 4096, 0, NULL,
 	  "an access that faults is tried again in pieces of so many bytes, each with a record of its own; 0: not tried again", "QEMU: 4" },
 	{ "smmuv3.stage", SETTING_COUNT, AT(stage), 1, 2, 1, NULL, "stage of the tables that the driver writes: 1 as Linux, 2 as Xen", "Linux: stage 1 for DMA domains" },
+	{ "smmuv3.nested", SETTING_BOOL, AT(nested), 0, 1, NO, NULL, "a hypervisor's stage 2 lies below those of stage 1 and maps each IPA to itself", "Linux guests, with an iommufd nested parent" },
 	{ "smmuv3.granule", SETTING_CHOICE, AT(granule), 0, 2, 0, "4k|16k|64k", "granule of those tables: the guest's page size", "Linux: its PAGE_SIZE" },
 	{ "smmuv3.eventq_log2", SETTING_COUNT, AT(eventq_log2), 0, 19, 17, NULL, "event queue entries that the driver asks for, log2",
 	  "Linux: 4 MiB allocation with 4 KiB pages" },

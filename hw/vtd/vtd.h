@@ -40,7 +40,7 @@ struct vtd_config {
 enum { IH0_RANGE, IH0_DOMAIN };
 enum { SUPERPAGE_COVERING, SUPERPAGE_STRICT };
 enum { MULTI_HIT_OLDEST, MULTI_HIT_NEWEST, MULTI_HIT_RANDOM };
-enum { DRIVER_LEGACY, DRIVER_SECOND_STAGE, DRIVER_FIRST_STAGE, DRIVER_AUTO };
+enum { DRIVER_LEGACY, DRIVER_SECOND_STAGE, DRIVER_FIRST_STAGE, DRIVER_NESTED, DRIVER_AUTO };
 
 /* cached_copy.level of walk caches of the first stage counts from here, of the second from 0. */
 enum { VTD_FIRST_STAGE_LEVEL = 5 };

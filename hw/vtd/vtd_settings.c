@@ -99,7 +99,7 @@ const struct setting vtd_settings[] = {
 	{ "vtd.retry_bytes", SETTING_COUNT, AT(retry_bytes), 0, 4096, 0, NULL,
 	  "an access that faults is tried again in pieces of so many bytes, each a fault of its own; 0: not tried again",
 	  "QEMU: 4" },
-	{ "vtd.driver_tables", SETTING_CHOICE, AT(driver_tables), 0, 3, DRIVER_AUTO, "legacy|second-stage|first-stage|auto",
+	{ "vtd.driver_tables", SETTING_CHOICE, AT(driver_tables), 0, 4, DRIVER_AUTO, "legacy|second-stage|first-stage|nested|auto",
 	  "tables that the simulated driver builds: legacy mode, or scalable mode with either stage; auto: legacy, first-stage where the recording's first events name PASIDs or page requests",
 	  "project default: what every part supports" },
 	{ "vtd.atc.sets", SETTING_COUNT, AT(atc_sets), 0, 4194304, 8, NULL,
