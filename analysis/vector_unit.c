@@ -128,8 +128,8 @@ static int create_parts(struct vector_unit *unit, struct machine *machine,
 	if (memory_create(limit, &unit->memory, err) ||
 	    tables_create(unit->memory, &unit->tables, err))
 		return -1;
-	return unit->model->create(machine->model_config, 1, unit->tables, &unit->observer,
-				   &unit->iommu, err);
+	return iommu_create(unit->model, machine->model_config, 1, unit->tables, &unit->observer,
+			    &unit->iommu, err);
 }
 
 int unit_create(const struct iommu_model *model, const struct value *config,

@@ -147,7 +147,7 @@ static void on_dma_done(void *self, uint64_t event, const struct dma_request *re
 	if (domain == NAME_NONE)
 		return;
 	flushes_dma(verifier, event, request, result, domain);
-	if (result->outcome == OUTCOME_FAULT && iommu->model->fault_is_missing(result->fault))
+	if (result->outcome == OUTCOME_FAULT && iommu_fault_is_missing(iommu->model, result->fault))
 		ledger_refused(verifier, event, request, domain);
 }
 

@@ -415,6 +415,12 @@ struct iommu_vectors {
 		      size_t n, struct told *told);
 };
 
+struct fault_row {
+	uint16_t code;
+	const char *name; /* the specification's own */
+	bool missing; /* not present, or without the right: a later mapping would have served it */
+};
+
 enum domain_tag { DOMAIN_TAG_DID, DOMAIN_TAG_ASID, DOMAIN_TAG_VMID };
 enum { ATTACH_BYPASS = 1 }; /* no root table lies there */
 
@@ -499,8 +505,9 @@ struct iommu_model {
 	/* The driver writes a configuration that refuses everything when it gets to know a device. */
 	bool refuses_unattached;
 
-	const char *(*fault_name)(uint16_t code); /* the specification's own name, NULL: unknown */
-	/* Not present, or a permission missing: faults that a later mapping would have served. */
+	/* Names of faults: rows, or where they follow from parts of the code, these functions. */
+	const struct fault_row *faults; /* ends with a row without a name */
+	const char *(*fault_name)(uint16_t code);
 	bool (*fault_is_missing)(uint16_t code);
 	const char *(*structure_name)(enum structure structure, unsigned level);
 	/* Counters of this instance, by name; index from 0 until NULL. */
@@ -524,6 +531,7 @@ struct iommu_model {
 	void (*atc_timed_out)(struct iommu *iommu, uint64_t event, uint32_t device);
 
 	const struct iommu_vectors *vectors; /* NULL: the model runs no test vectors */
+	const struct basic_numbers *basic;   /* of a model made of hw/basic.h */
 };
 
 /* Head of every instance. */
@@ -538,7 +546,7 @@ struct iommu {
 	bool stall_news; /* there may be some that stalls->next() has not told */
 };
 
-/* For a model without registers, fault queue, caches or counters (yet). */
+/* For a model without registers, fault queue, caches or counters (yet): hw/basic.h. */
 bool iommu_no_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
 			unsigned size);
 bool iommu_no_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t *value);
@@ -554,6 +562,13 @@ int iommu_no_execute(struct iommu *iommu, uint64_t event, const struct native_co
 const char *iommu_no_counter(const struct iommu *iommu, unsigned index, uint64_t *value);
 void iommu_no_copies(const struct iommu *iommu,
 		     void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx);
+
+const char *iommu_fault_name(const struct iommu_model *model, uint16_t code); /* NULL: unknown */
+bool iommu_fault_is_missing(const struct iommu_model *model, uint16_t code);
+/* As its `create` has it; a model without is made of hw/basic.h. */
+int iommu_create(const struct iommu_model *model, const void *config, uint64_t seed,
+		 struct tables *tables, const struct iommu_observer *observer, struct iommu **out,
+		 struct err *err);
 
 /* NULL-terminated. Adding a model: one line in models.c, one folder under hw/. */
 extern const struct iommu_model *const iommu_models[];

@@ -40,9 +40,9 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 	if (!units)
 		return err_no_memory(err, "IOMMUs");
 	replay->units = units;
-	if (model->create(replay->machine->model_config,
-			  replay->machine->run.seed + replay->n_units, replay->tables,
-			  replay->caches, &iommu, err))
+	if (iommu_create(model, replay->machine->model_config,
+			 replay->machine->run.seed + replay->n_units, replay->tables,
+			 replay->caches, &iommu, err))
 		return -1;
 	iommu->reissues = true;
 	units[replay->n_units++] = (struct unit){ .number = number, .iommu = iommu };

@@ -230,41 +230,26 @@ static uint64_t smmu_n_tags(const struct iommu *iommu)
 	return wide ? 1 << 16 : 1 << 8;
 }
 
-static const char *smmu_fault_name(uint16_t code)
-{
-	static const struct {
-		uint16_t code;
-		const char *name;
-	} names[] = {
-		{ F_UUT, "F_UUT" },
-		{ C_BAD_STREAMID, "C_BAD_STREAMID" },
-		{ F_STE_FETCH, "F_STE_FETCH" },
-		{ C_BAD_STE, "C_BAD_STE" },
-		{ F_BAD_ATS_TREQ, "F_BAD_ATS_TREQ" },
-		{ F_STREAM_DISABLED, "F_STREAM_DISABLED" },
-		{ F_TRANSL_FORBIDDEN, "F_TRANSL_FORBIDDEN" },
-		{ C_BAD_SUBSTREAMID, "C_BAD_SUBSTREAMID" },
-		{ F_CD_FETCH, "F_CD_FETCH" },
-		{ C_BAD_CD, "C_BAD_CD" },
-		{ F_WALK_EABT, "F_WALK_EABT" },
-		{ F_TRANSLATION, "F_TRANSLATION" },
-		{ F_ADDR_SIZE, "F_ADDR_SIZE" },
-		{ F_ACCESS, "F_ACCESS" },
-		{ F_PERMISSION, "F_PERMISSION" },
-		{ F_TLB_CONFLICT, "F_TLB_CONFLICT" },
-		{ SMMUV3_SILENT_ABORT, "abort without event" },
-	};
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (names[i].code == code)
-			return names[i].name;
-	return NULL;
-}
-
-static bool smmu_fault_is_missing(uint16_t code)
-{
-	return code == F_TRANSLATION || code == F_ACCESS || code == F_PERMISSION;
-}
+static const struct fault_row smmu_faults[] = {
+	{ F_UUT, "F_UUT", false },
+	{ C_BAD_STREAMID, "C_BAD_STREAMID", false },
+	{ F_STE_FETCH, "F_STE_FETCH", false },
+	{ C_BAD_STE, "C_BAD_STE", false },
+	{ F_BAD_ATS_TREQ, "F_BAD_ATS_TREQ", false },
+	{ F_STREAM_DISABLED, "F_STREAM_DISABLED", false },
+	{ F_TRANSL_FORBIDDEN, "F_TRANSL_FORBIDDEN", false },
+	{ C_BAD_SUBSTREAMID, "C_BAD_SUBSTREAMID", false },
+	{ F_CD_FETCH, "F_CD_FETCH", false },
+	{ C_BAD_CD, "C_BAD_CD", false },
+	{ F_WALK_EABT, "F_WALK_EABT", false },
+	{ F_TRANSLATION, "F_TRANSLATION", true },
+	{ F_ADDR_SIZE, "F_ADDR_SIZE", false },
+	{ F_ACCESS, "F_ACCESS", true },
+	{ F_PERMISSION, "F_PERMISSION", true },
+	{ F_TLB_CONFLICT, "F_TLB_CONFLICT", false },
+	{ SMMUV3_SILENT_ABORT, "abort without event", false },
+	{ 0, NULL, false },
+};
 
 static const char *smmu_structure_name(enum structure structure, unsigned level)
 {
@@ -447,8 +432,7 @@ const struct iommu_model smmuv3_model = {
 	.tags = smmu_n_tags,
 	.tag_kind = smmu_tag_kind,
 	.refuses_unattached = true,
-	.fault_name = smmu_fault_name,
-	.fault_is_missing = smmu_fault_is_missing,
+	.faults = smmu_faults,
 	.structure_name = smmu_structure_name,
 	.counter = smmu_counter,
 	.each_copy = smmu_each_copy,

@@ -5,6 +5,7 @@
  * single-stage contexts, and misses whose walk meets nothing special (smmuv3_quick.h). Everything else
  * goes through smmu_serve_page().
  */
+#include "hw/by_page.h"
 #include "hw/smmuv3/smmuv3_quick.h"
 
 static void note_detail(struct smmu *smmu, const struct smmu_walker *walker,
@@ -204,25 +205,9 @@ void smmu_serve_page(struct smmu *smmu, const struct dma_request *request,
 		raise_events(smmu, request, context, &fault, result);
 }
 
-/* Page by page; the first byte's address and the first fault are the request's result. */
-static void serve(struct smmu *smmu, const struct dma_request *request, struct dma_result *result)
+static void serve_page(void *ctx, const struct dma_request *page, struct dma_result *result)
 {
-	struct dma_request page = *request;
-	uint32_t left = request->len;
-	bool first = true;
-
-	do {
-		uint32_t room = 4096u - (uint32_t)(page.iova & 0xfff);
-		struct dma_result one;
-
-		page.len = left < room ? left : room;
-		smmu_serve_page(smmu, &page, &one);
-		if (first || (one.outcome != OUTCOME_OK && result->outcome == OUTCOME_OK))
-			*result = one;
-		first = false;
-		left -= page.len;
-		page.iova += page.len;
-	} while (left);
+	smmu_serve_page(ctx, page, result);
 }
 
 /* GBPA: abort, or bypass as far as the output address size (6.3.14). */
@@ -332,7 +317,7 @@ size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dm
 			context->used = ++smmu->clock;
 			continue;
 		}
-		serve(smmu, request, &results[i]);
+		by_page(request, &results[i], serve_page, smmu);
 		smmu->iommu.refused |= results[i].outcome != OUTCOME_OK;
 		slow = i + 1;
 		loop.only_4k = finds_plainly(smmu);
