@@ -286,7 +286,7 @@ static bool find_in(struct atc_set *set, uint32_t device, uint32_t tag, iova_t i
 	    !tlb_lookup(atc->tlb, 12, tag, hit->input, &found))
 		return false;
 	hit->tlb = atc->tlb;
-	hit->at = tlb_at_index(atc->tlb, found.at);
+	hit->at = tlb_at_way(found.way);
 	hit->input_bits = form->input_bits;
 	if (hit->at.copy->reasons & CHECK_OVERLAP)
 		choose(set, tag, hit->input, hit);

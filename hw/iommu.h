@@ -43,13 +43,19 @@ enum dma_type { DMA_UNTRANSLATED, DMA_TRANSLATION_REQUEST, DMA_TRANSLATED, DMA_P
 struct dma_request {
 	uint64_t time_ns;
 	iova_t iova;
-	uint32_t len;	 /* bytes; 0 is a flushing read */
 	uint32_t device; /* handle from add_device() */
 	uint32_t pasid;
+	uint32_t len; /* bytes; 0 is a flushing read */
 	uint8_t access; /* enum dma_access bits; 0: direction unknown, no permission fault is proven */
 	uint8_t type;	    /* enum dma_type */
 	uint8_t privileged; /* 1: the request asks for supervisor privilege */
 };
+
+/* Untranslated, of user privilege, without a PASID. */
+static inline bool dma_is_usual(const struct dma_request *request)
+{
+	return !(request->type | request->privileged) && request->pasid == NO_PASID;
+}
 
 enum dma_outcome {
 	OUTCOME_OK,

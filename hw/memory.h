@@ -83,10 +83,11 @@ void memory_destroy(struct memory *memory);
 
 static inline uint64_t frame_word(const struct frame *frame, unsigned index)
 {
-	unsigned at = index - frame->run_first;
+	unsigned at;
 
-	if (frame->words)
+	if (__builtin_expect(!!frame->words, 1))
 		return frame->words[index];
+	at = index - frame->run_first;
 	return at < frame->run_count ? frame->run_base + at * frame->run_step : 0;
 }
 

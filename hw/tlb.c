@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define NO_KEY 0u
-#define FIRST_ORDER 0xfedcba9876543210u
 
 static bool ordered(const struct tlb *tlb)
 {
@@ -23,22 +22,24 @@ static void *array(uint64_t n, size_t size)
 
 static int create_arrays(struct tlb *tlb)
 {
-	uint64_t entries = tlb->sets * tlb->stride;
-
-	tlb->entries = array(entries + 16, sizeof *tlb->entries);
-	tlb->copies = array(entries, sizeof *tlb->copies);
-	tlb->changed = array(entries, sizeof *tlb->changed);
-	if (!tlb->entries || !tlb->copies || !tlb->changed || tlb_know_space(tlb, 0))
+	tlb->set_bytes = sizeof(struct tlb_head) + tlb->stride * sizeof(struct tlb_way);
+	tlb->space = array(tlb->sets, tlb->set_bytes);
+	if (!tlb->space || tlb_know_space(tlb, 0))
 		return -1;
 	if (!ordered(tlb)) {
-		tlb->prints = array(entries, 1);
-		tlb->stamps = array(entries, sizeof *tlb->stamps);
+		tlb->prints =
+			array(tlb->sets * tlb->stride / TLB_ORDERED_WAYS, sizeof *tlb->prints);
+		tlb->stamps = array(tlb->sets * tlb->stride, sizeof *tlb->stamps);
 		return tlb->prints && tlb->stamps ? 0 : -1;
 	}
-	tlb->heads = array(tlb->sets, sizeof *tlb->heads);
-	for (uint64_t set = 0; tlb->heads && set < tlb->sets; set++)
-		tlb->heads[set].order = FIRST_ORDER & tlb->order_mask;
-	return tlb->heads ? 0 : -1;
+	for (uint64_t set = 0; set < tlb->sets; set++) {
+		struct tlb_head *head = tlb_head(tlb, set);
+
+		for (unsigned i = 0; i < TLB_ORDERED_WAYS; i++)
+			head->ages.way[i] = (uint8_t)(i < tlb->ways ? i : TLB_NO_WAY);
+		head->recent = tlb_ways(head);
+	}
+	return 0;
 }
 
 int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb **out,
@@ -54,7 +55,7 @@ int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb
 			"ways and %d entries",
 			name, (unsigned long long)sets, (unsigned long long)ways, TLB_WAYS_MAX,
 			TLB_ENTRIES_MAX);
-	tlb = calloc(1, sizeof *tlb);
+	tlb = array(1, sizeof *tlb); /* aligned for its vectors */
 	if (!tlb)
 		return err_no_memory(err, name);
 	tlb->sets = sets;
@@ -62,10 +63,10 @@ int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb
 	tlb->stride = ordered(tlb) ? ways : (ways + 15) & ~15ull;
 	tlb->set_mask = (sets & (sets - 1)) ? 0 : sets - 1;
 	tlb->replacement = (uint32_t)geometry->replacement;
-	tlb->lru_word = tlb->replacement == TLB_LRU && ordered(tlb);
-	tlb->plain = tlb->lru_word && (tlb->set_mask || sets == 1);
-	tlb->back = ordered(tlb) ? (uint8_t)(ways * 4 - 4) : 0;
-	tlb->order_mask = low_mask(tlb->back + 4u);
+	tlb->lru_ages = tlb->replacement == TLB_LRU && ordered(tlb);
+	tlb->plain = tlb->lru_ages && (tlb->set_mask || sets == 1);
+	tlb->oldest.all = tlb_splat((uint8_t)(ways - 1));
+	tlb->way_mask = ordered(tlb) ? (1u << ways) - 1 : 0xffff;
 	tlb->tag_shift = (uint8_t)(geometry->address_bits - 11);
 	tlb->rng = geometry->seed * 2 + 1;
 	if (create_arrays(tlb)) {
@@ -80,12 +81,9 @@ void tlb_destroy(struct tlb *tlb)
 {
 	if (!tlb)
 		return;
-	free(tlb->entries);
-	free(tlb->heads);
+	free(tlb->space);
 	free(tlb->prints);
 	free(tlb->stamps);
-	free(tlb->copies);
-	free(tlb->changed);
 	free(tlb->has_space);
 	free(tlb);
 }
@@ -95,8 +93,10 @@ int tlb_know_space(struct tlb *tlb, uint32_t space)
 	uint32_t n = tlb->n_spaces ? tlb->n_spaces : 8;
 	uint8_t *has_space;
 
-	if (space < tlb->n_spaces)
+	if (space < tlb->n_spaces) {
+		tlb->has_space[space] = 1;
 		return 0;
+	}
 	while (n <= space)
 		n *= 2;
 	has_space = realloc(tlb->has_space, n);
@@ -104,6 +104,7 @@ int tlb_know_space(struct tlb *tlb, uint32_t space)
 		return -1;
 	memset(has_space + tlb->n_spaces, 0, n - tlb->n_spaces);
 	tlb->has_space = has_space;
+	tlb->has_space[space] = 1;
 	tlb->n_spaces = n;
 	return 0;
 }
@@ -145,23 +146,39 @@ void tlb_resized(struct tlb *tlb, unsigned old_lg2, unsigned page_lg2)
 	count_size(tlb, page_lg2);
 }
 
-uint64_t tlb_find(const struct tlb *tlb, uint64_t set, uint64_t key)
+static struct tlb_way *ways_of(const struct tlb *tlb, uint64_t set)
 {
-	const struct tlb_entry *entries = tlb->entries + set * tlb->stride;
-	const uint8_t *prints =
-		ordered(tlb) ? tlb->heads[set].prints : tlb->prints + set * tlb->stride;
-	uint64_t way;
+	return tlb_ways(tlb_head(tlb, set));
+}
 
-	for (uint64_t base = 0; base < tlb->stride; base += 16)
-		if (tlb_find16(entries + base, prints + base, key, &way))
-			return base + way;
-	return UINT64_MAX;
+static uint64_t number_of(const struct tlb *tlb, uint64_t set, const struct tlb_way *way)
+{
+	return (uint64_t)(way - ways_of(tlb, set));
+}
+
+struct tlb_way *tlb_find(const struct tlb *tlb, uint64_t set, uint64_t key)
+{
+	struct tlb_way *ways = ways_of(tlb, set), *way;
+
+	if (ordered(tlb))
+		return tlb_find16(ways, &tlb_head(tlb, set)->prints, tlb->way_mask, key);
+	for (uint64_t base = 0; base < tlb->stride; base += TLB_ORDERED_WAYS) {
+		const union tlb_by_way *prints =
+			&tlb->prints[(set * tlb->stride + base) / TLB_ORDERED_WAYS];
+
+		way = tlb_find16(ways + base, prints, tlb->way_mask, key);
+		if (way)
+			return way;
+	}
+	return NULL;
 }
 
 static void touch(struct tlb *tlb, uint64_t set, uint64_t way)
 {
-	if (tlb->lru_word)
-		tlb->heads[set].order = tlb_order_to_front(tlb->heads[set].order, way);
+	struct tlb_head *head = tlb_head(tlb, set);
+
+	if (tlb->lru_ages)
+		tlb_renew(head, tlb_splat(head->ages.way[way]), tlb_ways(head) + way);
 	else if (tlb->replacement == TLB_LRU)
 		tlb->stamps[set * tlb->stride + way] = ++tlb->stamp;
 }
@@ -170,7 +187,8 @@ uint64_t tlb_lookup_rare(const struct tlb *tlb, uint64_t tag, iova_t iova, struc
 {
 	for (unsigned i = 0; i < tlb->n_live; i++) {
 		unsigned lg2 = tlb->live_lg2[i];
-		uint64_t set, way, data;
+		struct tlb_way *way;
+		uint64_t set, data;
 
 		if (tlb->plain) {
 			data = tlb_lookup_size(tlb, tag, iova, lg2, hit);
@@ -180,11 +198,11 @@ uint64_t tlb_lookup_rare(const struct tlb *tlb, uint64_t tag, iova_t iova, struc
 		}
 		set = tlb_set(tlb, iova, lg2);
 		way = tlb_find(tlb, set, tlb_key(tlb, tag, iova, lg2));
-		if (way == UINT64_MAX)
+		if (!way)
 			continue;
-		touch((struct tlb *)tlb, set, way);
-		*hit = (struct tlb_hit){ set * tlb->stride + way, lg2 };
-		return tlb->entries[hit->at].data;
+		touch((struct tlb *)tlb, set, number_of(tlb, set, way));
+		*hit = (struct tlb_hit){ way, lg2 };
+		return way->data;
 	}
 	return 0;
 }
@@ -192,12 +210,17 @@ uint64_t tlb_lookup_rare(const struct tlb *tlb, uint64_t tag, iova_t iova, struc
 bool tlb_at(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned page_lg2, struct tlb_at *at)
 {
 	uint64_t set = tlb_set(tlb, iova, page_lg2);
-	uint64_t way = tlb_find(tlb, set, tlb_key(tlb, tag, iova, page_lg2));
+	struct tlb_way *way = tlb_find(tlb, set, tlb_key(tlb, tag, iova, page_lg2));
 
-	if (way == UINT64_MAX)
+	if (!way)
 		return false;
-	*at = tlb_at_index(tlb, set * tlb->stride + way);
+	*at = tlb_at_way(way);
 	return true;
+}
+
+static unsigned way_of_age(const struct tlb_head *head, uint8_t age)
+{
+	return (unsigned)__builtin_ctz(tlb_bits(head->ages.all == tlb_splat(age)));
 }
 
 /* With stamps: the oldest; a way without a copy has stamp 0. */
@@ -212,40 +235,41 @@ static uint64_t oldest(const struct tlb *tlb, uint64_t set)
 	return way;
 }
 
-uint64_t tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigned page_lg2)
+struct tlb_way *tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigned page_lg2)
 {
 	uint64_t set = tlb_set(tlb, iova, page_lg2), way, at;
-	struct tlb_head *head = ordered(tlb) ? &tlb->heads[set] : NULL;
+	struct tlb_head *head = tlb_head(tlb, set);
 
-	way = head ? head->order >> tlb->back : oldest(tlb, set);
-	if (tlb->replacement == TLB_RANDOM && tlb->entries[set * tlb->stride + way].key != NO_KEY) {
+	way = ordered(tlb) ? way_of_age(head, (uint8_t)(tlb->ways - 1)) : oldest(tlb, set);
+	if (tlb->replacement == TLB_RANDOM && tlb_ways(head)[way].key != NO_KEY) {
 		tlb->rng = tlb->rng * 6364136223846793005ull + 1442695040888963407ull;
 		way = (tlb->rng >> 33) % tlb->ways;
 	}
-	at = set * tlb->stride + way;
-	if (head) {
-		head->order = tlb_order_to_front(head->order, way);
-		head->prints[way] = tlb_print(key);
+	if (ordered(tlb)) {
+		tlb_renew(head, tlb_splat(head->ages.way[way]), tlb_ways(head) + way);
+		head->prints.way[way] = tlb_print(key);
 	} else {
+		at = set * tlb->stride + way;
 		tlb->stamps[at] = ++tlb->stamp;
-		tlb->prints[at] = tlb_print(key);
+		tlb->prints[at / TLB_ORDERED_WAYS].way[at % TLB_ORDERED_WAYS] = tlb_print(key);
 	}
-	return at;
+	return tlb_ways(head) + way;
 }
 
 /* A way without a copy goes behind those that have one, so that fills take it first. */
 static void to_back(struct tlb *tlb, uint64_t set, uint64_t way)
 {
-	uint64_t order, before, behind;
+	struct tlb_head *head = tlb_head(tlb, set);
+	uint8_t age;
 
 	if (!ordered(tlb)) {
 		tlb->stamps[set * tlb->stride + way] = 0;
 		return;
 	}
-	order = tlb->heads[set].order;
-	before = (1ull << tlb_order_place(order, way)) - 1;
-	behind = low_mask(tlb->back) & ~before;
-	tlb->heads[set].order = (order & before) | (order >> 4 & behind) | way << tlb->back;
+	age = head->ages.way[way];
+	head->ages.all += (head->ages.all > tlb_splat(age)) & (head->ages.all <= tlb->oldest.all);
+	head->ages.way[way] = (uint8_t)(tlb->ways - 1);
+	head->recent = tlb_ways(head) + way_of_age(head, 0);
 }
 
 static void remove_at(struct tlb *tlb, uint64_t set, uint64_t way, const struct tlb_at *at)
@@ -267,33 +291,33 @@ static bool in_scope(const struct tlb *tlb, const struct tlb_scope *scope, const
 }
 
 /* Visits the copy in that way, which is in scope; 1 when it was removed, else 0. */
-static inline unsigned visit_way(struct tlb *tlb, uint64_t set, uint64_t way,
-				 const struct tlb_at *at, tlb_visitor *visit, void *ctx)
+static inline unsigned visit_way(struct tlb *tlb, uint64_t set, struct tlb_way *way,
+				 tlb_visitor *visit, void *ctx)
 {
-	if (!visit(ctx, tlb, at))
+	struct tlb_at at = tlb_at_way(way);
+
+	if (!visit(ctx, tlb, &at))
 		return 0;
-	remove_at(tlb, set, way, at);
+	remove_at(tlb, set, number_of(tlb, set, way), &at);
 	return 1;
 }
 
 static uint64_t scan(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *visit, void *ctx)
 {
 	uint64_t removed = 0;
-	bool held = false;
 
 	for (uint64_t set = 0; set < tlb->sets && tlb->count; set++) {
-		for (uint64_t way = 0; way < tlb->ways; way++) {
-			struct tlb_at at = tlb_at_index(tlb, set * tlb->stride + way);
+		struct tlb_way *ways = ways_of(tlb, set);
 
-			if (*at.key == NO_KEY)
+		for (struct tlb_way *way = ways; way < ways + tlb->ways; way++) {
+			struct tlb_at at = tlb_at_way(way);
+
+			if (way->key == NO_KEY)
 				continue;
 			if (in_scope(tlb, scope, &at))
-				removed += visit_way(tlb, set, way, &at, visit, ctx);
-			held |= at.copy->space == scope->space;
+				removed += visit_way(tlb, set, way, visit, ctx);
 		}
 	}
-	if (scope->space && !held)
-		tlb->has_space[scope->space] = 0;
 	return removed;
 }
 
@@ -308,14 +332,10 @@ static inline __attribute__((always_inline)) uint64_t probe(struct tlb *tlb,
 	for (;; page++) {
 		iova_t iova = page << page_lg2;
 		uint64_t set = tlb_set(tlb, iova, page_lg2);
-		uint64_t way = tlb_find(tlb, set, tlb_key(tlb, scope->tag, iova, page_lg2));
+		struct tlb_way *way = tlb_find(tlb, set, tlb_key(tlb, scope->tag, iova, page_lg2));
 
-		if (way != UINT64_MAX) {
-			struct tlb_at at = tlb_at_index(tlb, set * tlb->stride + way);
-
-			if (!scope->space || at.copy->space == scope->space)
-				removed += visit_way(tlb, set, way, &at, visit, ctx);
-		}
+		if (way && (!scope->space || way->copy.space == scope->space))
+			removed += visit_way(tlb, set, way, visit, ctx);
 		if (page == last)
 			return removed;
 	}

@@ -4,8 +4,7 @@
  *
  * A copy is found by (tag, input address, page size). The tag is a small number that the model
  * gives to what its manual tags entries with (domain id; ASID and VMID; PASID and domain id).
- * The lookup reads a line of keys, a data word and the set's order; everything that only reports
- * need is kept apart in struct tlb_copy. A tlb counts nothing and knows no time.
+ * A set is a line that lookups read first and a line for each way. A tlb counts nothing and knows no time.
  *
  * Keys: tag above the page number, whose lowest set bit says the size (as RISC-V's NAPOT):
  * 4 KiB pages end in 1, 8 KiB in 10, and so on. Tags have 64 - (address bits - 11) bits.
@@ -13,9 +12,9 @@
  * A copy stays in its way. A lookup compares a byte of every key of the set at once (its print)
  * and the whole keys only of those that match. Replacement inside a set: true LRU, FIFO, or random
  * from a seed; or none of them: a structure that is full is emptied by its owner (TLB_RESET,
- * tlb_must_empty()), as some emulators do. Up to 16 ways the order of a set is one word, a nibble a way, most recent first, so
- * that a use costs a dozen instructions without a branch; more ways have a stamp each, and lookups
- * and fills are linear in the ways.
+ * tlb_must_empty()), as some emulators do. Up to 16 ways have an age each, a byte, so that a use costs
+ * a dozen instructions without a branch; more ways have a stamp each, and lookups and fills are
+ * linear in the ways.
  */
 #ifndef IOMMUSIM_HW_TLB_H
 #define IOMMUSIM_HW_TLB_H
@@ -47,12 +46,13 @@ enum {
 	TLB_READ = 1 << 0,
 	TLB_WRITE = 1 << 1,
 	TLB_EXECUTE = 1 << 2,
-	TLB_CHECK = 1 << 3, /* may differ from truth: compare (rules R1) */
-	TLB_SNOOP = 1 << 4,
+	TLB_SNOOP_LG2 = 4,
+	TLB_SNOOP = 1 << TLB_SNOOP_LG2,
 	TLB_VALID = 1 << 5,
-	TLB_USER = 1 << 6,  /* for requests of user privilege too */
-	TLB_CLEAN = 1 << 7, /* a write has to set the dirty bit in memory first */
-	TLB_NOW_SHIFT = 8,  /* [10:8]: what plain requests may do with no further look */
+	TLB_USER = 1 << 6,   /* for requests of user privilege too */
+	TLB_CLEAN = 1 << 7,  /* a write has to set the dirty bit in memory first */
+	TLB_LOOK_SHIFT = 8,  /* [10:8]: what plain requests may not do without a further look */
+	TLB_CHECK = 1 << 11, /* may differ from truth: compare (rules R1) */
 	TLB_PERM = TLB_READ | TLB_WRITE | TLB_EXECUTE,
 };
 
@@ -71,42 +71,53 @@ struct tlb_copy {
 	uint64_t serial;     /* unique over the life of the structure */
 	struct frame *table; /* walk caches: the table pointed to */
 	uint32_t space;	     /* address space it was walked from; 0: no copy here */
-	uint8_t reasons;     /* CHECK_* */
+	uint32_t generation; /* of what its model counts: two-stage copies (rules R4) */
 	uint8_t page_lg2;    /* 0: no copy here */
-	uint16_t generation; /* of what its model counts: two-stage copies (rules R4) */
+	uint8_t reasons;     /* CHECK_* */
 };
 
-struct tlb_entry {
-	uint64_t key, data;
+/* A way of a set: a copy, or none (key 0). What a lookup reads and what reports need share a line. */
+struct tlb_way {
+	_Alignas(64) uint64_t key;
+	uint64_t data;
+	struct tlb_copy copy;
+	uint64_t changed; /* event that made it differ, while its check bit is set */
+};
+_Static_assert(sizeof(struct tlb_way) == 64, "a way a line");
+
+/* A byte a way. */
+typedef int8_t tlb_bytes __attribute__((vector_size(TLB_ORDERED_WAYS)));
+union tlb_by_way {
+	tlb_bytes all;
+	uint8_t way[TLB_ORDERED_WAYS];
 };
 
-/* What a lookup in a set of up to 16 ways reads first. */
+/* What a lookup in a set of up to 16 ways reads first; the set's ways follow. */
 struct tlb_head {
-	uint8_t prints[TLB_ORDERED_WAYS];
-	uint64_t order; /* a nibble a way, most recently used lowest; 0 beyond the ways */
-	uint64_t unused;
+	_Alignas(64) union tlb_by_way prints;
+	union tlb_by_way ages;	/* 0: the most recently used; TLB_NO_WAY beyond the ways */
+	struct tlb_way *recent; /* the way of age 0 */
 };
+
+enum { TLB_NO_WAY = 127 };
 
 struct tlb {
-	struct tlb_entry *entries; /* per set: stride entries; 16 more at the end */
-	struct tlb_head *heads;	   /* per set, up to 16 ways */
-	uint8_t *prints;	   /* beside entries, more ways */
-	uint64_t *stamps;	   /* beside entries, more ways: of the last use, 0: no copy */
-	struct tlb_copy *copies;   /* beside entries */
-	uint64_t *
-		changed; /* beside entries: event that made it differ, while its check bit is set */
-	uint64_t sets, ways, stride; /* stride: beyond 16 ways up to a multiple of 16 */
+	unsigned char *space; /* per set: a head, then its ways */
+	uint64_t set_bytes;
+	union tlb_by_way *prints;    /* beyond 16 ways, per set: stride of them */
+	uint64_t *stamps;	     /* the same: of the last use, 0: no copy */
+	uint64_t sets, ways, stride; /* stride: ways, beyond 16 up to a multiple of 16 */
 	uint64_t set_mask;	     /* sets - 1 when a power of two, else 0 */
-	uint64_t order_mask;	     /* the nibbles of an order word that are used */
-	bool lru_word;		     /* LRU in the order word of a set */
-	bool plain;   /* that, and a power of two of sets: what the inline paths are made for */
-	uint8_t back; /* place of the last nibble in an order word */
+	union tlb_by_way oldest;     /* the greatest age of a set, for each way */
+	uint32_t way_mask;	     /* a bit a way, up to 16 */
+	bool lru_ages;		     /* LRU by the ages of a set */
+	bool plain; /* that, and a power of two of sets: what the inline paths are made for */
 	uint8_t tag_shift;
 	uint8_t only_lg2; /* the one size that has copies, if plain; else 0 */
 	uint8_t n_live;	  /* sizes that have copies now, most recently added last */
 	uint8_t live_lg2[TLB_SIZES];
 	uint64_t count, serial, stamp; /* count: copies now */
-	uint8_t *has_space;	       /* by address space: 0 if it has no copy here */
+	uint8_t *has_space;	       /* by address space: 0 if it never had a copy here */
 	uint32_t n_spaces;
 	uint32_t replacement;
 	uint64_t rng;
@@ -150,71 +161,78 @@ static inline uint8_t tlb_print(uint64_t key)
 	return (uint8_t)(key * 0x9e3779b97f4a7c15ull >> 56);
 }
 
-/* A bit for each of 16 bytes that equals the print. */
-static inline uint32_t tlb_match16(const uint8_t *prints, uint8_t print)
+static inline tlb_bytes tlb_splat(uint8_t byte)
+{
+	typedef uint32_t quarters __attribute__((vector_size(TLB_ORDERED_WAYS)));
+	uint32_t four = byte * 0x01010101u;
+
+	return (tlb_bytes)(quarters){ four, four, four, four };
+}
+
+/* A bit for each byte that is all ones. */
+static inline uint32_t tlb_bits(tlb_bytes bytes)
 {
 #ifdef __SSE2__
-	__m128i all = _mm_load_si128((const __m128i *)(const void *)prints);
-
-	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(all, _mm_set1_epi8((char)print)));
+	return (uint32_t)_mm_movemask_epi8((__m128i)bytes);
 #else
 	uint32_t found = 0;
 
-	for (unsigned i = 0; i < 16; i++)
-		found |= (uint32_t)(prints[i] == print) << i;
+	for (unsigned i = 0; i < TLB_ORDERED_WAYS; i++)
+		found |= (uint32_t)(bytes[i] != 0) << i;
 	return found;
 #endif
 }
 
-/*
- * Which of 16 entries has the key; false: none. Of a set with fewer ways the last ones are the next
- * set's, where no key of this one is.
- */
-static inline __attribute__((always_inline)) bool
-tlb_find16(const struct tlb_entry *entries, const uint8_t *prints, uint64_t key, uint64_t *way)
+static inline struct tlb_head *tlb_head(const struct tlb *tlb, uint64_t set)
 {
-	uint32_t found = tlb_match16(prints, tlb_print(key));
+	return (struct tlb_head *)(void *)(tlb->space + set * tlb->set_bytes);
+}
+
+static inline struct tlb_way *tlb_ways(struct tlb_head *head)
+{
+	return (struct tlb_way *)(void *)(head + 1);
+}
+
+/* Which of 16 ways has the key, of those with a bit in `among`; NULL: none. */
+static inline __attribute__((always_inline)) struct tlb_way *
+tlb_find16(struct tlb_way *ways, const union tlb_by_way *prints, uint32_t among, uint64_t key)
+{
+	uint32_t found = tlb_bits(prints->all == tlb_splat(tlb_print(key))) & among;
 
 	for (; found; found &= found - 1) {
-		*way = (uint64_t)__builtin_ctz(found);
-		if (entries[*way].key == key)
-			return true;
+		struct tlb_way *way = &ways[__builtin_ctz(found)];
+
+		if (way->key == key)
+			return way;
 	}
-	return false;
+	return NULL;
 }
 
-/* The way of the set that holds the key, or UINT64_MAX. */
-uint64_t tlb_find(const struct tlb *tlb, uint64_t set, uint64_t key);
+/* The way of the set that holds the key, or NULL. */
+struct tlb_way *tlb_find(const struct tlb *tlb, uint64_t set, uint64_t key);
 
-/* ---- order of a set: a word of nibbles, most recently used way lowest --------------------- */
+/* ---- order of a set: the age of each way ----------------------------------------------- */
 
-static inline unsigned tlb_order_place(uint64_t order, uint64_t way)
+/* The way of that age, the only one, becomes the most recently used; younger ones grow older. */
+static inline void tlb_renew(struct tlb_head *head, tlb_bytes age, struct tlb_way *way)
 {
-	uint64_t differs = order ^ way * 0x1111111111111111u;
-	uint64_t zero = (differs - 0x1111111111111111u) & ~differs & 0x8888888888888888u;
+	tlb_bytes ages = head->ages.all;
 
-	return (unsigned)__builtin_ctzll(zero) & ~3u; /* the lowest is exact */
-}
-
-static inline uint64_t tlb_order_to_front(uint64_t order, uint64_t way)
-{
-	unsigned place = tlb_order_place(order, way);
-	uint64_t before = order & ((1ull << place) - 1);
-
-	return (order & ~((16ull << place) - 1)) | before << 4 | way;
+	head->ages.all = (ages - (ages < age)) & ~(ages == age);
+	head->recent = way;
 }
 
 /* ---- lookup --------------------------------------------------------------------------- */
 
 /* Where a lookup found its copy. */
 struct tlb_hit {
-	uint64_t at; /* index of the entry */
+	struct tlb_way *way;
 	unsigned page_lg2;
 };
 
 /* Where a page has its place in a plain structure, if it is there at all. */
 struct tlb_place {
-	uint64_t key, first; /* first entry of the set */
+	uint64_t key;
 	struct tlb_head *head;
 };
 
@@ -222,28 +240,27 @@ struct tlb_place {
 static inline __attribute__((always_inline)) struct tlb_place
 tlb_place(const struct tlb *tlb, uint64_t tag_bits, iova_t iova, unsigned lg2)
 {
-	uint64_t key = tag_bits | tlb_page_key(iova, lg2), set = iova >> lg2 & tlb->set_mask;
+	uint64_t key = tag_bits | tlb_page_key(iova, lg2);
 
-	return (struct tlb_place){ key, set * tlb->ways, tlb->heads + set };
+	return (struct tlb_place){ key, tlb_head(tlb, iova >> lg2 & tlb->set_mask) };
 }
 
 /*
- * The index of the entry there, now the most recently used of its set; false: none is there.
+ * The copy there, now the most recently used of its set; NULL: none is there.
  * repeats: it often is so already, and is looked at first.
  */
-static inline __attribute__((always_inline)) bool
-tlb_use(const struct tlb *tlb, const struct tlb_place *place, bool repeats, uint64_t *at)
+static inline __attribute__((always_inline)) struct tlb_way *
+tlb_use(const struct tlb *tlb, const struct tlb_place *place, bool repeats)
 {
-	uint64_t order = place->head->order, way = order & 15;
+	struct tlb_head *head = place->head;
+	struct tlb_way *ways = tlb_ways(head), *way;
 
-	*at = place->first + way;
-	if (repeats && tlb->entries[*at].key == place->key)
-		return true;
-	if (!tlb_find16(tlb->entries + place->first, place->head->prints, place->key, &way))
-		return false;
-	place->head->order = tlb_order_to_front(order, way);
-	*at = place->first + way;
-	return true;
+	if (repeats && head->recent->key == place->key)
+		return head->recent;
+	way = tlb_find16(ways, &head->prints, tlb->way_mask, place->key);
+	if (way)
+		tlb_renew(head, tlb_splat(head->ages.way[way - ways]), way);
+	return way;
 }
 
 /*
@@ -256,8 +273,8 @@ tlb_lookup_size(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned lg2, 
 {
 	struct tlb_place place = tlb_place(tlb, tag << tlb->tag_shift, iova, lg2);
 
-	hit->page_lg2 = lg2;
-	return tlb_use(tlb, &place, true, &hit->at) ? tlb->entries[hit->at].data : 0;
+	*hit = (struct tlb_hit){ tlb_use(tlb, &place, true), lg2 };
+	return hit->way ? hit->way->data : 0;
 }
 
 /* usual: the page size that most copies have, known when this is compiled. */
@@ -276,10 +293,9 @@ struct tlb_at {
 	uint64_t *changed; /* NO_EVENT-like UINT64_MAX: none; meaningful while TLB_CHECK is set */
 };
 
-static inline struct tlb_at tlb_at_index(const struct tlb *tlb, uint64_t at)
+static inline struct tlb_at tlb_at_way(struct tlb_way *way)
 {
-	return (struct tlb_at){ &tlb->entries[at].key, &tlb->entries[at].data, &tlb->copies[at],
-				&tlb->changed[at] };
+	return (struct tlb_at){ &way->key, &way->data, &way->copy, &way->changed };
 }
 
 /* The copy of exactly that page, or false. Does not count as a use. */
@@ -318,40 +334,41 @@ static inline bool tlb_key_has_size(uint64_t key, unsigned page_lg2)
 
 void tlb_resized(struct tlb *tlb, unsigned old_lg2, unsigned page_lg2);
 
-/* Stores a copy in the entry `at`, which a fill takes. */
-static inline __attribute__((always_inline)) void
-tlb_store(struct tlb *tlb, uint64_t at, uint64_t key, uint64_t data, const struct tlb_copy *copy)
+/* Stores a copy in a way that a fill takes. */
+static inline __attribute__((always_inline)) void tlb_store(struct tlb *tlb, struct tlb_way *way,
+							    uint64_t key, uint64_t data,
+							    const struct tlb_copy *copy)
 {
-	struct tlb_entry *entry = &tlb->entries[at];
-	struct tlb_copy *stored = &tlb->copies[at];
+	struct tlb_copy *stored = &way->copy;
 
-	if (__builtin_expect(!tlb_key_has_size(entry->key, copy->page_lg2), 0))
+	if (__builtin_expect(!tlb_key_has_size(way->key, copy->page_lg2), 0))
 		tlb_resized(tlb, stored->page_lg2, copy->page_lg2);
-	entry->key = key;
-	entry->data = data | TLB_VALID;
-	tlb->has_space[copy->space] = 1;
+	way->key = key;
+	way->data = data | TLB_VALID;
 	/* field by field: a copy in one piece waits for the stores that made it */
 	stored->filled = copy->filled;
 	stored->serial = ++tlb->serial;
 	stored->table = copy->table;
 	stored->space = copy->space;
-	stored->reasons = copy->reasons;
-	stored->page_lg2 = copy->page_lg2;
 	stored->generation = copy->generation;
+	stored->page_lg2 = copy->page_lg2;
+	stored->reasons = copy->reasons;
 }
 
-/* The entry of its set that is next to go: a way without a copy, else the least recently used. */
-static inline uint64_t tlb_take(const struct tlb *tlb, const struct tlb_place *place)
+/* The way of its set that is next to go: one without a copy, else the least recently used. */
+static inline struct tlb_way *tlb_take(const struct tlb *tlb, const struct tlb_place *place)
 {
-	uint64_t order = place->head->order, way = order >> tlb->back;
+	struct tlb_head *head = place->head;
+	uint64_t number = (uint64_t)__builtin_ctz(tlb_bits(head->ages.all == tlb->oldest.all));
+	struct tlb_way *way = tlb_ways(head) + number;
 
-	place->head->order = (order << 4 | way) & tlb->order_mask;
-	place->head->prints[way] = tlb_print(place->key);
-	return place->first + way;
+	tlb_renew(head, tlb->oldest.all, way);
+	head->prints.way[number] = tlb_print(place->key);
+	return way;
 }
 
-/* The entry that a fill takes in a structure of any kind. */
-uint64_t tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigned page_lg2);
+/* The way that a fill takes in a structure of any kind. */
+struct tlb_way *tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigned page_lg2);
 
 /*
  * Puts a copy in, most recently used; *copy's serial is set here, data is without VALID. *changed
@@ -363,13 +380,13 @@ static inline struct tlb_at tlb_fill(struct tlb *tlb, uint64_t tag, iova_t iova,
 				     struct tlb_evicted *evicted)
 {
 	uint64_t key = tlb_key(tlb, tag, iova, copy->page_lg2);
-	uint64_t at = tlb_take_any(tlb, key, iova, copy->page_lg2);
+	struct tlb_way *way = tlb_take_any(tlb, key, iova, copy->page_lg2);
 
-	*evicted = (struct tlb_evicted){ tlb->entries[at].key, tlb->entries[at].data,
-					 tlb->changed[at], tlb->copies[at] };
-	tlb_store(tlb, at, key, data, copy);
-	tlb->changed[at] = changed;
-	return tlb_at_index(tlb, at);
+	*evicted = (struct tlb_evicted){ way->key, way->data, way->changed, way->copy };
+	tlb->has_space[copy->space] = 1;
+	tlb_store(tlb, way, key, data, copy);
+	way->changed = changed;
+	return tlb_at_way(way);
 }
 
 /* TLB_RESET: whether all copies have to go before the next fill. */
@@ -397,13 +414,13 @@ struct tlb_scope {
 typedef bool tlb_visitor(void *ctx, struct tlb *tlb, const struct tlb_at *at);
 uint64_t tlb_visit(struct tlb *tlb, const struct tlb_scope *scope, tlb_visitor *visit, void *ctx);
 
-/* False: the structure has no copy of the address space. */
+/* False: the structure never had a copy of the address space. */
 static inline bool tlb_may_hold(const struct tlb *tlb, uint32_t space)
 {
 	return space < tlb->n_spaces && tlb->has_space[space];
 }
 
-/* Makes room for a space in what tlb_may_hold() knows; -1: no memory. Call when it is first walked. */
+/* The space will have copies here; -1: no memory. Call before it is first walked. */
 int tlb_know_space(struct tlb *tlb, uint32_t space);
 
 #endif

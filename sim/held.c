@@ -189,7 +189,7 @@ int held_try(struct replay *replay, struct held_dma *held, struct err *err)
 	held->artefact |= owner_changed(replay, held);
 	replay->artefact = held->artefact;
 	request.time_ns = replay->now_ns;
-	replay_one_dma(replay, held->unit, &request, &result);
+	dmas_one(replay, held->unit, &request, &result);
 	replay->artefact = false;
 	held = held_numbered(replay, number);
 	held->fault = result.fault;

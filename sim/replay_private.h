@@ -359,9 +359,14 @@ void pages_unanswered(struct replay *replay);
 void pages_free(struct replay *replay);
 /* replay.c */
 int replay_take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns, struct err *err);
+
+/* dmas.c */
+/* The DMAs from event `begin` of the batch on that can go to the model at once; *done: how many. */
+int dmas_run(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *done,
+	     struct err *err);
 /* One DMA at this time, outside of the recorded order. */
-void replay_one_dma(struct replay *replay, uint32_t unit, const struct dma_request *request,
-		    struct dma_result *result);
+void dmas_one(struct replay *replay, uint32_t unit, const struct dma_request *request,
+	      struct dma_result *result);
 
 /* flush_queue.c */
 int fq_unmapped(struct replay *replay, struct domain *domain, iova_t first, iova_t last,

@@ -20,7 +20,6 @@ static void smmu_destroy(struct iommu *iommu)
 		free(smmu->spaces[i].users);
 	atc_set_free(&smmu->atcs);
 	free(smmu->spaces);
-	free(smmu->generations);
 	free(smmu->vmid_generation);
 	free(smmu->streams);
 	free(smmu->contexts);
@@ -82,9 +81,6 @@ static int create_caches(struct smmu *smmu, uint64_t seed, struct err *err)
 
 	if (tlb_create(&geometry, "smmuv3.tlb", &smmu->tlb, err))
 		return -1;
-	smmu->generations = calloc(smmu->tlb->sets * smmu->tlb->stride, sizeof *smmu->generations);
-	if (!smmu->generations)
-		return err_no_memory(err, "smmuv3.tlb");
 	if (config->ipa_entries) {
 		geometry.sets = config->ipa_entries / ipa_ways;
 		geometry.ways = ipa_ways;

@@ -167,7 +167,7 @@ static void prove(struct smmu *smmu, const struct smmu_path *path, const struct 
 	    !smmu_copy_true(smmu, path->tlb, at, truth))
 		return;
 	if (path->tlb == smmu->tlb)
-		*smmu_generation(smmu, at) =
+		at->copy->generation =
 			smmu_vmid_generation(smmu, smmu->tags[tlb_tag_of(path->tlb, at)].vmid);
 	if (of_translations(smmu, path->tlb) &&
 	    smmu_others(smmu, path->tlb, at, tlb_first(path->tlb, at), tlb_last(path->tlb, at),

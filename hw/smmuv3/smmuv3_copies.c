@@ -27,11 +27,6 @@ void smmu_structure_kind(const struct smmu *smmu, const struct tlb *tlb, unsigne
 		}
 }
 
-uint32_t *smmu_generation(const struct smmu *smmu, const struct tlb_at *at)
-{
-	return &smmu->generations[at->copy - smmu->tlb->copies];
-}
-
 static bool combined(uint64_t data)
 {
 	return (data & COPY_STAGE1) && (data & COPY_STAGE2);
@@ -42,7 +37,7 @@ bool smmu_checked(const struct smmu *smmu, const struct tlb *tlb, const struct t
 	if (*at->data & TLB_CHECK)
 		return true;
 	return tlb == smmu->tlb && combined(*at->data) &&
-	       *smmu_generation(smmu, at) !=
+	       at->copy->generation !=
 		       smmu_vmid_generation(smmu, smmu->tags[tlb_tag_of(tlb, at)].vmid);
 }
 

@@ -148,7 +148,7 @@ static void fill_translation(struct smmu *smmu, struct smmu_walker *walker,
 		renew(smmu, smmu->tlb, &fill, &at);
 	else
 		at = put(smmu, smmu->tlb, &fill);
-	*smmu_generation(smmu, &at) = smmu_vmid_generation(smmu, smmu->tags[fill.tag].vmid);
+	at.copy->generation = smmu_vmid_generation(smmu, smmu->tags[fill.tag].vmid);
 	settle(smmu, smmu->tlb, &at, suspect, changed, truth);
 	if (fill.copy.reasons & CHECK_RUN)
 		note_run(smmu, smmu->tlb, walker, &at);

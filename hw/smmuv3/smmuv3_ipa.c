@@ -57,7 +57,7 @@ bool smmu_ipa_answers(struct smmu_walker *walker, uint64_t ipa, unsigned need,
 	if (!data || ((need & TLB_WRITE) && smmu_clean(data, walker->privileged)))
 		return false;
 	smmu->count.ipa_hits++;
-	at = tlb_at_index(smmu->ipa, hit.at);
+	at = tlb_at_way(hit.way);
 	if (data & TLB_CHECK) {
 		if (at.copy->reasons & CHECK_OVERLAP)
 			smmu_choose_match(walker, smmu->ipa, ipa, &at);

@@ -210,7 +210,6 @@ struct smmu {
 	struct memory *memory;
 
 	struct tlb *tlb;
-	uint32_t *generations;		 /* beside its entries: of combined copies */
 	struct tlb *walk[2][ARM_LEVELS]; /* [stage - 1][level of the table pointed to] */
 	struct tlb *ipa;		 /* NULL: there is none */
 	struct smmu_stream *streams;
@@ -503,7 +502,6 @@ void smmu_mark_tag(struct smmu *smmu, uint32_t tag);
 uint64_t smmu_tag_copies(struct smmu *smmu, uint32_t tag);
 /* The check bit, or a generation that counts as one (rules R4). */
 bool smmu_checked(const struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at);
-uint32_t *smmu_generation(const struct smmu *smmu, const struct tlb_at *at);
 /* Every structure of translations and pointers, until NULL; stage 0 and level 0: the TLB. */
 struct tlb *smmu_structure(const struct smmu *smmu, unsigned index);
 void smmu_structure_kind(const struct smmu *smmu, const struct tlb *tlb, unsigned *stage,

@@ -90,15 +90,15 @@ SMMU_INLINE void smmu_quick_put(struct smmu *smmu, struct tlb *tlb,
 				 .space = context->quick.space,
 				 .page_lg2 = (uint8_t)lg2 };
 	struct tlb_place place = smmu_quick_place(tlb, context, iova, lg2);
-	uint64_t at = tlb_take(tlb, &place);
+	struct tlb_way *way = tlb_take(tlb, &place);
 
-	if (unlikely((tlb->entries[at].data & TLB_CHECK) != 0)) {
-		struct tlb_at gone = tlb_at_index(tlb, at);
+	if (unlikely((way->data & TLB_CHECK) != 0)) {
+		struct tlb_at gone = tlb_at_way(way);
 
 		smmu_copy_closes(smmu, tlb, &gone);
 	}
-	smmu->count.evictions += tlb->entries[at].data != 0;
-	tlb_store(tlb, at, place.key, data, &copy);
+	smmu->count.evictions += way->data != 0;
+	tlb_store(tlb, way, place.key, data, &copy);
 }
 
 /* The table of 4 KiB pages below the pointer for 1 GiB; NULL: none, or not a quick one. */
@@ -108,14 +108,15 @@ static __attribute__((noinline)) struct frame *smmu_table_below(const struct smm
 {
 	const struct tlb *directories = smmu->walk[context->stage2][1];
 	struct tlb_place place = smmu_quick_place(directories, context, iova, 30);
+	struct tlb_way *way = tlb_use(directories, &place, true);
 	struct frame *frame;
-	uint64_t at, data, entry;
+	uint64_t data, entry;
 	pa_t pa;
 
-	if (unlikely(!tlb_use(directories, &place, false, &at)))
+	if (unlikely(!way))
 		return NULL;
-	data = directories->entries[at].data;
-	entry = frame_word(directories->copies[at].table, (unsigned)bits(iova, 29, 21));
+	data = way->data;
+	entry = frame_word(way->copy.table, (unsigned)bits(iova, 29, 21));
 	pa = bits_at(entry, 47, 12);
 	if (unlikely((data & TLB_CHECK) || (entry & 3) != 3 || (pa & context->quick.beyond)))
 		return NULL;
@@ -136,17 +137,19 @@ static __attribute__((noinline)) bool smmu_quick_miss(struct smmu *smmu,
 	struct tlb_place place = smmu_quick_place(tables, context, request->iova, 21);
 	const struct smmu_quick *quick = &context->quick;
 	struct smmu_quick_walk walk;
-	uint64_t at, raw, data, allowed;
+	struct tlb_way *way;
+	uint64_t raw, data, allowed;
 	bool below;
 
 	if (unlikely(!quick->usual || smmu->tags[context->tag].conflicted))
 		return false;
-	below = !tlb_use(tables, &place, true, &at);
+	way = tlb_use(tables, &place, true);
+	below = !way;
 	if (below) {
 		walk.frame = smmu_table_below(smmu, context, request->iova, &walk.perm);
 	} else {
-		walk.frame = tables->copies[at].table;
-		walk.perm = tables->entries[at].data & (COPY_ATTRIBUTES | TLB_CHECK);
+		walk.frame = way->copy.table;
+		walk.perm = way->data & (COPY_ATTRIBUTES | TLB_CHECK);
 	}
 	if (unlikely(!walk.frame || (walk.perm & TLB_CHECK)))
 		return false;

@@ -125,7 +125,7 @@ static void hit_or_miss(struct smmu *smmu, struct smmu_walker *walker, struct sm
 	}
 	smmu->count.hits++;
 	path.tlb = smmu->tlb;
-	path.at = tlb_at_index(smmu->tlb, hit.at);
+	path.at = tlb_at_way(hit.way);
 	path.any = true;
 	path.key = walker->key;
 	if (!smmu_checked(smmu, path.tlb, &path.at) && !smmu_context_checked(smmu, context) &&
@@ -257,11 +257,12 @@ serve_plain(struct smmu *smmu, const struct dma_request *request, struct smmu_co
 	uint64_t data = 0;
 	unsigned perm;
 
-	if (likely(loop->only_4k))
-		data = tlb_use(smmu->tlb, &place, true, &hit.at) ? smmu->tlb->entries[hit.at].data
-								 : 0;
-	else
+	if (likely(loop->only_4k)) {
+		hit.way = tlb_use(smmu->tlb, &place, true);
+		data = hit.way ? hit.way->data : 0;
+	} else {
 		data = tlb_lookup_rare(smmu->tlb, context->tag, request->iova, &hit);
+	}
 	perm = (unsigned)(data >> context->shift) & TLB_PERM;
 	if (!data) {
 		if (!loop->walks || !smmu_quick_miss(smmu, request, context, result))

@@ -120,7 +120,7 @@ void smmu_table_start(struct smmu_walker *walker, struct smmu_table *at)
 
 		if (!tlb || !tlb_lookup(tlb, lg2, at->tag, at->key, &hit) || hit.page_lg2 != lg2)
 			continue;
-		copy = tlb_at_index(tlb, hit.at);
+		copy = tlb_at_way(hit.way);
 		at->level = level;
 		at->table = bits_at(*copy.data, 51, 12);
 		at->perm = *copy.data & COPY_ATTRIBUTES;

@@ -140,6 +140,7 @@ static struct vtd_context *put(struct vtd *vtd, const struct vtd_config_cache *c
 	slot->filled = vtd->iommu.event;
 	slot->changed = NO_EVENT;
 	slot->serial = ++vtd->serial;
+	slot->tag_bits = (uint64_t)slot->tag << VTD_TAG_SHIFT;
 	if (slot->device_tlb && atc_has(&vtd->atcs, slot->device))
 		slot->plain = 0;
 	return slot;

@@ -39,22 +39,23 @@ static inline bool vtd_has_smaller(const struct tlb *tlb, unsigned page_lg2)
 }
 
 /*
- * What the loop may serve from a copy without looking further: nothing where part of the page is
- * the interrupt range or the page is not for user requests, no write before the dirty bit is set.
+ * What the loop may not serve from a copy without looking further: nothing at all where part of the
+ * page is the interrupt range or the page is not for user requests, no write before the dirty bit
+ * is set.
  */
-static inline uint64_t vtd_now(iova_t input, const struct vtd_context *context,
-			       const struct pt_walk *walk)
+static inline uint64_t vtd_look(iova_t input, const struct vtd_context *context,
+				const struct pt_walk *walk)
 {
-	uint64_t now = walk->perm & TLB_PERM;
+	uint64_t look = ~(uint64_t)walk->perm & TLB_PERM;
 
 	if (walk->page_lg2 == 12 ? vtd_in_interrupt_range(input)
 				 : vtd_meets_interrupt_range(walk->pa, walk->page_lg2))
-		return 0;
+		look = TLB_PERM;
 	if (context->input_bits && !(walk->perm & TLB_USER))
-		return 0;
+		look = TLB_PERM;
 	if (walk->flags & TLB_CLEAN)
-		now &= ~(uint64_t)TLB_WRITE;
-	return now << TLB_NOW_SHIFT;
+		look |= TLB_WRITE;
+	return look << TLB_LOOK_SHIFT;
 }
 
 /* input: the address as its tables decode it. */
@@ -72,7 +73,7 @@ static inline void vtd_fill_iotlb(struct vtd *vtd, const struct dma_request *req
 	    vtd_fill_overlaps(vtd, request, input, context, walk) && MARK(MARK_OVERLAP_FILL))
 		copy.reasons |= CHECK_OVERLAP;
 	vtd_fill(vtd, vtd->iotlb, input, context->tag,
-		 walk->pa | walk->perm | walk->flags | vtd_now(input, context, walk), &copy,
+		 walk->pa | walk->perm | walk->flags | vtd_look(input, context, walk), &copy,
 		 changed);
 }
 

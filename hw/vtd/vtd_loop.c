@@ -14,156 +14,159 @@
 /* Untranslated, without a PASID, of user privilege, within a page. */
 static inline bool is_plain(const struct dma_request *request, const struct vtd_context *context)
 {
-	iova_t iova = request->iova;
-	uint32_t beyond = request->len - 1u; /* a flushing read of 0 bytes is not plain */
+	uint64_t last = (request->iova & 0xfff) + (uint64_t)(request->len - 1u);
 
-	return iova < context->plain && !(request->type | request->privileged) &&
-	       request->pasid == NO_PASID && ((iova + beyond) ^ iova) < 4096;
+	return request->iova < context->plain && dma_is_usual(request) && last < 4096;
 }
 
 /* All structures have their tags at the same place in a key. */
 static inline struct tlb_place place_of(const struct tlb *tlb, const struct vtd_context *context,
 					iova_t iova, unsigned lg2)
 {
-	return tlb_place(tlb, (uint64_t)context->tag << VTD_TAG_SHIFT, iova, lg2);
+	return tlb_place(tlb, context->tag_bits, iova, lg2);
 }
 
-/* ---- fetching ahead ----------------------------------------------------------------------- */
+/* What one call of vtd_translate() served. */
+struct loop {
+	const struct dma_request *first;
+	uint64_t first_event;
+	bool walks;			 /* walks_plainly() */
+	uint64_t misses, from_directory; /* walks; those that began at a pointer for 1 GiB */
+	uint64_t others;		 /* by vtd_serve() */
+};
 
-/* For some of the next n requests; answers for how many. */
-static inline __attribute__((always_inline)) size_t
-fetch_ahead(const struct vtd *vtd, const struct dma_request *requests, size_t n)
+/* The answer that a copy of that data word gives. */
+static inline __attribute__((always_inline)) void
+answer(struct dma_result *result, uint64_t data, iova_t iova, unsigned page_lg2, bool cached)
 {
-	size_t most = n < AHEAD_REQUESTS ? n : AHEAD_REQUESTS;
-
-	for (size_t i = 0; i < most; i++) {
-		uint32_t tag = vtd->devices[requests[i].device].context->tag;
-
-		ahead_fetch(&vtd->ahead[ahead_slot(tag, requests[i].iova)], requests[i].iova);
-	}
-	return most;
+	result->pa = bits_at(data, 51, 12) | (iova & page_mask(page_lg2));
+	result->outcome = OUTCOME_OK;
+	result->sees = SEES_OK;
+	result->perm = data & TLB_PERM;
+	result->flags = data & TLB_SNOOP;
+	result->fault = 0;
+	result->page_lg2 = (uint8_t)page_lg2;
+	result->cached = cached;
 }
 
 /* ---- walks -------------------------------------------------------------------------------- */
 
-/* The table of 4 KiB pages over iova and what is granted above it. */
-struct plain_table {
-	struct frame *frame;
-	unsigned perm;
-	bool found; /* through an entry below a pointer for 1 GiB; else there is a pointer to it */
-};
-
-/* From the table that the walk cache of 1 GiB regions points to. */
-static __attribute__((noinline)) struct frame *
-table_below(const struct vtd *vtd, const struct vtd_context *context, iova_t iova, unsigned *perm)
+/* The event that a request is. */
+static inline uint64_t event_of(const struct loop *loop, const struct dma_request *request)
 {
-	const struct tlb *directories = vtd->walk[1];
-	struct tlb_place place = place_of(directories, context, iova, 30);
-	struct frame *frame;
-	uint64_t at, data, entry;
-
-	if (unlikely(!tlb_use(directories, &place, false, &at)))
-		return NULL;
-	data = directories->entries[at].data;
-	entry = frame_word(directories->copies[at].table, (unsigned)bits(iova, 29, 21));
-	if (unlikely((data & TLB_CHECK) || (entry & (vtd->reserved[0][1] | 1u << VTD_SS_PS)) ||
-		     !(entry & TLB_PERM) || !memory_exists(vtd->memory, bits_at(entry, 51, 12))))
-		return NULL;
-	*perm = (unsigned)(data & entry);
-	frame = vtd->ahead[ahead_slot(context->tag, iova)].frame;
-	if (likely(frame && frame->pa == bits_at(entry, 51, 12)))
-		return frame;
-	return memory_frame(vtd->memory, bits_at(entry, 51, 12));
-}
-
-/* False: this is no plain walk. */
-static inline __attribute__((always_inline)) bool find_table(const struct vtd *vtd,
-							     const struct vtd_context *context,
-							     iova_t iova, struct plain_table *table)
-{
-	const struct tlb *tables = vtd->walk[0];
-	struct tlb_place place = place_of(tables, context, iova, 21);
-	uint64_t at;
-
-	table->found = !tlb_use(tables, &place, true, &at);
-	if (table->found) {
-		table->frame = table_below(vtd, context, iova, &table->perm);
-		return table->frame;
-	}
-	table->frame = tables->copies[at].table;
-	table->perm = (unsigned)tables->entries[at].data;
-	return !(table->perm & TLB_CHECK);
+	return loop->first_event + (uint64_t)(request - loop->first);
 }
 
 /* Puts a copy in that agrees with truth. */
 static inline __attribute__((always_inline)) void plain_fill(struct vtd *vtd, struct tlb *tlb,
-							     const struct vtd_context *context,
-							     iova_t iova, uint64_t data,
-							     struct frame *table, unsigned lg2)
+							     const struct tlb_place *place,
+							     uint64_t data,
+							     const struct tlb_copy *copy)
 {
-	struct tlb_place place = place_of(tlb, context, iova, lg2);
-	struct tlb_copy copy = { .filled = vtd->iommu.event,
-				 .table = table,
+	struct tlb_way *way = tlb_take(tlb, place);
+
+	if (unlikely(way->data & TLB_CHECK)) {
+		struct tlb_at gone = tlb_at_way(way);
+
+		vtd->iommu.event = copy->filled;
+		vtd_copy_closes(vtd, tlb, &gone);
+	}
+	tlb_store(tlb, way, place->key, data, copy);
+}
+
+/*
+ * The end of a walk, at the table of 4 KiB pages, with what is granted above it. False: there is no
+ * page that grants the access, and nothing was changed.
+ */
+static inline __attribute__((always_inline)) bool
+plain_leaf(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
+	   const struct frame *table, uint64_t above, uint64_t *data)
+{
+	uint64_t leaf = frame_word(table, (unsigned)bits(request->iova, 20, 12));
+	unsigned grants = (unsigned)(above & leaf) & (TLB_READ | TLB_WRITE);
+
+	*data = bits_at(leaf, 51, 12) | (grants ^ TLB_PERM) << TLB_LOOK_SHIFT | grants |
+		(leaf >> (VTD_SS_SNP - TLB_SNOOP_LG2) & TLB_SNOOP) | context->entry_flags;
+	return likely(grants && !(request->access & ~grants)) &&
+	       likely(!(leaf & vtd->reserved[1][0])) &&
+	       likely(!vtd_in_interrupt_range(bits_at(leaf, 51, 12)));
+}
+
+static inline __attribute__((always_inline)) void
+plain_page(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
+	   const struct tlb_place *place, struct loop *loop, uint64_t data,
+	   struct dma_result *result)
+{
+	struct tlb_copy copy = { .filled = event_of(loop, request),
 				 .space = context->space,
-				 .page_lg2 = (uint8_t)lg2 };
-	uint64_t at = tlb_take(tlb, &place);
+				 .page_lg2 = 12 };
 
-	if (unlikely(tlb->entries[at].data & TLB_CHECK))
-		vtd_copy_closes(vtd, tlb,
-				&(struct tlb_at){ &tlb->entries[at].key, &tlb->entries[at].data,
-						  &tlb->copies[at], &tlb->changed[at] });
-	vtd->count.evictions += tlb->entries[at].data != 0;
-	tlb_store(tlb, at, place.key, data, &copy);
+	loop->misses++;
+	plain_fill(vtd, vtd->iotlb, place, data, &copy);
+	answer(result, data, request->iova, 12, false);
 }
 
-static __attribute__((noinline)) void fill_pointer(struct vtd *vtd,
-						   const struct vtd_context *context, iova_t iova,
-						   const struct plain_table *table)
+/* The table of 4 KiB pages that an entry of a table above points to. */
+static inline struct frame *table_at(const struct vtd *vtd, pa_t pa, const struct ahead *ahead)
 {
-	plain_fill(vtd, vtd->walk[0], context, iova, table->frame->pa | table->perm, table->frame,
-		   21);
-	vtd->ahead[ahead_slot(context->tag, iova)] =
-		(struct ahead){ table->frame, table->frame->words };
+	if (likely(ahead->frame && ahead->frame->pa == pa))
+		return ahead->frame;
+	return memory_exists(vtd->memory, pa) ? memory_frame(vtd->memory, pa) : NULL;
 }
 
-enum plain_answer { PLAIN_NOT, PLAIN_FROM_TABLE, PLAIN_FROM_DIRECTORY };
+/* The walk from a pointer for 1 GiB; otherwise as plain_miss(). */
+static __attribute__((noinline)) bool
+walk_from_directory(struct vtd *vtd, const struct dma_request *request,
+		    const struct vtd_context *context, const struct tlb_place *place,
+		    struct loop *loop, struct dma_result *result)
+{
+	iova_t iova = request->iova;
+	struct tlb_place above = place_of(vtd->walk[1], context, iova, 30);
+	struct tlb_way *way = tlb_use(vtd->walk[1], &above, true);
+	struct ahead *ahead = &vtd->ahead[ahead_slot(context->tag, iova)];
+	struct tlb_copy copy = { .space = context->space, .page_lg2 = 21 };
+	uint64_t entry, perm, data;
+
+	if (unlikely(!way || (way->data & TLB_CHECK)))
+		return false;
+	entry = frame_word(way->copy.table, (unsigned)bits(iova, 29, 21));
+	perm = way->data & entry & (TLB_READ | TLB_WRITE);
+	if (unlikely((entry & (vtd->reserved[0][1] | 1u << VTD_SS_PS)) || !(entry & TLB_PERM)))
+		return false;
+	copy.table = table_at(vtd, bits_at(entry, 51, 12), ahead);
+	if (unlikely(!copy.table || !plain_leaf(vtd, request, context, copy.table, perm, &data)))
+		return false;
+	above = place_of(vtd->walk[0], context, iova, 21);
+	copy.filled = event_of(loop, request);
+	plain_fill(vtd, vtd->walk[0], &above, copy.table->pa | perm, &copy);
+	*ahead = (struct ahead){ copy.table, copy.table->words };
+	loop->from_directory++;
+	plain_page(vtd, request, context, place, loop, data, result);
+	return true;
+}
 
 /*
  * The miss of a plain request: a walk of second-stage tables that begins at a pointer with a clear
- * check bit and ends at a 4 KiB page that grants the access. PLAIN_NOT: it is none, and nothing
- * was changed.
+ * check bit and ends at a 4 KiB page that grants the access. False: it is none, and nothing
+ * was changed but the order of walk caches.
  */
-static __attribute__((noinline)) enum plain_answer
-plain_miss(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
-	   uint64_t event, struct dma_result *result)
+static __attribute__((noinline)) bool plain_miss(struct vtd *vtd, const struct dma_request *request,
+						 const struct vtd_context *context,
+						 const struct tlb_place *place, struct loop *loop,
+						 struct dma_result *result)
 {
-	struct plain_table table;
-	iova_t iova = request->iova;
-	uint64_t leaf, grants, flags;
+	struct tlb_place above = place_of(vtd->walk[0], context, request->iova, 21);
+	struct tlb_way *way = tlb_use(vtd->walk[0], &above, true);
+	uint64_t data;
 
-	if (unlikely(!vtd_second_alone(context) || vtd_in_interrupt_range(iova) ||
-		     !find_table(vtd, context, iova, &table)))
-		return PLAIN_NOT;
-	leaf = frame_word(table.frame, (unsigned)bits(iova, 20, 12));
-	table.perm &= TLB_READ | TLB_WRITE;
-	grants = table.perm & leaf;
-	if (unlikely((leaf & vtd->reserved[1][0]) || !grants || (request->access & ~grants) ||
-		     vtd_in_interrupt_range(bits_at(leaf, 51, 12))))
-		return PLAIN_NOT;
-	vtd->iommu.event = event;
-	if (table.found)
-		fill_pointer(vtd, context, iova, &table);
-	flags = context->entry_flags | (bit(leaf, VTD_SS_SNP) ? TLB_SNOOP : 0u);
-	plain_fill(vtd, vtd->iotlb, context, iova,
-		   bits_at(leaf, 51, 12) | grants | grants << TLB_NOW_SHIFT | flags, NULL, 12);
-	*result = (struct dma_result){ .pa = bits_at(leaf, 51, 12) | (iova & 0xfff),
-				       .perm = (uint8_t)grants,
-				       .flags = (uint8_t)flags,
-				       .page_lg2 = 12 };
-	return table.found ? PLAIN_FROM_DIRECTORY : PLAIN_FROM_TABLE;
+	if (!way)
+		return walk_from_directory(vtd, request, context, place, loop, result);
+	if (unlikely(way->data & TLB_CHECK) ||
+	    !plain_leaf(vtd, request, context, way->copy.table, way->data, &data))
+		return false;
+	plain_page(vtd, request, context, place, loop, data, result);
+	return true;
 }
-
-/* ---- the loop ----------------------------------------------------------------------------- */
 
 static size_t untranslated(struct vtd *vtd, const struct dma_request *requests,
 			   struct dma_result *results, size_t n)
@@ -190,109 +193,138 @@ static bool walks_plainly(const struct vtd *vtd)
 	       vtd->walk[1]->plain && !vtd->conflicts && !vtd->tables->freed_linked;
 }
 
-/* The data word of the copy that covers iova, 0: none. Larger ones are found by any way. */
-static inline __attribute__((always_inline)) uint64_t find_copy(const struct vtd *vtd,
-								const struct vtd_context *context,
-								iova_t iova, bool only_4k,
-								unsigned *page_lg2)
-{
-	struct tlb_place place;
-	struct tlb_hit hit;
-	uint64_t data, at = 0;
-
-	*page_lg2 = 12;
-	if (likely(only_4k)) {
-		place = place_of(vtd->iotlb, context, iova, 12);
-		return tlb_use(vtd->iotlb, &place, true, &at) ? vtd->iotlb->entries[at].data : 0;
-	}
-	data = tlb_lookup_rare(vtd->iotlb, context->tag, iova, &hit);
-	if (data)
-		*page_lg2 = hit.page_lg2;
-	return data;
-}
-
-struct loop {
-	bool only_4k, walks; /* finds_plainly(), walks_plainly() */
-	uint64_t answers[3]; /* by enum plain_answer */
-};
-
-/* A plain request; false: it needs a second look, and nothing was done but for the order of sets. */
+/*
+ * A plain request. False: it needs a second look, and nothing was done but for the order of sets.
+ * only_4k: finds_plainly(), known when this is compiled.
+ */
 static inline __attribute__((always_inline)) bool
 serve_plain(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
-	    uint64_t event, struct loop *loop, struct dma_result *result)
+	    bool only_4k, struct loop *loop, struct dma_result *result)
 {
-	unsigned page_lg2;
-	uint64_t data = find_copy(vtd, context, request->iova, loop->only_4k, &page_lg2);
-	enum plain_answer answer;
+	struct tlb_place place = place_of(vtd->iotlb, context, request->iova, 12);
+	struct tlb_hit hit = { NULL, 12 };
+	uint64_t data;
 
-	if (!data) {
-		if (!loop->walks)
-			return false;
-		answer = plain_miss(vtd, request, context, event, result);
-		loop->answers[answer]++;
-		return answer != PLAIN_NOT;
-	}
-	if (unlikely((data & TLB_CHECK) || (request->access & ~(data >> TLB_NOW_SHIFT)) ||
-		     (page_lg2 != 12 && vtd_in_interrupt_range(request->iova))))
+	if (only_4k)
+		hit.way = tlb_use(vtd->iotlb, &place, true);
+	else if (!tlb_lookup_rare(vtd->iotlb, context->tag, request->iova, &hit))
+		hit.way = NULL;
+	if (!hit.way)
+		return loop->walks && vtd_second_alone(context) &&
+		       !vtd_in_interrupt_range(request->iova) &&
+		       plain_miss(vtd, request, context, &place, loop, result);
+	data = hit.way->data;
+	if (unlikely(data & (TLB_CHECK | (unsigned)request->access << TLB_LOOK_SHIFT)) ||
+	    (!only_4k && hit.page_lg2 != 12 && vtd_in_interrupt_range(request->iova)))
 		return false;
-	*result = (struct dma_result){ .pa = bits_at(data, 51, 12) |
-					     (request->iova & page_mask(page_lg2)),
-				       .perm = data & TLB_PERM,
-				       .flags = data & TLB_SNOOP,
-				       .page_lg2 = (uint8_t)page_lg2,
-				       .cached = 1 };
+	answer(result, data, request->iova, hit.page_lg2, true);
 	return true;
 }
 
-static void note_counts(struct vtd *vtd, size_t n, size_t others, const struct loop *loop)
+/* Serves requests from the first on while they are plain; says how many. */
+static inline __attribute__((always_inline)) size_t serve_run(struct vtd *vtd, struct loop *loop,
+							      const struct dma_request *requests,
+							      struct dma_result *results, size_t n,
+							      bool only_4k)
 {
-	uint64_t from_table = loop->answers[PLAIN_FROM_TABLE];
-	uint64_t from_directory = loop->answers[PLAIN_FROM_DIRECTORY];
-	uint64_t misses = from_table + from_directory;
+	const struct dma_request *request = requests, *end = requests + n;
+	uint64_t clock = vtd->context_clock;
 
-	vtd->walks_often = misses > n / 2;
+	for (; request < end; request++, results++) {
+		struct vtd_context *context = vtd->devices[request->device].context;
+
+		if (unlikely(!is_plain(request, context)))
+			break;
+		context->used = ++clock;
+		if (unlikely(!serve_plain(vtd, request, context, only_4k, loop, results)))
+			break;
+	}
+	vtd->context_clock = clock;
+	return (size_t)(request - requests);
+}
+
+/* The two ways in which runs are served, each compiled for its own. */
+static __attribute__((noinline)) size_t serve_4k(struct vtd *vtd, struct loop *loop,
+						 const struct dma_request *requests,
+						 struct dma_result *results, size_t n)
+{
+	return serve_run(vtd, loop, requests, results, n, true);
+}
+
+static __attribute__((noinline)) size_t serve_sizes(struct vtd *vtd, struct loop *loop,
+						    const struct dma_request *requests,
+						    struct dma_result *results, size_t n)
+{
+	return serve_run(vtd, loop, requests, results, n, false);
+}
+
+static uint64_t copies_now(const struct vtd *vtd)
+{
+	return vtd->iotlb->count + (vtd->walk[0] ? vtd->walk[0]->count : 0);
+}
+
+static size_t serve(struct vtd *vtd, struct loop *loop, const struct dma_request *requests,
+		    struct dma_result *results, size_t n)
+{
+	uint64_t copies = copies_now(vtd), fills = loop->misses + loop->from_directory;
+	size_t served =
+		(finds_plainly(vtd) ? serve_4k : serve_sizes)(vtd, loop, requests, results, n);
+
+	fills = loop->misses + loop->from_directory - fills;
+	vtd->count.evictions += fills - (copies_now(vtd) - copies);
+	return served;
+}
+
+static void note_counts(struct vtd *vtd, size_t n, const struct loop *loop)
+{
+	vtd->walks_often = loop->misses > n / 2;
 	vtd->count.requests += n;
-	vtd->count.iotlb_hits += n - misses - others;
-	vtd->count.iotlb_misses += misses;
-	vtd->count.walk_hits[0] += from_table;
-	vtd->count.walk_hits[1] += from_directory;
-	vtd->count.walk_reads += from_table + 2 * from_directory;
-	vtd->count.context_hits += n - others;
+	vtd->count.iotlb_hits += n - loop->misses - loop->others;
+	vtd->count.iotlb_misses += loop->misses;
+	vtd->count.walk_hits[0] += loop->misses - loop->from_directory;
+	vtd->count.walk_hits[1] += loop->from_directory;
+	vtd->count.walk_reads += loop->misses + loop->from_directory;
+	vtd->count.context_hits += n - loop->others;
+}
+
+/* While most requests walk, the leaves of some of the next ones are fetched; answers up to where. */
+static size_t stretch(const struct vtd *vtd, const struct dma_request *requests, size_t i, size_t n)
+{
+	if (!vtd->walks_often)
+		return n;
+	n = n - i < AHEAD_REQUESTS ? n : i + AHEAD_REQUESTS;
+	for (; i < n; i++) {
+		uint32_t tag = vtd->devices[requests[i].device].context->tag;
+
+		ahead_fetch(&vtd->ahead[ahead_slot(tag, requests[i].iova)], requests[i].iova);
+	}
+	return n;
 }
 
 size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		     struct dma_result *results, size_t n)
 {
 	struct vtd *vtd = vtd_of(iommu);
-	struct loop loop = { finds_plainly(vtd), walks_plainly(vtd), { 0 } };
-	uint64_t clock = vtd->context_clock;
-	size_t i, others = 0, fetched = vtd->walks_often ? 0 : n;
+	struct loop loop = { .first = requests, .first_event = first_event };
+	size_t i = 0, end = 0;
 
 	if (!vtd->enabled)
 		return untranslated(vtd, requests, results, n);
 	vtd->attention = false;
-	for (i = 0; i < n && !vtd->attention; i++) {
-		const struct dma_request *request = &requests[i];
-		struct vtd_context *context = vtd->devices[request->device].context;
-
-		if (i == fetched)
-			fetched += fetch_ahead(vtd, request, n - i);
-		if (likely(is_plain(request, context))) {
-			context->used = ++clock;
-			if (serve_plain(vtd, request, context, first_event + i, &loop, &results[i]))
-				continue;
-		}
-		vtd->iommu.event = first_event + i;
-		vtd->context_clock = clock;
-		others++;
-		vtd_serve(vtd, request, &results[i]);
-		vtd->iommu.refused |= results[i].outcome != OUTCOME_OK;
-		clock = vtd->context_clock;
-		loop.only_4k = finds_plainly(vtd);
+	while (i < n && !vtd->attention) {
+		if (i == end)
+			end = stretch(vtd, requests, i, n);
 		loop.walks = walks_plainly(vtd);
+		i += serve(vtd, &loop, requests + i, results + i, end - i);
+		if (i == end)
+			continue;
+		vtd->iommu.event = first_event + i;
+		loop.others++;
+		vtd_serve(vtd, &requests[i], &results[i]);
+		vtd->iommu.refused |= results[i].outcome != OUTCOME_OK;
+		i++;
 	}
-	vtd->context_clock = clock;
-	note_counts(vtd, i, others, &loop);
+	note_counts(vtd, i, &loop);
 	return i;
 }
 

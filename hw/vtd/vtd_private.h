@@ -46,6 +46,7 @@ enum { PASID_BITS = 20 };
 struct vtd_context {
 	/* what every request reads comes first */
 	iova_t plain;	     /* the loop serves input addresses below; 0: none of this context */
+	uint64_t tag_bits;   /* tag at its place in the keys of copies */
 	iova_t last;	     /* highest input address */
 	pa_t root;	     /* of the first stage where there is one, then else of the second */
 	struct frame *frame; /* of the top table; NULL: cannot be read */
@@ -96,8 +97,9 @@ struct vtd_config_cache {
 };
 
 struct vtd_device {
-	struct vtd_context *context; /* of requests without a PASID, or the stand-in, never plain */
-	struct vtd_context *outer;   /* scalable mode: its context entry, or NULL */
+	_Alignas(32) struct vtd_context
+		*context;	   /* of requests without a PASID, or the stand-in, never plain */
+	struct vtd_context *outer; /* scalable mode: its context entry, or NULL */
 	uint16_t sid;
 };
 

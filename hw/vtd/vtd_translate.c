@@ -20,7 +20,7 @@ start_at(struct vtd *vtd, const struct tlb *tlb, const struct vtd_context *conte
 	if (!data)
 		return NULL;
 	root->table = bits_at(data, 51, 12);
-	root->frame = tlb->copies[hit->at].table;
+	root->frame = hit->way->copy.table;
 	root->level = (uint8_t)level;
 	root->perm = data & (TLB_PERM | TLB_USER);
 	vtd->count.walk_hits[level]++;
@@ -93,7 +93,7 @@ static void miss(struct vtd *vtd, const struct dma_request *request, const struc
 	vtd->count.iotlb_misses++;
 	path.tlb = walk_start(vtd, pointers, context, input, &root, &hit, &path.any);
 	if (path.any)
-		path.at = tlb_at_index(path.tlb, hit.at);
+		path.at = tlb_at_way(hit.way);
 	root.view = vtd_walk_view(vtd, context);
 	checked = path.any || vtd_route_checked(route) || vtd->tables->freed_linked ||
 		  (root.view && root.view->n_lines);
@@ -149,10 +149,9 @@ static void checked_hit(struct vtd *vtd, const struct dma_request *request,
 			struct dma_result *result)
 {
 	const struct vtd_context *context = route->context;
-	struct vtd_path path = { .route = route,
-				 .tlb = vtd->iotlb,
-				 .any = true,
-				 .at = tlb_at_index(vtd->iotlb, hit->at) };
+	struct vtd_path path = {
+		.route = route, .tlb = vtd->iotlb, .any = true, .at = tlb_at_way(hit->way)
+	};
 	struct vtd_answer truth;
 
 	if (path.at.copy->reasons & CHECK_OVERLAP)
@@ -166,7 +165,7 @@ static void checked_hit(struct vtd *vtd, const struct dma_request *request,
 static uint64_t generation_checked(struct vtd *vtd, const struct vtd_context *context,
 				   const struct tlb_hit *hit)
 {
-	struct tlb_at at = tlb_at_index(vtd->iotlb, hit->at);
+	struct tlb_at at = tlb_at_way(hit->way);
 	const struct vtd_tag *tag = &vtd->tags[context->tag];
 
 	if (at.copy->generation != tag->generation && !(*at.data & TLB_CHECK)) {
