@@ -115,7 +115,7 @@ struct smmu_watched {
 	uint32_t space, index; /* index: in units of 16 bytes */
 };
 
-/* What a miss in the loop needs of a plain context (smmuv3_quick.h). */
+/* What a miss in the loop needs of a plain context (smmuv3_loop.c). */
 struct smmu_quick {
 	bool usual; /* false: walks of this context are not made in the loop */
 	uint32_t space;
@@ -128,6 +128,7 @@ struct smmu_quick {
 /* A stream's or substream's whole configuration; what requests are served with. */
 struct smmu_context {
 	iova_t plain;	     /* inputs below this take the fast loop; 0: none */
+	uint64_t tag_bits;   /* tag, at its place in keys */
 	uint32_t tag;	     /* of its translations */
 	uint8_t shift;	     /* fast loop: 0, or PRIVILEGED_SHIFT when always privileged */
 	uint8_t clean_shift; /* brings the CLEAN bit of that privilege to where TLB_WRITE is */
@@ -440,9 +441,11 @@ unsigned smmu_table_run(struct smmu_walker *walker, const struct smmu_table *at,
 void smmu_descriptor_store(struct smmu_walker *walker, unsigned stage, pa_t word, uint64_t old,
 			   uint64_t now);
 
-/* smmuv3_translate.c */
+/* smmuv3_loop.c */
 size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		      struct dma_result *results, size_t n);
+
+/* smmuv3_translate.c */
 void smmu_truth_result(struct iommu *iommu, const struct dma_request *request,
 		       struct dma_result *result);
 /* One request within a page: answer, caches, event. */
