@@ -142,7 +142,7 @@ static bool of_last(const struct smmu *smmu, const struct named_queue *of, const
 		if (!smmu_read(smmu, at + i * 8ull, &words[i]))
 			return false;
 	if (!strcmp(name, "name") && of->fields == event_fields) {
-		const char *event = smmuv3_model.fault_name((uint16_t)bits(words[0], 7, 0));
+		const char *event = iommu_fault_name(&smmuv3_model, (uint16_t)bits(words[0], 7, 0));
 
 		return tell_text(told, event ? event : "none");
 	}
