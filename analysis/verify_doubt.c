@@ -202,14 +202,14 @@ void doubt_tags(struct verifier *verifier)
 /* After a flush of the whole tag only what cached configurations say is left of it. */
 void doubt_flushed(struct verifier *verifier, const struct inval_op *op)
 {
-	if (op->scope.what != INVAL_ALL && op->scope.what != INVAL_DOMAIN)
+	if (op->executes_as != INVAL_ALL && op->executes_as != INVAL_DOMAIN)
 		return;
 	for (size_t i = 0; i < verifier->tags.n; i++) {
 		struct tag_use *use = LIST_AT(&verifier->tags, struct tag_use, i);
 		uint32_t space;
 
 		if (use->unit != op->unit || !use->space ||
-		    (op->scope.what == INVAL_DOMAIN && op->scope.tag != use->tag))
+		    (op->executes_as == INVAL_DOMAIN && op->scope.tag != use->tag))
 			continue;
 		use->conflicted = shared(verifier, use, &space);
 		use->space = space;

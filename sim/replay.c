@@ -173,6 +173,9 @@ static int run_due(struct replay *replay, uint64_t until, struct err *err)
 	while (clock_next(&replay->clock, &at) && at < until) {
 		struct action action = clock_take(&replay->clock);
 
+		/* that a handler reads a queue changes neither tables nor caches */
+		if (action.kind != ACTION_FAULT_HANDLER && action.kind != ACTION_PAGE_HANDLER)
+			replay->acted_ns = action.time_ns;
 		if (run_action(replay, &action, err) || settle(replay, err))
 			return -1;
 		if (replay->observer->stepped)
@@ -355,6 +358,7 @@ int replay_finish(struct replay *replay, struct err *err)
 
 	if (run_due(replay, UINT64_MAX, err))
 		return -1;
+	replay->now_ns = replay->acted_ns > end ? replay->acted_ns : end;
 	answers_finish(replay);
 	pages_unanswered(replay);
 	held_unanswered(replay);

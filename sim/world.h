@@ -168,10 +168,11 @@ struct inval_op {
 	uint64_t done_ns;	 /* of D, in inval_done */
 	uint64_t done_event;	 /* recorded `done`, or NO_EVENT */
 	uint32_t unit;
-	uint32_t domain;	   /* the neutral event's, or NAME_NONE */
-	bool policy;		   /* issued by the policy, not recorded */
-	bool failed;		   /* done with status other than ok: covers nothing */
-	struct invalidation scope; /* what was recorded or encoded */
+	uint32_t domain;	     /* the neutral event's, or NAME_NONE */
+	bool policy;		     /* issued by the policy, not recorded */
+	bool failed;		     /* done with status other than ok: covers nothing */
+	struct invalidation scope;   /* what was recorded or encoded */
+	enum inval_what executes_as; /* the command's, which may take more than that */
 	struct native_command command;
 };
 
