@@ -398,7 +398,8 @@ const struct iommu_model smmuv3_model = {
 		 "a page that holds both page tables and configuration: the configuration is "
 		 "compared "
 		 "on every use, tables below it are not followed\n"
-		 "walk latency: a walk happens at one instant\n",
+		 "walk latency: a walk happens at one instant\n"
+		 "MMU-500: an SMMUv2, no machine of this model\n",
 	.config_size = sizeof(struct smmuv3_config),
 	.settings = smmuv3_settings,
 	.create = smmu_create,

@@ -27,7 +27,7 @@ const struct setting smmuv3_settings[] = {
 	{ "smmuv3.cd2l", SETTING_BOOL, AT(cd2l), 0, 1, YES, NULL, "IDR0.CD2L: two-level CD tables", "MMU-600, MMU-700" },
 	{ "smmuv3.st_level", SETTING_BOOL, AT(st_level), 0, 1, YES, NULL, "IDR0.ST_LEVEL: two-level stream tables; the driver then uses one", "MMU-600, MMU-700" },
 	{ "smmuv3.attr_perms_ovr", SETTING_BOOL, AT(attr_perms_ovr), 0, 1, YES, NULL, "IDR1.ATTR_PERMS_OVR: STE.PRIVCFG and INSTCFG count", "MMU-600, MMU-700" },
-	{ "smmuv3.httu", SETTING_COUNT, AT(httu), 0, 2, 2, NULL, "IDR0.HTTU: 1 access flag, 2 and dirty state by hardware", "MMU-600, MMU-700" },
+	{ "smmuv3.httu", SETTING_COUNT, AT(httu), 0, 2, 2, NULL, "IDR0.HTTU: 1 access flag, 2 and dirty state by hardware", "MMU-700; MMU-600: 0" },
 	{ "smmuv3.xnx", SETTING_BOOL, AT(xnx), 0, 1, YES, NULL, "IDR3.XNX: stage-2 execute-never by privilege", "v3.1 and later" },
 	{ "smmuv3.had", SETTING_BOOL, AT(had), 0, 1, YES, NULL, "IDR3.HAD: hierarchical attributes can be disabled", "v3.1 and later" },
 	{ "smmuv3.e0pd", SETTING_BOOL, AT(e0pd), 0, 1, NO, NULL, "IDR3.E0PD", "optional" },
