@@ -9,6 +9,8 @@ static void on_removed(void *self, const struct removal *removal)
 {
 	struct detector *detector = self;
 
+	if (removal->beyond || removal->cause != REMOVED_BY_UNMAP || detector->n_replaced)
+		gaps_removed(detector, removal);
 	windows_removed(detector, removal);
 	if (detector->n_dirty_logs)
 		dirty_removed(detector, removal);
@@ -26,7 +28,10 @@ static void on_mapped(void *self, const struct domain *domain, iova_t first, iov
 
 static void on_issued(void *self, const struct inval_op *op)
 {
-	windows_issued(self, op);
+	struct detector *detector = self;
+
+	if (detector->machine->run.flush_limit)
+		tried_late(detector, op);
 	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_ALL)
 		walks_config_flushed(self);
 }
@@ -77,7 +82,8 @@ static void on_done(void *self, const struct inval_op *op)
 {
 	struct detector *detector = self;
 
-	episodes_in_flight(detector, op);
+	if (detector->n_flights)
+		episodes_in_flight(detector, op);
 	windows_done(detector, op);
 }
 
@@ -112,15 +118,15 @@ static void on_overlap(void *self, uint64_t event, const struct dma_request *req
 		uses_overlap(self, event, request, filled, valid);
 }
 
-static void on_copy_opens(void *self, const struct cached_copy *copy)
+static void on_copy_closes(void *self, uint64_t name)
 {
-	windows_copy_opens(self, copy);
-}
+	struct detector *detector = self;
+	uint64_t id = name | replay_unit_at_hand(detector->replay);
 
-static void on_copy_closes(void *self, const struct cached_copy *copy)
-{
-	windows_copy_closes(self, copy);
-	freed_tables_pointer_closes(self, copy);
+	if (detector->n_holders)
+		windows_copy_closes(detector, id);
+	if (detector->freed_tables)
+		freed_tables_pointer_closes(detector, id);
 }
 
 int detector_create(const struct machine *machine, struct result_sink *sink, struct detector **out,
@@ -160,7 +166,7 @@ int detector_create(const struct machine *machine, struct result_sink *sink, str
 	detector->iommu_observer = (struct iommu_observer){
 		.self = detector,
 		.used = on_used,
-		.copy_opens = on_copy_opens,
+		.copy_opens = windows_copy_opens,
 		.copy_closes = on_copy_closes,
 		.overlap = on_overlap,
 		.fault = episodes_fault,

@@ -71,15 +71,16 @@ struct window {
 	uint32_t n_runs, max_runs;
 };
 
-/* One of the windows that a copy holds open. */
+/* One of the windows that a copy holds open, if it holds several. */
 struct hold {
 	uint32_t next, window;
 };
 
 /* A copy of a cache that grants something gone. */
 struct holder {
-	uint64_t id; /* 0: empty */
-	uint32_t holds;
+	uint64_t id;	 /* 0: empty */
+	uint32_t window; /* that it holds open first, NO_WINDOW: none */
+	uint32_t more;	 /* chain of the others */
 	uint32_t domain;
 	bool pointer; /* leads to all in its range, that of later updates too */
 	uint8_t perm;
@@ -151,9 +152,8 @@ struct detector {
 	struct pool windows, parts, holds;
 	struct holder *holders;			     /* open addressing by id */
 	uint32_t n_holders, max_holders, n_pointers; /* pointers: of the holders */
-	struct tried last_tried, *trying;	     /* the latest; those that have not completed */
-	uint32_t n_trying, max_trying;
-	uint32_t last_window; /* of the removal at hand, to be extended */
+	struct tried last_tried;		     /* of those that have completed */
+	uint32_t last_window;			     /* of the removal at hand, to be extended */
 	struct histogram software, hardware, lag, collateral;
 	unsigned __int128 byte_ns;
 	uint64_t exposed_bytes, no_window;
@@ -217,11 +217,10 @@ const char *owner_name(const struct detector *detector, uint32_t owner);
 void name_domain(const struct detector *detector, char text[64], uint32_t domain);
 void name_device(const struct detector *detector, char text[64], uint32_t device);
 
-/* Names a copy of a unit for ever; never 0. */
+/* Names a copy of a unit for ever, among those of all units. */
 static inline uint64_t copy_id(const struct cached_copy *copy, uint32_t unit)
 {
-	return (copy->serial + 1) << 16 | (uint64_t)copy->structure << 13 |
-	       (uint64_t)copy->level << 8 | unit;
+	return copy_name(copy->structure, copy->level, copy->serial) | unit;
 }
 
 /* windows.c */
@@ -234,33 +233,68 @@ static inline struct part *part_at(const struct detector *detector, uint32_t num
 	return pool_at(&detector->parts, number);
 }
 void windows_removed(struct detector *detector, const struct removal *removal);
-void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
-		    iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
-void windows_issued(struct detector *detector, const struct inval_op *op);
+/* A translation is there; parts of windows that it restores end. */
+void windows_restore(struct detector *detector, const struct domain *domain, iova_t first,
+		     iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
+static inline void windows_mapped(struct detector *detector, const struct domain *domain,
+				  iova_t first, iova_t last, pa_t pa, unsigned perm, uint64_t event,
+				  uint64_t time_ns)
+{
+	if (domain->number < detector->n_domains &&
+	    (detector->domains[domain->number].open || detector->n_holders))
+		windows_restore(detector, domain, first, last, pa, perm, event, time_ns);
+}
 bool windows_outstanding(struct detector *detector, const struct inval_op *op);
 void windows_done(struct detector *detector, const struct inval_op *op);
 void windows_finish(struct detector *detector);
 /* The part (number) of an unfinished window that held iova -> pa; NO_WINDOW: none. */
 uint32_t windows_find(struct detector *detector, uint32_t domain, iova_t iova, pa_t pa);
 void windows_destroy(struct detector *detector);
-/* Whether an invalidation of translations is about the domain. */
-bool windows_concern(const struct detector *detector, const struct inval_op *op,
-		     const struct domain *domain);
+/* Whether an invalidation of a device TLB is about the domain. */
+bool windows_concern_device(const struct detector *detector, const struct inval_op *op,
+			    const struct domain *domain);
+/* The same of an invalidation of any translations. */
+static inline bool windows_concern(const struct detector *detector, const struct inval_op *op,
+				   const struct domain *domain)
+{
+	switch (op->scope.what) {
+	case INVAL_ALL:
+		return true;
+	case INVAL_DEVICE_CONFIG:
+		return false;
+	case INVAL_DEVICE_ATC:
+		return windows_concern_device(detector, op, domain);
+	case INVAL_DOMAIN:
+	case INVAL_RANGE:
+		break;
+	}
+	return domain_in_scope(domain, &op->scope);
+}
 /* Both sides of the window are closed: it is told and forgotten. */
 void window_over(struct detector *detector, uint32_t number);
+
+/* The lowest domain from `from` on that has open windows; NAME_NONE: there is none. */
+uint32_t windows_open_domain(const struct detector *detector, uint32_t from);
+
+/* windows_tried.c: what was issued for windows that nothing closes, or too late */
+void tried_late(struct detector *detector, const struct inval_op *op);
+/* It completed; or it failed, which windows that it was for remember. */
+void tried_done(struct detector *detector, const struct inval_op *op);
+/* Of a window that stays open: what was issued for it, or instead of it (window->tried). */
+enum missing_why tried_why_missing(const struct detector *detector, struct window *window,
+				   const struct closed_run *left, uint64_t now);
 
 /* Of that domain; NULL: no memory. */
 struct domain_windows *windows_of(struct detector *detector, uint32_t domain);
 
 /* windows_held.c: the hardware side */
-void windows_copy_opens(struct detector *detector, const struct cached_copy *copy);
-void windows_copy_closes(struct detector *detector, const struct cached_copy *copy);
+void windows_copy_opens(void *self, const struct doubted_copy *copy);
+void windows_copy_closes(struct detector *detector, uint64_t id);
 /* A stale pointer counts for every window in its range, one that opens later too. */
 void windows_held_by_pointers(struct detector *detector, const struct removal *removal,
 			      uint32_t window);
 /* A translation is there again, and its parts of windows are over: copies hold what is left. */
 void windows_restored(struct detector *detector, uint32_t domain, iova_t first, iova_t last);
-/* Names a copy for ever. */
 /* Marked pointers to that table page. */
 void windows_pointers_to(const struct detector *detector, pa_t page,
 			 void (*visit)(void *ctx, uint64_t id), void *ctx);
@@ -280,7 +314,7 @@ void uses_tag_reused(void *self, uint64_t event, uint32_t device, uint64_t tag, 
 
 /* freed_tables.c */
 void freed_tables_add(void *self, pa_t pa, uint64_t event, uint64_t time_ns);
-void freed_tables_pointer_closes(struct detector *detector, const struct cached_copy *copy);
+void freed_tables_pointer_closes(struct detector *detector, uint64_t id);
 void freed_tables_finish(struct detector *detector);
 void freed_tables_destroy(struct detector *detector);
 

@@ -216,16 +216,14 @@ static void tell(struct detector *detector, const struct uaf *uaf, uint64_t end_
 	story_tell(detector, &story);
 }
 
-void freed_tables_pointer_closes(struct detector *detector, const struct cached_copy *copy)
+void freed_tables_pointer_closes(struct detector *detector, uint64_t id)
 {
 	struct freed_tables *freed = detector->freed_tables;
-	uint64_t id;
 	uint32_t at;
 
-	if (!freed || !freed->n_pointers || copy->structure != STRUCTURE_WALK_CACHE ||
+	if (!freed->n_pointers || copy_name_structure(id) != STRUCTURE_WALK_CACHE ||
 	    !STEP(pointer_closes))
 		return;
-	id = copy_id(copy, replay_unit_at_hand(detector->replay));
 	at = bucket_of(freed, id);
 	while (freed->pointers[at].id) {
 		uint32_t uaf = freed->pointers[at].uaf;

@@ -220,18 +220,18 @@ static void on_used(void *self, const struct checked_use *use)
 	verifier->caches->used(verifier->caches->self, use);
 }
 
-static void on_opens(void *self, const struct cached_copy *copy)
+static void on_opens(void *self, const struct doubted_copy *copy)
 {
 	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
 
 	caches->copy_opens(caches->self, copy);
 }
 
-static void on_closes(void *self, const struct cached_copy *copy)
+static void on_closes(void *self, uint64_t name)
 {
 	const struct iommu_observer *caches = ((struct verifier *)self)->caches;
 
-	caches->copy_closes(caches->self, copy);
+	caches->copy_closes(caches->self, name);
 }
 
 static void on_overlap(void *self, uint64_t event, const struct dma_request *request,

@@ -8,9 +8,6 @@
 
 #include "analysis/detect_private.h"
 
-/* Beyond, something is missing, and what was issued lately is not its story. */
-enum { FEW_WINDOWS = 64 };
-
 /* ---- domains --------------------------------------------------------------------------------- */
 
 static int more_domains(struct detector *detector, uint32_t domain)
@@ -41,8 +38,7 @@ struct domain_windows *windows_of(struct detector *detector, uint32_t domain)
 	return &detector->domains[domain];
 }
 
-/* The lowest domain from `from` on that has open windows; NAME_NONE: there is none. */
-static uint32_t open_domain(const struct detector *detector, uint32_t from)
+uint32_t windows_open_domain(const struct detector *detector, uint32_t from)
 {
 	uint64_t not_below = UINT64_MAX << from % 64;
 
@@ -116,14 +112,16 @@ void windows_removed(struct detector *detector, const struct removal *removal)
 {
 	struct domain_windows *windows;
 	struct window *window;
-	uint32_t at, part;
+	uint32_t at, part, number;
 
-	gaps_removed(detector, removal);
 	if (!removal->domain->holders) { /* no device since ever: nothing can hold it */
 		detector->no_window++;
 		return;
 	}
-	windows = windows_of(detector, removal->domain->number);
+	number = removal->domain->number;
+	windows = number < detector->n_domains && detector->domains[number].spans
+			  ? &detector->domains[number]
+			  : windows_of(detector, number);
 	at = !windows			  ? NO_WINDOW
 	     : extends(detector, removal) ? detector->last_window
 					  : open_window(detector, removal);
@@ -235,7 +233,8 @@ void window_over(struct detector *detector, uint32_t number)
 		next = part_at(detector, part)->next;
 		pool_give(&detector->parts, part);
 	}
-	free(window->runs);
+	if (window->max_runs)
+		free(window->runs);
 	window->used = false;
 	pool_give(&detector->windows, number);
 	if (detector->last_window == number)
@@ -246,7 +245,8 @@ static void software_closed(struct detector *detector, uint32_t number)
 {
 	struct window *window = window_at(detector, number);
 
-	window->tried = detector->domains[window->domain].tried;
+	if (detector->machine->run.flush_limit)
+		window->tried = detector->domains[window->domain].tried;
 	count_closed(detector, window->domain);
 	if (!window->copies)
 		window_over(detector, number);
@@ -351,14 +351,13 @@ static void close_range(struct closing *closing, uint32_t domain, iova_t first, 
 	}
 }
 
-void windows_mapped(struct detector *detector, const struct domain *domain, iova_t first,
-		    iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns)
+void windows_restore(struct detector *detector, const struct domain *domain, iova_t first,
+		     iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns)
 {
 	const struct restored restored = { first, pa, perm };
 	struct closing closing;
 
-	if (domain->number >= detector->n_domains || !detector->domains[domain->number].spans ||
-	    !(detector->domains[domain->number].open || detector->n_holders))
+	if (!detector->domains[domain->number].spans)
 		return;
 	closing = (struct closing){ .detector = detector,
 				    .restored = &restored,
@@ -373,83 +372,10 @@ void windows_mapped(struct detector *detector, const struct domain *domain, iova
 		windows_restored(detector, domain->number, first, last);
 }
 
-bool windows_concern(const struct detector *detector, const struct inval_op *op,
-		     const struct domain *domain)
+bool windows_concern_device(const struct detector *detector, const struct inval_op *op,
+			    const struct domain *domain)
 {
-	switch (op->scope.what) {
-	case INVAL_ALL:
-		return true;
-	case INVAL_DEVICE_CONFIG:
-		return false;
-	case INVAL_DEVICE_ATC:
-		return holders_of(detector, domain, op) != 0;
-	case INVAL_DOMAIN:
-	case INVAL_RANGE:
-		break;
-	}
-	return domain_in_scope(domain, &op->scope);
-}
-
-/* Remembered until it completes: a window that nothing closes says what was issued for it. */
-static void note_trying(struct detector *detector, const struct inval_op *op)
-{
-	detector->last_tried = (struct tried){ op->seq, op->event, op->scope };
-	if (detector->n_trying == detector->max_trying) {
-		uint32_t max = detector->max_trying ? detector->max_trying * 2 : 16;
-		struct tried *trying = realloc(detector->trying, max * sizeof *trying);
-
-		if (!trying) {
-			detector_fails(detector, "invalidations on their way");
-			return;
-		}
-		detector->trying = trying;
-		detector->max_trying = max;
-	}
-	detector->trying[detector->n_trying++] = detector->last_tried;
-}
-
-void windows_issued(struct detector *detector, const struct inval_op *op)
-{
-	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
-		return;
-	note_trying(detector, op);
-	/* for what closes late */
-	for (uint32_t i = open_domain(detector, 0); i != NAME_NONE;
-	     i = open_domain(detector, i + 1))
-		if (detector->domains[i].open < FEW_WINDOWS)
-			detector->domains[i].tried = detector->last_tried;
-}
-
-static bool covers(const struct detector *detector, const struct tried *tried,
-		   const struct window *window)
-{
-	const struct domain *domain = replay_domain(detector->replay, window->domain);
-
-	return tried->seq > window->seq &&
-	       (tried->scope.what == INVAL_ALL ||
-		(domain && tried->scope.tag == domain->tag && tried->scope.first <= window->first &&
-		 tried->scope.last >= window->last));
-}
-
-/* It completed; or it failed, which windows that it was for remember. */
-static void tried_done(struct detector *detector, const struct inval_op *op)
-{
-	uint32_t at = 0;
-
-	while (at < detector->n_trying && detector->trying[at].seq != op->seq)
-		at++;
-	if (at == detector->n_trying)
-		return;
-	for (uint32_t i = 0; i < detector->windows.n && op->failed; i++) {
-		struct window *window = window_at(detector, i);
-
-		if (window->used && window->open_bytes &&
-		    covers(detector, &detector->trying[at], window)) {
-			window->failed = true;
-			window->tried = detector->trying[at];
-		}
-	}
-	detector->trying[at] = detector->trying[--detector->n_trying];
+	return holders_of(detector, domain, op) != 0;
 }
 
 struct looking {
@@ -475,68 +401,94 @@ bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 {
 	struct looking looking = { detector, op, false };
 
-	for (uint32_t i = open_domain(detector, 0); i != NAME_NONE && !looking.found;
-	     i = open_domain(detector, i + 1))
+	for (uint32_t i = windows_open_domain(detector, 0); i != NAME_NONE && !looking.found;
+	     i = windows_open_domain(detector, i + 1))
 		if (windows_concern(detector, op, replay_domain(detector->replay, i)))
 			spans_each(detector->domains[i].spans, op->scope.first, op->scope.last,
 				   look, &looking);
 	return looking.found;
 }
 
-void windows_done(struct detector *detector, const struct inval_op *op)
+/* The event that the end of a window names. */
+static uint64_t closing_event(const struct inval_op *op)
+{
+	if (op->done_event != NO_EVENT)
+		return op->done_event;
+	return op->policy ? NO_EVENT : op->event;
+}
+
+/*
+ * The usual end: an invalidation of all that a window of one stretch still needs, when no copy holds it any
+ * more. False: it is another, and nothing was done.
+ */
+static bool close_whole(struct detector *detector, struct spans *spans, const struct inval_op *op)
+{
+	struct spans_note note;
+	struct window *window;
+	uint32_t number;
+
+	if (op->scope.what == INVAL_DEVICE_ATC ||
+	    !spans_only(spans, op->scope.first, op->scope.last, &note) ||
+	    note.data != 1ull << op->unit)
+		return false;
+	number = part_at(detector, note.key)->window;
+	window = window_at(detector, number);
+	if (window->seq > op->seq || window->copies || window->first != note.first ||
+	    window->last != note.last)
+		return false;
+	spans_drop(spans, &note);
+	window->noted = false;
+	window->open_bytes = 0;
+	window->n_runs = 1;
+	window->run.first = note.first;
+	window->run.last = note.last;
+	window->run.end_ns = op->done_ns;
+	window->run.by = closing_event(op);
+	window->run.issued_ns = op->time_ns;
+	window->run.how = EXPOSURE_CLOSED;
+	software_closed(detector, number);
+	return true;
+}
+
+static __attribute__((noinline)) void
+close_covered(struct detector *detector, const struct domain *domain, const struct inval_op *op)
 {
 	struct closing closing = {
 		.detector = detector,
 		.atc = op->scope.what == INVAL_DEVICE_ATC,
 		.seq = op->seq,
+		.units = holders_of(detector, domain, op),
 		.run = { .end_ns = op->done_ns,
 			 .issued_ns = op->time_ns,
-			 .by = op->done_event != NO_EVENT ? op->done_event
-			       : op->policy		  ? NO_EVENT
-							  : op->event,
+			 .by = closing_event(op),
 			 .op = op->seq,
 			 .how = EXPOSURE_CLOSED },
 	};
 
+	close_range(&closing, domain->number, op->scope.first, op->scope.last);
+}
+
+static inline void close_domain(struct detector *detector, uint32_t number,
+				const struct inval_op *op)
+{
+	const struct domain *domain = replay_domain(detector->replay, number);
+
+	if (windows_concern(detector, op, domain) &&
+	    !close_whole(detector, detector->domains[number].spans, op))
+		close_covered(detector, domain, op);
+}
+
+void windows_done(struct detector *detector, const struct inval_op *op)
+{
 	tried_done(detector, op);
 	if (op->failed && STEP(failed_covers_nothing))
 		return;
-	for (uint32_t i = open_domain(detector, 0); i != NAME_NONE;
-	     i = open_domain(detector, i + 1)) {
-		const struct domain *domain = replay_domain(detector->replay, i);
-
-		if (!windows_concern(detector, op, domain))
-			continue;
-		closing.units = holders_of(detector, domain, op);
-		close_range(&closing, i, op->scope.first, op->scope.last);
-	}
+	for (uint32_t word = 0; word < detector->n_domains / 64; word++)
+		for (uint64_t open = detector->open_domains[word]; open; open &= open - 1)
+			close_domain(detector, word * 64 + (uint32_t)__builtin_ctzll(open), op);
 }
 
 /* ---- the end -------------------------------------------------------------------------------------- */
-
-/* Of a window that stays open: what was issued for it, or instead of it (window->tried). */
-static enum missing_why why_missing(const struct detector *detector, struct window *window,
-				    const struct closed_run *run_left, uint64_t now)
-{
-	const struct run_config *run = &detector->machine->run;
-
-	if (run->flush_limit && now - window->time_ns < run->flush_limit)
-		return MISSING_ENDED;
-	if (!holders_units(run_left->left))
-		return MISSING_NEVER_ISSUED;
-	for (uint32_t i = 0; i < detector->n_trying && !window->failed; i++) {
-		if (!covers(detector, &detector->trying[i], window))
-			continue;
-		window->failed = true;
-		window->tried = detector->trying[i];
-	}
-	if (window->failed)
-		return MISSING_NOT_COMPLETED;
-	if (detector->last_tried.seq <= window->seq)
-		return MISSING_NEVER_ISSUED;
-	window->tried = detector->last_tried;
-	return MISSING_WRONG_SCOPE;
-}
 
 struct ending {
 	struct detector *detector;
@@ -574,7 +526,7 @@ static void end_window(struct detector *detector, uint32_t number, uint64_t now)
 
 		if (run->how == EXPOSURE_OPEN)
 			window_tell_missing(detector, window, run,
-					    why_missing(detector, window, run, now));
+					    tried_why_missing(detector, window, run, now));
 	}
 	window->copies = 0;
 	window_over(detector, number);
@@ -636,7 +588,6 @@ void windows_destroy(struct detector *detector)
 	free(detector->domains);
 	free(detector->open_domains);
 	free(detector->holders);
-	free(detector->trying);
 	pool_free(&detector->windows);
 	pool_free(&detector->parts);
 	pool_free(&detector->holds);

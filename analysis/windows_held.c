@@ -41,32 +41,57 @@ static int grow_holders(struct detector *detector)
 	return 0;
 }
 
-/* The copy holds the window open, once; -1: no memory. */
-static int hold(struct detector *detector, struct holder *holder, uint32_t number)
+/* Notes one more window, at the end; false: it is there already. */
+static bool hold_more(struct detector *detector, struct holder *holder, uint32_t number)
 {
-	struct window *window = window_at(detector, number);
 	uint32_t last = NO_WINDOW, at;
 
-	for (at = holder->holds; at != NO_WINDOW; at = hold_at(detector, at)->next) {
+	for (at = holder->more; at != NO_WINDOW; at = hold_at(detector, at)->next) {
 		if (hold_at(detector, at)->window == number)
-			return 0;
+			return false;
 		last = at;
 	}
 	at = pool_take(&detector->holds);
-	if (at == NO_WINDOW)
-		return -1;
+	if (at == NO_WINDOW) {
+		detector_fails(detector, "exposure windows");
+		return false;
+	}
 	*hold_at(detector, at) = (struct hold){ NO_WINDOW, number };
 	if (last == NO_WINDOW)
-		holder->holds = at;
+		holder->more = at;
 	else
 		hold_at(detector, last)->next = at;
+	return true;
+}
+
+/* The next of the windows that a copy holds takes the place of the first. */
+static void first_goes(struct detector *detector, struct holder *holder)
+{
+	uint32_t at = holder->more;
+
+	holder->window = NO_WINDOW;
+	if (at == NO_WINDOW)
+		return;
+	holder->window = hold_at(detector, at)->window;
+	holder->more = hold_at(detector, at)->next;
+	pool_give(&detector->holds, at);
+}
+
+/* The copy holds the window open, once. */
+static void hold(struct detector *detector, struct holder *holder, uint32_t number)
+{
+	struct window *window = window_at(detector, number);
+
+	if (holder->window == NO_WINDOW)
+		holder->window = number;
+	else if (holder->window == number || !hold_more(detector, holder, number))
+		return;
 	if (window->copies++ == 0) {
 		window->hw_since = replay_now_ns(detector->replay);
 		if (!window->ever_held)
 			window->hw_first = window->hw_since;
 		window->ever_held = true;
 	}
-	return 0;
 }
 
 /* Whether the copy grants what the part lost, of which what begins at `first` is left. */
@@ -93,46 +118,62 @@ static void hold_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, ui
 
 	(void)last;
 	(void)data;
-	if (STEP(copy_holds) && grants(holding->holder, part, first) &&
-	    hold(holding->detector, holding->holder, part->window))
-		detector_fails(holding->detector, "exposure windows");
+	if (STEP(copy_holds) && grants(holding->holder, part, first))
+		hold(holding->detector, holding->holder, part->window);
 }
 
-void windows_copy_opens(struct detector *detector, const struct cached_copy *copy)
+/* The place of a copy, new or not. NULL: no memory. */
+static struct holder *holder_of(struct detector *detector, const struct doubted_copy *copy,
+				uint32_t domain, bool pointer)
 {
+	uint64_t id = copy->name | replay_unit_at_hand(detector->replay);
+	struct holder *holder;
+
+	if (grow_holders(detector))
+		return NULL;
+	holder = holder_slot(detector, id);
+	if (holder->id)
+		return holder;
+	holder->id = id;
+	holder->window = holder->more = NO_WINDOW;
+	holder->domain = domain;
+	holder->pointer = pointer;
+	holder->perm = copy->perm;
+	holder->first = copy->first;
+	holder->last = copy->last;
+	holder->pa = copy->pa;
+	detector->n_holders++;
+	detector->n_pointers += pointer;
+	return holder;
+}
+
+void windows_copy_opens(void *self, const struct doubted_copy *copy)
+{
+	struct detector *detector = self;
 	const struct domain *domain = replay_domain_of_space(detector->replay, copy->space);
-	struct holding holding = { .detector = detector };
-	uint64_t id = copy_id(copy, replay_unit_at_hand(detector->replay));
-	bool pointer = copy->structure == STRUCTURE_WALK_CACHE;
-	struct domain_windows *windows;
+	bool pointer = copy_name_structure(copy->name) == STRUCTURE_WALK_CACHE;
+	struct domain_windows *windows = NULL;
+	struct holding holding;
+	struct spans_note note;
 
 	/* one whose tag stands for other tables too says what its own tables say */
-	if (copy->structure == STRUCTURE_CONFIG || !domain ||
+	if (copy_name_structure(copy->name) == STRUCTURE_CONFIG || !domain ||
 	    !(copy->reasons & (CHECK_UPDATE | CHECK_SOURCE)))
 		return;
-	windows = pointer				 ? windows_of(detector, domain->number)
-		  : domain->number < detector->n_domains ? &detector->domains[domain->number]
-							 : NULL;
+	if (pointer)
+		windows = windows_of(detector, domain->number);
+	else if (domain->number < detector->n_domains)
+		windows = &detector->domains[domain->number];
 	if (!windows || !windows->spans)
 		return;
-	if (grow_holders(detector)) {
+	holding.detector = detector;
+	holding.holder = holder_of(detector, copy, domain->number, pointer);
+	if (!holding.holder)
 		detector_fails(detector, "exposure windows");
-		return;
-	}
-	holding.holder = holder_slot(detector, id);
-	if (!holding.holder->id) {
-		*holding.holder = (struct holder){ .id = id,
-						   .holds = NO_WINDOW,
-						   .domain = domain->number,
-						   .pointer = pointer,
-						   .perm = copy->perm,
-						   .first = copy->first,
-						   .last = copy->last,
-						   .pa = copy->pa };
-		detector->n_holders++;
-		detector->n_pointers += pointer;
-	}
-	spans_each(windows->spans, copy->first, copy->last, hold_part, &holding);
+	else if (spans_only(windows->spans, copy->first, copy->last, &note))
+		hold_part(&holding, note.first, note.last, note.key, note.data);
+	else
+		spans_each(windows->spans, copy->first, copy->last, hold_part, &holding);
 }
 
 void windows_held_by_pointers(struct detector *detector, const struct removal *removal,
@@ -142,9 +183,8 @@ void windows_held_by_pointers(struct detector *detector, const struct removal *r
 		struct holder *holder = &detector->holders[i];
 
 		if (holder->id && holder->pointer && holder->domain == removal->domain->number &&
-		    holder->first <= removal->last && holder->last >= removal->first &&
-		    hold(detector, holder, window))
-			detector_fails(detector, "exposure windows");
+		    holder->first <= removal->last && holder->last >= removal->first)
+			hold(detector, holder, window);
 	}
 }
 
@@ -173,7 +213,7 @@ static void forget_holder(struct detector *detector, struct holder *holder)
 
 /* Rules, "Scope of the software window": the model flushed more of the window than it was told. */
 static bool flushed_unasked(const struct detector *detector, const struct window *window,
-			    const struct cached_copy *copy)
+			    const struct holder *copy)
 {
 	const struct inval_op *op = replay_executing(detector->replay);
 	const struct domain *domain = replay_domain(detector->replay, window->domain);
@@ -185,7 +225,7 @@ static bool flushed_unasked(const struct detector *detector, const struct window
 }
 
 /* One copy fewer holds the window open; copy: the one that is gone, NULL: it is right again. */
-static void release(struct detector *detector, uint32_t number, const struct cached_copy *copy)
+static void release(struct detector *detector, uint32_t number, const struct holder *copy)
 {
 	struct window *window = window_at(detector, number);
 
@@ -198,21 +238,15 @@ static void release(struct detector *detector, uint32_t number, const struct cac
 		window_over(detector, number);
 }
 
-void windows_copy_closes(struct detector *detector, const struct cached_copy *copy)
+void windows_copy_closes(struct detector *detector, uint64_t id)
 {
-	struct holder *holder;
+	struct holder *holder = holder_slot(detector, id);
 
-	if (!detector->n_holders)
-		return;
-	holder = holder_slot(detector, copy_id(copy, replay_unit_at_hand(detector->replay)));
 	if (!holder->id)
 		return;
-	for (uint32_t at = holder->holds, next; at != NO_WINDOW; at = next) {
-		next = hold_at(detector, at)->next;
+	for (; holder->window != NO_WINDOW; first_goes(detector, holder))
 		if (STEP(copy_lets_go))
-			release(detector, hold_at(detector, at)->window, copy);
-		pool_give(&detector->holds, at);
-	}
+			release(detector, holder->window, holder);
 	forget_holder(detector, holder);
 }
 
@@ -226,28 +260,37 @@ static void find_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, ui
 	holding->found |= part->window == holding->window && grants(holding->holder, part, first);
 }
 
+/* Whether something of the window is left that the copy grants. */
+static bool still_holds(struct detector *detector, struct holder *holder, uint32_t window)
+{
+	struct holding holding = { detector, holder, window, false };
+
+	spans_each(detector->domains[holder->domain].spans, holder->first, holder->last, find_part,
+		   &holding);
+	return holding.found;
+}
+
 /* Lets go of the windows of which nothing is left that the copy grants. */
 static void reconsider(struct detector *detector, struct holder *holder)
 {
-	struct holding holding = { .detector = detector, .holder = holder };
-	uint32_t before = NO_WINDOW;
+	uint32_t *link = &holder->more, window;
 
-	for (uint32_t at = holder->holds, next; at != NO_WINDOW; at = next) {
-		next = hold_at(detector, at)->next;
-		holding.window = hold_at(detector, at)->window;
-		holding.found = false;
-		spans_each(detector->domains[holder->domain].spans, holder->first, holder->last,
-			   find_part, &holding);
-		if (holding.found) {
-			before = at;
+	while (holder->window != NO_WINDOW && !still_holds(detector, holder, holder->window)) {
+		window = holder->window;
+		first_goes(detector, holder);
+		release(detector, window, NULL);
+	}
+	while (*link != NO_WINDOW) {
+		struct hold held = *hold_at(detector, *link);
+		uint32_t at = *link;
+
+		if (still_holds(detector, holder, held.window)) {
+			link = &hold_at(detector, at)->next;
 			continue;
 		}
-		if (before == NO_WINDOW)
-			holder->holds = next;
-		else
-			hold_at(detector, before)->next = next;
+		*link = held.next;
 		pool_give(&detector->holds, at);
-		release(detector, holding.window, NULL);
+		release(detector, held.window, NULL);
 	}
 }
 

@@ -37,6 +37,8 @@ static inline size_t ahead_slot(uint32_t tag, iova_t iova)
 static inline __attribute__((always_inline)) void ahead_fetch(const struct ahead *ahead,
 							      iova_t iova)
 {
+	if (!ahead->frame) /* nothing is noted: to look for no address takes long */
+		return;
 	__builtin_prefetch(ahead->frame);
 	__builtin_prefetch(ahead->words + bits(iova, 20, 12));
 }

@@ -197,21 +197,20 @@ static bool told(const struct tlb_at *at)
 static void opens(const struct visit *visit, const struct tlb_at *at)
 {
 	struct cached_copy copy;
+	struct doubted_copy doubted;
 
 	if (!told(at))
 		return;
 	describe(visit->atc, visit->device, at, &copy);
-	visit->set->observer->copy_opens(visit->set->observer->self, &copy);
+	doubted = doubted_copy_of(&copy);
+	visit->set->observer->copy_opens(visit->set->observer->self, &doubted);
 }
 
 static void closes(const struct visit *visit, const struct tlb_at *at)
 {
-	struct cached_copy copy;
-
-	if (!told(at))
-		return;
-	describe(visit->atc, visit->device, at, &copy);
-	visit->set->observer->copy_closes(visit->set->observer->self, &copy);
+	if (told(at))
+		visit->set->observer->copy_closes(visit->set->observer->self,
+						  copy_name(STRUCTURE_ATC, 0, at->copy->serial));
 }
 
 static struct visit visit_of(struct atc_set *set, uint32_t device)

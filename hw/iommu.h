@@ -104,7 +104,7 @@ struct cached_copy {
 	uint32_t serves;    /* configuration: requests with this PASID, or NO_PASID: without */
 	bool serves_both;   /* those with that PASID and those without */
 	bool tagged;	    /* configuration: tag and pasid are of the copies it leads to */
-	uint64_t serial;    /* with structure and level: names one copy for ever */
+	uint64_t serial;    /* with structure and level its name: copy_name() */
 	iova_t first, last; /* input covered; configuration: device ids */
 	pa_t pa;	    /* output page, or table pointed to */
 	uint64_t filled, changed;
@@ -115,6 +115,35 @@ struct cached_copy {
 		uint64_t first, last;
 	} read[COPY_READS];
 };
+
+/* Names one copy of a unit for ever; never 0. The low byte is free, for the number of the unit. */
+static inline uint64_t copy_name(enum structure structure, unsigned level, uint64_t serial)
+{
+	return (serial + 1) << 16 | (uint64_t)structure << 13 | (uint64_t)level << 8;
+}
+static inline enum structure copy_name_structure(uint64_t name)
+{
+	return (enum structure)(name >> 13 & 7);
+}
+
+/* What matters of a copy that may grant what is gone. */
+struct doubted_copy {
+	uint64_t name;
+	iova_t first, last;
+	pa_t pa;
+	uint32_t space;
+	uint8_t perm, reasons;
+};
+static inline struct doubted_copy doubted_copy_of(const struct cached_copy *copy)
+{
+	return (struct doubted_copy){ copy_name(copy->structure, copy->level, copy->serial),
+				      copy->first,
+				      copy->last,
+				      copy->pa,
+				      copy->space,
+				      copy->perm,
+				      copy->reasons };
+}
 
 enum verdict {
 	VERDICT_FRESH,	       /* nothing to tell: a needless check */
@@ -286,9 +315,9 @@ struct iommu_observer {
 	void *self;
 	void (*used)(void *self, const struct checked_use *use);
 	/* A copy's check bit was set, or it was filled with the bit; it may grant what is gone. */
-	void (*copy_opens)(void *self, const struct cached_copy *copy);
+	void (*copy_opens)(void *self, const struct doubted_copy *copy);
 	/* Such a copy was invalidated, evicted, or proven equal to truth. */
-	void (*copy_closes)(void *self, const struct cached_copy *copy);
+	void (*copy_closes)(void *self, uint64_t name);
 	/* A fill overlaps valid copies of another size or target: once, with one of them. */
 	void (*overlap)(void *self, uint64_t event, const struct dma_request *request,
 			const struct cached_copy *filled, const struct cached_copy *valid);

@@ -37,6 +37,7 @@ struct table_node {
 	uint8_t level;
 	bool pinned : 1; /* a root: keeps its role without a parent */
 	bool mixed : 1;	 /* linked with different roles or levels */
+	bool leaves : 1; /* its words are leaves, one word each: nothing is linked from them */
 	uint16_t part;	 /* which frame of its table, where tables fill several */
 	uint32_t space;	 /* number of the address space it is the root of, or 0 */
 	uint32_t watch;	 /* number under which all its changes are told, or 0 */

@@ -6,10 +6,16 @@ static void used(void *self, const struct checked_use *use)
 	(void)use;
 }
 
-static void copy(void *self, const struct cached_copy *cached)
+static void copy_opens(void *self, const struct doubted_copy *copy)
 {
 	(void)self;
-	(void)cached;
+	(void)copy;
+}
+
+static void copy_closes(void *self, uint64_t name)
+{
+	(void)self;
+	(void)name;
 }
 
 static void overlap(void *self, uint64_t event, const struct dma_request *request,
@@ -70,8 +76,8 @@ static void pages_acknowledged(void *self)
 }
 
 const struct iommu_observer iommu_observer_silent = { .used = used,
-						      .copy_opens = copy,
-						      .copy_closes = copy,
+						      .copy_opens = copy_opens,
+						      .copy_closes = copy_closes,
 						      .overlap = overlap,
 						      .fault = fault,
 						      .entry_read = entry_read,

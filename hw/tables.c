@@ -130,7 +130,7 @@ static void leave_role(struct tables *tables, struct frame *frame, const struct 
 	for (unsigned i = 0; frame->nonzero && i < entries; i++)
 		unlink_entry(tables, frame, i);
 	node->role = NULL;
-	node->mixed = false;
+	node->mixed = node->leaves = false;
 	tables->shape++;
 }
 
@@ -151,6 +151,7 @@ static int take_role(struct tables *tables, struct frame *frame, const struct ta
 	tables->shape++;
 	frame->node.role = role;
 	frame->node.level = (uint8_t)level;
+	frame->node.leaves = !level && !role->words_lg2 && !role->configuration;
 	frame->node.part = (uint16_t)part;
 	for (unsigned i = 0; frame->nonzero && i < entries; i++)
 		if (link_entry(tables, frame, i, depth + 1))
@@ -221,18 +222,33 @@ static uint64_t entry_input(const struct frame *frame, const struct table_role *
 	return (first + entry) << role_span_lg2(role, frame->node.level);
 }
 
+static int more_changes(struct tables *tables)
+{
+	uint32_t max = tables->max_changes ? tables->max_changes * 2 : 16;
+	struct table_change *changes = realloc(tables->changes, max * sizeof *changes);
+
+	if (!changes)
+		return -1;
+	tables->changes = changes;
+	tables->max_changes = max;
+	return 0;
+}
+
+/* One more change, to be set by the caller. */
+static inline struct table_change *next_change(struct tables *tables)
+{
+	if (tables->n_changes == tables->max_changes && more_changes(tables))
+		return NULL;
+	return &tables->changes[tables->n_changes++];
+}
+
 static int emit(struct tables *tables, const struct table_change *change)
 {
-	if (tables->n_changes == tables->max_changes) {
-		uint32_t max = tables->max_changes ? tables->max_changes * 2 : 16;
-		struct table_change *changes = realloc(tables->changes, max * sizeof *changes);
+	struct table_change *next = next_change(tables);
 
-		if (!changes)
-			return -1;
-		tables->changes = changes;
-		tables->max_changes = max;
-	}
-	tables->changes[tables->n_changes++] = *change;
+	if (!next)
+		return -1;
+	*next = *change;
 	return 0;
 }
 
@@ -279,7 +295,8 @@ static int climb(struct tables *tables, const struct frame *frame, struct table_
 }
 
 /* The way that climb() would take if there is just one and it meets no table of mixed levels. */
-static struct table_path only_path(const struct tables *tables, const struct frame *frame)
+static __attribute__((noinline)) struct table_path only_path(const struct tables *tables,
+							     const struct frame *frame)
 {
 	struct table_path path = { .frame = frame, .shape = tables->shape };
 	unsigned depth = 0;
@@ -308,13 +325,21 @@ static struct table_path only_path(const struct tables *tables, const struct fra
 	}
 }
 
-/* Tells of a change within the table to every root that it is reached from. */
-static int tell_roots(struct tables *tables, const struct frame *frame, struct table_change *change)
+/* The same as it was found last, for as long as the graph has that shape. */
+static inline const struct table_path *path_of(struct tables *tables, const struct frame *frame)
 {
 	struct table_path *path = &tables->paths[frame->pa >> FRAME_LG2 & (TABLE_PATHS - 1)];
 
 	if (path->frame != frame || path->shape != tables->shape)
 		*path = only_path(tables, frame);
+	return path;
+}
+
+/* Tells of a change within the table to every root that it is reached from. */
+static int tell_roots(struct tables *tables, const struct frame *frame, struct table_change *change)
+{
+	const struct table_path *path = path_of(tables, frame);
+
 	if (!path->space)
 		return climb(tables, frame, *change, 0);
 	change->space = path->space;
@@ -324,8 +349,9 @@ static int tell_roots(struct tables *tables, const struct frame *frame, struct t
 }
 
 /* Reports entries [first, last] of the frame, whose first old word is given, as one update. */
-static int report(struct tables *tables, const struct frame *frame, unsigned first, unsigned last,
-		  struct table_change *change)
+static __attribute__((noinline)) int report(struct tables *tables, const struct frame *frame,
+					    unsigned first, unsigned last,
+					    struct table_change *change)
 {
 	const struct table_role *role = frame->node.role;
 	unsigned span = role_span_lg2(role, frame->node.level);
@@ -380,7 +406,8 @@ static inline int store_word(struct tables *tables, struct frame *frame, unsigne
 	return points_on(&frame->node) ? link_entry(tables, frame, entry, 0) : 0;
 }
 
-static int store_one(struct tables *tables, struct frame *frame, unsigned index, uint64_t value)
+static __attribute__((noinline)) int store_one(struct tables *tables, struct frame *frame,
+					       unsigned index, uint64_t value)
 {
 	unsigned entry = index >> frame->node.role->words_lg2;
 	struct word_change what;
@@ -398,9 +425,46 @@ static int store_one(struct tables *tables, struct frame *frame, unsigned index,
 					      .state_only = !what.differs });
 }
 
+/* A word of leaves that nobody watches: no link comes or goes. */
+static int store_leaf(struct tables *tables, struct frame *frame, unsigned index, uint64_t value)
+{
+	const struct table_role *role = frame->node.role;
+	uint64_t old = frame_word(frame, index), cleared = old & ~value & role->state, first;
+	bool differs = (old ^ value) & role->meaning;
+	struct table_change *change;
+	const struct table_path *path;
+
+	if (frame_set(frame, index, value))
+		return -1;
+	if (!old || !(differs || cleared) || view_of(role, &old, 0).kind == ENTRY_ABSENT)
+		return 0;
+	path = path_of(tables, frame);
+	if (!path->space)
+		return report(tables, frame, index, index,
+			      &(struct table_change){ .word = frame->pa + index * 8ull,
+						      .old = old,
+						      .now = value,
+						      .cleared = cleared,
+						      .state_only = !differs });
+	change = next_change(tables);
+	if (!change)
+		return -1;
+	first = path->base + entry_input(frame, role, index);
+	*change = (struct table_change){ .space = path->space,
+					 .first = first,
+					 .last = first + page_mask(role->unit_lg2),
+					 .word = frame->pa + index * 8ull,
+					 .old = old,
+					 .now = value,
+					 .cleared = cleared,
+					 .state_only = !differs };
+	return 0;
+}
+
 /* Changes of entries that follow each other are one. */
-static int store_run(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
-		     uint64_t base, uint64_t step)
+static __attribute__((noinline)) int store_run(struct tables *tables, struct frame *frame,
+					       unsigned index, unsigned count, uint64_t base,
+					       uint64_t step)
 {
 	const struct table_role *role = frame->node.role;
 	struct table_change change = { 0 };
@@ -437,7 +501,8 @@ static int store_run(struct tables *tables, struct frame *frame, unsigned index,
 	return open ? report(tables, frame, first, last, &change) : 0;
 }
 
-static int failed(const struct tables *tables, pa_t pa, struct err *err)
+static __attribute__((noinline, cold)) int failed(const struct tables *tables, pa_t pa,
+						  struct err *err)
 {
 	if (tables->climbs <= CLIMBS_MAX)
 		return err_no_memory(err, "a table frame");
@@ -447,20 +512,22 @@ static int failed(const struct tables *tables, pa_t pa, struct err *err)
 		       (unsigned long long)pa, CLIMBS_MAX);
 }
 
-int tables_store_in(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
-		    uint64_t base, uint64_t step, struct err *err)
+int tables_store_over(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
+		      uint64_t base, uint64_t step, struct err *err)
 {
 	int answer;
 
 	tables->n_changes = tables->climbs = 0;
 	tables->stores += count;
-	/* Words outside of tables, and leaves where nothing was, change no translation. */
-	if (!frame->node.role ||
-	    (frame->nonzero == 0 && frame->node.role->words_lg2 == 0 && count > 1 && base &&
-	     view_of(frame->node.role, &base, frame->node.level).kind == ENTRY_LEAF))
-		answer = frame_set_run(frame, index, count, base, step);
-	else if (count == 1)
+	if (count == 1 && frame->node.leaves && !frame->node.watch)
+		answer = store_leaf(tables, frame, index, base);
+	else if (count == 1 && frame->node.role)
 		answer = store_one(tables, frame, index, base);
+	/* Words outside of tables, and leaves where nothing was, change no translation. */
+	else if (!frame->node.role ||
+		 (frame->nonzero == 0 && frame->node.role->words_lg2 == 0 && count > 1 && base &&
+		  view_of(frame->node.role, &base, frame->node.level).kind == ENTRY_LEAF))
+		answer = frame_set_run(frame, index, count, base, step);
 	else
 		answer = store_run(tables, frame, index, count, base, step);
 	return answer ? failed(tables, frame->pa + index * 8ull, err) : 0;

@@ -40,7 +40,8 @@ struct table_role {
 	bool yields;	    /* only watches a frame: a role of another kind takes its place */
 	uint64_t meaning;   /* bits of a word that hardware looks at, A/D bits excluded */
 	uint64_t state;	    /* accessed and dirty bits: software clearing them is an update */
-	/* What an entry stands for; NULL: one word of a page-table format, as `decode` has it. */
+	/* What an entry stands for; NULL: one word of a page-table format, as `decode` has it. An entry of one
+	 * word is absent where that is 0. */
 	struct entry_view (*view)(const uint64_t *words, unsigned level);
 	struct pt_entry (*decode)(uint64_t raw, unsigned level);
 };
@@ -102,8 +103,20 @@ struct frame *tables_root_part(struct tables *tables, pa_t pa, const struct tabl
 int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		 struct err *err);
 /* The same for words [index, index + count) of a frame that is known. */
-int tables_store_in(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
-		    uint64_t base, uint64_t step, struct err *err);
+int tables_store_over(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
+		      uint64_t base, uint64_t step, struct err *err);
+static inline int tables_store_in(struct tables *tables, struct frame *frame, unsigned index,
+				  unsigned count, uint64_t base, uint64_t step, struct err *err)
+{
+	/* a leaf where nothing was changes no translation */
+	if (count == 1 && frame->words && !frame->words[index] && frame->node.leaves &&
+	    !frame->node.watch) {
+		tables->n_changes = 0;
+		tables->stores++;
+		return frame_set(frame, index, base);
+	}
+	return tables_store_over(tables, frame, index, count, base, step, err);
+}
 
 /*
  * What the entry at pa stands for, whatever it holds: tables->changes lists every address space

@@ -178,7 +178,8 @@ static void touch(struct tlb *tlb, uint64_t set, uint64_t way)
 	struct tlb_head *head = tlb_head(tlb, set);
 
 	if (tlb->lru_ages)
-		tlb_renew(head, tlb_splat(head->ages.way[way]), tlb_ways(head) + way);
+		tlb_renew(head, tlb_splat(head->ages.way[way]), tlb_ways(head) + way,
+			  tlb_ways(head)[way].key);
 	else if (tlb->replacement == TLB_LRU)
 		tlb->stamps[set * tlb->stride + way] = ++tlb->stamp;
 }
@@ -246,7 +247,7 @@ struct tlb_way *tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigne
 		way = (tlb->rng >> 33) % tlb->ways;
 	}
 	if (ordered(tlb)) {
-		tlb_renew(head, tlb_splat(head->ages.way[way]), tlb_ways(head) + way);
+		tlb_renew(head, tlb_splat(head->ages.way[way]), tlb_ways(head) + way, key);
 		head->prints.way[way] = tlb_print(key);
 	} else {
 		at = set * tlb->stride + way;
@@ -270,6 +271,7 @@ static void to_back(struct tlb *tlb, uint64_t set, uint64_t way)
 	head->ages.all += (head->ages.all > tlb_splat(age)) & (head->ages.all <= tlb->oldest.all);
 	head->ages.way[way] = (uint8_t)(tlb->ways - 1);
 	head->recent = tlb_ways(head) + way_of_age(head, 0);
+	head->recent_key = head->recent->key;
 }
 
 static void remove_at(struct tlb *tlb, uint64_t set, uint64_t way, const struct tlb_at *at)

@@ -96,7 +96,8 @@ union tlb_by_way {
 struct tlb_head {
 	_Alignas(64) union tlb_by_way prints;
 	union tlb_by_way ages;	/* 0: the most recently used; TLB_NO_WAY beyond the ways */
-	struct tlb_way *recent; /* the way of age 0 */
+	struct tlb_way *recent; /* the way of age 0, */
+	uint64_t recent_key;	/* and its key: that of most requests, or not even looked at */
 };
 
 enum { TLB_NO_WAY = 127 };
@@ -214,12 +215,14 @@ struct tlb_way *tlb_find(const struct tlb *tlb, uint64_t set, uint64_t key);
 /* ---- order of a set: the age of each way ----------------------------------------------- */
 
 /* The way of that age, the only one, becomes the most recently used; younger ones grow older. */
-static inline void tlb_renew(struct tlb_head *head, tlb_bytes age, struct tlb_way *way)
+static inline void tlb_renew(struct tlb_head *head, tlb_bytes age, struct tlb_way *way,
+			     uint64_t key)
 {
 	tlb_bytes ages = head->ages.all;
 
 	head->ages.all = (ages - (ages < age)) & ~(ages == age);
 	head->recent = way;
+	head->recent_key = key;
 }
 
 /* ---- lookup --------------------------------------------------------------------------- */
@@ -255,11 +258,11 @@ tlb_use(const struct tlb *tlb, const struct tlb_place *place, bool repeats)
 	struct tlb_head *head = place->head;
 	struct tlb_way *ways = tlb_ways(head), *way;
 
-	if (repeats && head->recent->key == place->key)
+	if (repeats && head->recent_key == place->key)
 		return head->recent;
 	way = tlb_find16(ways, &head->prints, tlb->way_mask, place->key);
 	if (way)
-		tlb_renew(head, tlb_splat(head->ages.way[way - ways]), way);
+		tlb_renew(head, tlb_splat(head->ages.way[way - ways]), way, place->key);
 	return way;
 }
 
@@ -362,7 +365,7 @@ static inline struct tlb_way *tlb_take(const struct tlb *tlb, const struct tlb_p
 	uint64_t number = (uint64_t)__builtin_ctz(tlb_bits(head->ages.all == tlb->oldest.all));
 	struct tlb_way *way = tlb_ways(head) + number;
 
-	tlb_renew(head, tlb->oldest.all, way);
+	tlb_renew(head, tlb->oldest.all, way, place->key);
 	head->prints.way[number] = tlb_print(place->key);
 	return way;
 }

@@ -8,7 +8,7 @@ static bool earlier(const struct action *a, const struct action *b)
 	return a->time_ns < b->time_ns || (a->time_ns == b->time_ns && a->order < b->order);
 }
 
-int clock_schedule(struct clock *clock, uint64_t time_ns, enum action_kind kind, uint32_t subject)
+int clock_put(struct clock *clock, uint64_t time_ns, enum action_kind kind, uint32_t subject)
 {
 	size_t at = clock->n;
 
@@ -33,20 +33,11 @@ int clock_schedule(struct clock *clock, uint64_t time_ns, enum action_kind kind,
 	return 0;
 }
 
-bool clock_next(const struct clock *clock, uint64_t *time_ns)
+void clock_settle(struct clock *clock)
 {
-	if (!clock->n)
-		return false;
-	*time_ns = clock->heap[0].time_ns;
-	return true;
-}
-
-struct action clock_take(struct clock *clock)
-{
-	struct action first = clock->heap[0];
 	size_t at = 0;
 
-	clock->heap[0] = clock->heap[--clock->n];
+	clock->heap[0] = clock->heap[clock->n];
 	for (;;) {
 		size_t least = at, left = 2 * at + 1;
 		struct action moved;
@@ -56,7 +47,7 @@ struct action clock_take(struct clock *clock)
 		if (left + 1 < clock->n && earlier(&clock->heap[left + 1], &clock->heap[least]))
 			least = left + 1;
 		if (least == at)
-			return first;
+			return;
 		moved = clock->heap[at];
 		clock->heap[at] = clock->heap[least];
 		clock->heap[least] = moved;

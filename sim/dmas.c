@@ -4,6 +4,9 @@
  */
 #include "sim/replay_private.h"
 
+/* How far events are fetched ahead into the nearest cache, in bytes. */
+enum { EVENTS_AHEAD = 1024 };
+
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* The verbs in order of their numbers are read, write, atomic (both) and any (0). */
@@ -50,6 +53,7 @@ static __attribute__((noinline)) ptrdiff_t make_requests(struct replay *replay,
 	for (; event < end && event->kind == EVENT_DMA; event++, request++) {
 		const struct agent_target *target = &agents[event->agent];
 
+		__builtin_prefetch((const void *)((uintptr_t)event + EVENTS_AHEAD));
 		if (unlikely(event->agent >= n_agents || target->unit != unit))
 			break;
 		request->time_ns = event->time_ns;

@@ -49,6 +49,14 @@ struct imap_entry *imap_next(const struct imap *map, const struct imap_entry *en
 	return at + 1 < map->n_parts ? &map->parts[at + 1].chunk->entries[0] : NULL;
 }
 
+struct imap_entry *imap_only_of_several(const struct imap *map, uint64_t first, uint64_t last)
+{
+	struct imap_entry *entry = imap_first_in(map, first, last);
+
+	return !entry || entry->last >= last || !imap_first_in(map, entry->last + 1, last) ? entry
+											   : NULL;
+}
+
 /* ---- chunks --------------------------------------------------------------------------------- */
 
 /* Puts an empty chunk at position `at` of the list. */
@@ -161,6 +169,14 @@ static inline void settle(struct imap *map, size_t at)
 
 /* ---- changes -------------------------------------------------------------------------------- */
 
+/* [from, end) begins at `to` from now on. */
+static inline void move_entries(struct imap_entry *to, const struct imap_entry *from,
+				const struct imap_entry *end)
+{
+	if (from < end)
+		memmove(to, from, (size_t)(end - from) * sizeof *to);
+}
+
 /* Makes a place for an entry; all of it is the caller's to set. */
 static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t slot,
 					   uint64_t last)
@@ -168,8 +184,7 @@ static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t
 	struct imap_chunk *chunk = map->parts[at].chunk;
 	struct imap_entry *entry = &chunk->entries[slot];
 
-	if (slot < chunk->n)
-		memmove(entry + 1, entry, (chunk->n - slot) * sizeof *entry);
+	move_entries(entry + 1, entry, chunk->entries + chunk->n);
 	chunk->n++;
 	map->count++;
 	/* reaches into the gap before the next chunk */
@@ -178,7 +193,9 @@ static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t
 	return entry;
 }
 
-struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
+/* Where the map has not one chunk alone with room in it. */
+static __attribute__((noinline)) struct imap_entry *insert_among(struct imap *map, uint64_t first,
+								 uint64_t last)
 {
 	struct imap_entry *entry;
 	uint32_t slot;
@@ -191,6 +208,25 @@ struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
 	if (map->parts[at].chunk->n == CHUNK && make_room(map, first, &at, &slot))
 		return NULL;
 	entry = put_entry(map, at, slot, last);
+	entry->first = first;
+	entry->last = last;
+	return entry;
+}
+
+struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
+{
+	struct imap_chunk *chunk = map->n_parts == 1 ? map->parts[0].chunk : NULL;
+	struct imap_entry *entry;
+
+	if (!chunk || chunk->n == CHUNK)
+		return insert_among(map, first, last);
+	entry = chunk->entries;
+	if (map->count) {
+		entry += imap_slot_of(chunk, first);
+		move_entries(entry + 1, entry, chunk->entries + chunk->n);
+	}
+	chunk->n++;
+	map->count++;
 	entry->first = first;
 	entry->last = last;
 	return entry;
@@ -253,16 +289,25 @@ static inline void erase_at(struct imap *map, size_t at, struct imap_entry *entr
 	struct imap_entry *end = chunk->entries + chunk->n;
 
 	assert(entry >= chunk->entries && entry < end); /* the map's own entry, not a copy */
-	if (entry + 1 < end)
-		memmove(entry, entry + 1, (size_t)(end - entry - 1) * sizeof *entry);
+	move_entries(entry, entry + 1, end);
 	chunk->n--;
 	map->count--;
 	settle(map, at);
 }
 
-void imap_erase(struct imap *map, struct imap_entry *entry)
+static __attribute__((noinline)) void erase_some(struct imap *map, struct imap_entry *entry)
 {
 	erase_at(map, imap_chunk_of(map, entry->first), entry);
+}
+
+void imap_erase(struct imap *map, struct imap_entry *entry)
+{
+	if (map->count > 1) {
+		erase_some(map, entry);
+		return;
+	}
+	map->parts[0].chunk->n = 0; /* it was the only one */
+	map->count = 0;
 }
 
 /* Who hears of what is cut. */
@@ -317,32 +362,21 @@ static bool cut_chunk(struct imap *map, struct cutting *cutting, size_t at, uint
 	}
 	if (!n)
 		return more;
-	if (entry < end)
-		memmove(entry - n, entry, (size_t)(end - entry) * sizeof *entry);
+	move_entries(entry - n, entry, end);
 	chunk->n -= n;
 	map->count -= n;
 	settle(map, at);
 	return more;
 }
 
-int imap_cut(struct imap *map, uint64_t first, uint64_t last,
-	     int (*piece)(void *ctx, const struct imap_entry *piece), void *ctx)
+/* From the entry at that place on, which is not just the range. */
+static __attribute__((noinline)) int
+cut_parts(struct imap *map, size_t at, uint32_t slot, uint64_t first, uint64_t last,
+	  int (*piece)(void *ctx, const struct imap_entry *piece), void *ctx)
 {
 	struct cutting cutting = { .first = first, .last = last, .piece = piece, .ctx = ctx };
-	struct imap_entry *entry, right;
-	uint32_t slot;
-	size_t at;
+	struct imap_entry *entry = &map->parts[at].chunk->entries[slot], right;
 
-	if (!imap_seek(map, first, &at, &slot))
-		return 0;
-	entry = &map->parts[at].chunk->entries[slot];
-	if (entry->first > last)
-		return 0;
-	if (entry->first == first && entry->last == last) { /* the usual one */
-		tell(&cutting, entry);
-		erase_at(map, at, entry);
-		return cutting.answer;
-	}
 	if (entry->first < first) {
 		if (entry->last > last)
 			return cut_hole(map, &cutting);
@@ -358,4 +392,24 @@ int imap_cut(struct imap *map, uint64_t first, uint64_t last,
 	while (cut_chunk(map, &cutting, at, slot) && imap_seek(map, first, &at, &slot))
 		;
 	return cutting.answer;
+}
+
+int imap_cut(struct imap *map, uint64_t first, uint64_t last,
+	     int (*piece)(void *ctx, const struct imap_entry *piece), void *ctx)
+{
+	struct imap_entry *entry;
+	uint32_t slot;
+	size_t at;
+	int answer;
+
+	if (!imap_seek(map, first, &at, &slot))
+		return 0;
+	entry = &map->parts[at].chunk->entries[slot];
+	if (entry->first > last)
+		return 0;
+	if (entry->first != first || entry->last != last)
+		return cut_parts(map, at, slot, first, last, piece, ctx);
+	answer = piece ? piece(ctx, entry) : 0;
+	erase_at(map, at, entry);
+	return answer;
 }

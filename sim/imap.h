@@ -103,6 +103,18 @@ static inline struct imap_entry *imap_first_in(const struct imap *map, uint64_t 
 	return entry->first <= last ? entry : NULL;
 }
 
+/* The one entry that overlaps [first, last]; NULL: there is none, or several. */
+struct imap_entry *imap_only_of_several(const struct imap *map, uint64_t first, uint64_t last);
+static inline struct imap_entry *imap_only_in(const struct imap *map, uint64_t first, uint64_t last)
+{
+	struct imap_entry *entry;
+
+	if (map->count != 1)
+		return imap_only_of_several(map, first, last);
+	entry = map->parts[0].chunk->entries;
+	return entry->first <= last && entry->last >= first ? entry : NULL;
+}
+
 /* The entry that holds addr, or NULL. */
 static inline struct imap_entry *imap_at(const struct imap *map, uint64_t addr)
 {

@@ -4,14 +4,8 @@
 
 #include "sim/replay_private.h"
 
-static int new_pending(struct replay *replay, uint32_t *number, struct err *err)
+static int more_pending(struct replay *replay, struct err *err)
 {
-	for (uint32_t i = 0; i < replay->n_pending; i++) {
-		if (replay->pending[i].used)
-			continue;
-		*number = i;
-		return 0;
-	}
 	uint32_t n = replay->n_pending ? replay->n_pending * 2 : 16;
 	struct pending_inval *pending = realloc(replay->pending, n * sizeof *pending);
 
@@ -20,7 +14,30 @@ static int new_pending(struct replay *replay, uint32_t *number, struct err *err)
 	memset(pending + replay->n_pending, 0, (n - replay->n_pending) * sizeof *pending);
 	replay->pending = pending;
 	replay->n_pending = n;
-	return new_pending(replay, number, err);
+	return 0;
+}
+
+/* The lowest number that is free. */
+static inline int new_pending(struct replay *replay, uint32_t *number, struct err *err)
+{
+	uint32_t at = replay->spare_pending;
+
+	while (at < replay->n_pending && replay->pending[at].used)
+		at++;
+	if (at == replay->n_pending && more_pending(replay, err))
+		return -1;
+	replay->spare_pending = at + 1;
+	replay->pending[at].used = true;
+	*number = at;
+	return 0;
+}
+
+static inline void give_back(struct replay *replay, uint32_t number)
+{
+	replay->pending[number].used = false;
+	replay->n_atc_pending -= replay->pending[number].op.scope.what == INVAL_DEVICE_ATC;
+	if (number < replay->spare_pending)
+		replay->spare_pending = number;
 }
 
 /* What waited for one invalidation waits for another. */
@@ -68,9 +85,9 @@ static int drain(struct replay *replay, uint32_t number, struct err *err)
 
 /* Whether a device TLB that was to be flushed before this has not answered yet: the wait descriptor
  * behind both is not through (specification 6.5.2.8). */
-static bool behind_device(const struct replay *replay, const struct inval_op *op)
+static inline bool behind_device(const struct replay *replay, const struct inval_op *op)
 {
-	for (uint32_t i = 0; i < replay->n_pending; i++) {
+	for (uint32_t i = 0; i < replay->n_pending && replay->n_atc_pending; i++) {
 		const struct inval_op *before = &replay->pending[i].op;
 
 		if (replay->pending[i].used && !replay->pending[i].has_id && before != op &&
@@ -156,10 +173,10 @@ int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 	pending->op.done_ns = replay->now_ns;
 	replay->unit_at_hand = pending->op.unit;
 	replay->observer->inval_done(replay->observer->self, &pending->op);
-	if (issue_atcs(replay, number, &last, err))
+	if (pending->op.policy && issue_atcs(replay, number, &last, err))
 		return -1;
 	pending = &replay->pending[number]; /* there may be more of them now */
-	pending->used = false;
+	give_back(replay, number);
 	if (last != NO_INVAL) {
 		hand_on(&replay->pending[last], pending);
 		return 0;
@@ -186,10 +203,13 @@ static void encode(const struct replay *replay, uint32_t unit, const struct doma
 		op->command = *native;
 		return;
 	}
-	what = *scope;
-	if (what.what == INVAL_RANGE && what.pasid == NO_PASID && domain)
+	if (scope->what == INVAL_RANGE && scope->pasid == NO_PASID && domain &&
+	    domain->pasid != NO_PASID) {
+		what = *scope;
 		what.pasid = domain->pasid;
-	iommu->model->encode(iommu, &what, &op->command);
+		scope = &what;
+	}
+	iommu->model->encode(iommu, scope, &op->command);
 }
 
 /* How long a device takes to answer, or until it is given up. */
@@ -216,7 +236,7 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	if (new_pending(replay, number, err))
 		return -1;
 	pending = &replay->pending[*number];
-	pending->used = true; /* field by field: op.command and op.scope are set below */
+	/* field by field: op.command and op.scope are set below */
 	pending->has_id = pending->returns = false;
 	pending->free = NULL;
 	pending->fq_domain = NAME_NONE;
@@ -242,6 +262,7 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 		pending->op.scope.first = scope->first;
 		pending->op.scope.last = scope->last;
 	}
+	replay->n_atc_pending += pending->op.scope.what == INVAL_DEVICE_ATC;
 	replay->observer->inval_issued(replay->observer->self, &pending->op);
 	if (latency == UINT64_MAX)
 		return 0;
@@ -263,7 +284,7 @@ static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, str
 	struct invalidation scope;
 	uint32_t unit = op->unit;
 
-	if (!op->policy || !domain || op->scope.what == INVAL_DEVICE_ATC)
+	if (!domain || op->scope.what == INVAL_DEVICE_ATC)
 		return 0;
 	scope = (struct invalidation){ .what = INVAL_DEVICE_ATC,
 				       .pasid = NO_PASID,
@@ -285,6 +306,14 @@ static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, str
 			return -1;
 	}
 	return 0;
+}
+
+void replay_each_pending(const struct replay *replay,
+			 void (*visit)(void *ctx, const struct inval_op *op), void *ctx)
+{
+	for (uint32_t i = 0; i < replay->n_pending; i++)
+		if (replay->pending[i].used)
+			visit(ctx, &replay->pending[i].op);
 }
 
 int inval_issue(struct replay *replay, const struct domain *domain,

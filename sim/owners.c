@@ -49,19 +49,16 @@ static int build_reverse(struct replay *replay, struct err *err)
 	return 0;
 }
 
-int owners_mapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
-		  pa_t pa)
+int owners_note_mapped(struct replay *replay, const struct domain *domain, iova_t first,
+		       iova_t last, pa_t pa)
 {
-	if (!replay->reverse)
-		return 0;
 	return spans_add(replay->reverse, pa, pa + (last - first), domain->number, first - pa);
 }
 
-void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
-		     pa_t pa)
+void owners_note_unmapped(struct replay *replay, const struct domain *domain, iova_t first,
+			  iova_t last, pa_t pa)
 {
-	if (replay->reverse)
-		spans_remove(replay->reverse, pa, pa + (last - first), domain->number, first - pa);
+	spans_remove(replay->reverse, pa, pa + (last - first), domain->number, first - pa);
 }
 
 /* By events, else the owner of the domain that maps it (inferred). */

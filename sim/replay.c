@@ -240,7 +240,10 @@ static __attribute__((noinline, cold)) int refuse(struct replay *replay, const s
 
 static int one_event(struct replay *replay, const struct event *event, struct err *err)
 {
-	if (event_check(&replay->plans[event->kind], replay->names, replay->batch, event, NULL))
+	const struct event_plan *plan = &replay->plans[event->kind];
+
+	if (!event_surely_means(plan, replay->batch, event) &&
+	    event_check(plan, replay->names, replay->batch, event, NULL))
 		return refuse(replay, event, err);
 	switch (event->kind) {
 	case EVENT_IOMMU:

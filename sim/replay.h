@@ -135,6 +135,9 @@ uint64_t replay_now_ns(const struct replay *replay);
 uint64_t replay_event(const struct replay *replay); /* the recorded event at hand */
 /* The invalidation that executes right now, or NULL. */
 const struct inval_op *replay_executing(const struct replay *replay);
+/* Every invalidation that was issued and has not completed. */
+void replay_each_pending(const struct replay *replay,
+			 void (*visit)(void *ctx, const struct inval_op *op), void *ctx);
 /* A held DMA is tried again whose page changed since its recorded time: no finding (R9). */
 bool replay_artefact(const struct replay *replay);
 /* The unit whose callback is running. */

@@ -28,9 +28,34 @@ struct clock {
 	size_t n, max;
 	uint64_t order;
 };
-int clock_schedule(struct clock *clock, uint64_t time_ns, enum action_kind kind, uint32_t subject);
-bool clock_next(const struct clock *clock, uint64_t *time_ns);
-struct action clock_take(struct clock *clock);
+/* Among others. -1: no memory. */
+int clock_put(struct clock *clock, uint64_t time_ns, enum action_kind kind, uint32_t subject);
+static inline int clock_schedule(struct clock *clock, uint64_t time_ns, enum action_kind kind,
+				 uint32_t subject)
+{
+	if (clock->n || !clock->max)
+		return clock_put(clock, time_ns, kind, subject);
+	clock->heap[clock->n++] = (struct action){ time_ns, clock->order++, kind, subject };
+	return 0;
+}
+/* When the first of them is due; false: there is none. */
+static inline bool clock_next(const struct clock *clock, uint64_t *time_ns)
+{
+	if (!clock->n)
+		return false;
+	*time_ns = clock->heap[0].time_ns;
+	return true;
+}
+/* The first one has been taken, others are left. */
+void clock_settle(struct clock *clock);
+static inline struct action clock_take(struct clock *clock)
+{
+	struct action first = clock->heap[0];
+
+	if (--clock->n)
+		clock_settle(clock);
+	return first;
+}
 
 /* ---- invalidations on their way --------------------------------------------------------- */
 
@@ -115,8 +140,9 @@ struct replay {
 	struct imap *owners;
 	struct spans *reverse; /* physical -> mappings, once an owner event needs it */
 	struct clock clock;
-	struct pending_inval *pending;
-	uint32_t n_pending;
+	struct pending_inval *pending;	   /* by number */
+	uint32_t n_pending, spare_pending; /* spare: all below are used */
+	uint32_t n_atc_pending;		   /* invalidations of device TLBs among them */
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	uint64_t acted_ns; /* when something last happened that the end of the recording waits for */
@@ -192,9 +218,29 @@ int words_store(struct replay *replay, pa_t pa, unsigned count, uint64_t base, u
 int words_recorded(struct replay *replay, pa_t pa, uint64_t value, struct err *err);
 /* `cache` and `line`: lines that reach memory. */
 void words_line(struct replay *replay, const struct event *event);
-/* The same in a frame that is known. */
-int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
-		   uint64_t base, uint64_t step, struct err *err);
+/* Every unit hears what the store that was just made means for its caches. */
+void words_tell_units(struct replay *replay);
+/* Words of a frame that is known; what memory says of them is the caller's. */
+static inline int words_put(struct replay *replay, struct frame *frame, unsigned index,
+			    unsigned count, uint64_t base, uint64_t step, struct err *err)
+{
+	if (tables_store_in(replay->tables, frame, index, count, base, step, err))
+		return -1;
+	replay->count.words += count;
+	if (replay->tables->n_changes)
+		words_tell_units(replay);
+	return 0;
+}
+/* words_store() in a frame that is known. */
+int words_store_and_flush(struct replay *replay, struct frame *frame, unsigned index,
+			  unsigned count, uint64_t base, uint64_t step, struct err *err);
+static inline int words_store_in(struct replay *replay, struct frame *frame, unsigned index,
+				 unsigned count, uint64_t base, uint64_t step, struct err *err)
+{
+	if (replay->memory->view) /* some unit does not snoop */
+		return words_store_and_flush(replay, frame, index, count, base, step, err);
+	return words_put(replay, frame, index, count, base, step, err);
+}
 pa_t words_new_table(struct replay *replay);
 
 /* table_writer.c */
@@ -224,7 +270,13 @@ static inline uint64_t writer_words(const struct domain *domain, iova_t first, i
 {
 	return (last - first) >> domain->format->granule_lg2;
 }
-void writer_free_tables(struct replay *replay, struct freed_table *list);
+/* Gives back what is on the list. */
+void writer_free_list(struct replay *replay, struct freed_table *list);
+static inline void writer_free_tables(struct replay *replay, struct freed_table *list)
+{
+	if (list)
+		writer_free_list(replay, list);
+}
 
 /* updates.c */
 int update_map(struct replay *replay, const struct event *event, struct err *err);
@@ -263,10 +315,21 @@ void answers_finish(struct replay *replay);
 
 /* owners.c */
 int owners_event(struct replay *replay, const struct event *event, struct err *err);
-int owners_mapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
-		  pa_t pa);
-void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first, iova_t last,
-		     pa_t pa);
+int owners_note_mapped(struct replay *replay, const struct domain *domain, iova_t first,
+		       iova_t last, pa_t pa);
+void owners_note_unmapped(struct replay *replay, const struct domain *domain, iova_t first,
+			  iova_t last, pa_t pa);
+static inline int owners_mapped(struct replay *replay, const struct domain *domain, iova_t first,
+				iova_t last, pa_t pa)
+{
+	return replay->reverse ? owners_note_mapped(replay, domain, first, last, pa) : 0;
+}
+static inline void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first,
+				   iova_t last, pa_t pa)
+{
+	if (replay->reverse)
+		owners_note_unmapped(replay, domain, first, last, pa);
+}
 uint32_t owners_of(const struct replay *replay, const struct domain *domain, pa_t pa);
 
 /* invals.c */

@@ -147,6 +147,25 @@ static inline int isolate(struct spans *spans, uint64_t first, uint64_t last,
 	return isolate_parts(spans, held, first, last, lowest);
 }
 
+bool spans_only(const struct spans *spans, uint64_t first, uint64_t last, struct spans_note *note)
+{
+	struct imap_entry *held = imap_only_in(spans->map, first, last);
+
+	if (!held || held->first < first || held->last > last || held->value[OLDER] != NO_NOTE)
+		return false;
+	note->first = held->first;
+	note->last = held->last;
+	note->data = held->value[DATA];
+	note->key = (uint32_t)held->value[KEY];
+	note->place = held;
+	return true;
+}
+
+void spans_drop(struct spans *spans, const struct spans_note *only)
+{
+	imap_erase(spans->map, only->place);
+}
+
 static int fill_gap(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
 	struct imap_entry *entry = imap_insert(spans->map, first, last);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct imap_entry;
 struct spans;
 
 int spans_create(struct spans **out);
@@ -16,6 +17,17 @@ void spans_destroy(struct spans *spans);
 /* (key, data) now covers [first, last]; the same pair may be added to a range once. */
 int spans_add(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data);
 void spans_remove(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data);
+
+/* The note of a stretch that has no other. */
+struct spans_note {
+	uint64_t first, last, data;
+	uint32_t key;
+	struct imap_entry *place; /* the spans' own; void once they change */
+};
+/* That of the only stretch that overlaps [first, last], which lies within; false: it is not so. */
+bool spans_only(const struct spans *spans, uint64_t first, uint64_t last, struct spans_note *note);
+/* Takes it out. */
+void spans_drop(struct spans *spans, const struct spans_note *only);
 
 /* Every stretch and note that overlaps [first, last], in order of address. */
 void spans_each(const struct spans *spans, uint64_t first, uint64_t last,

@@ -90,23 +90,14 @@ static unsigned frame_span_lg2(const struct pt_format *format)
 /* Where an entry of smallest pages stands in its frame. */
 static unsigned place_of(const struct pt_format *format, iova_t iova)
 {
-	return index_of(format, iova, 0) & (FRAME_WORDS - 1);
+	return (unsigned)(iova >> format->granule_lg2) & (FRAME_WORDS - 1);
 }
 
-/*
- * The frame of smallest pages that holds iova's entry, or NULL where there is none. Neighbours share
- * it: the last one is kept for as long as no table comes or goes.
- */
-static struct frame *leaf_table(const struct writer *w, iova_t iova)
+static struct frame *find_leaf_table(const struct writer *w, iova_t iova)
 {
 	struct domain *domain = w->domain;
-	iova_t first = iova & ~low_mask(frame_span_lg2(w->format));
-	const struct tables *tables = w->replay->tables;
 	struct frame *frame;
 
-	if (domain->last_table && domain->last_table_first == first &&
-	    domain->last_table_shape == tables->shape)
-		return domain->last_table;
 	frame = entry_frame(w, domain->root, iova, domain->levels - 1);
 	for (unsigned level = domain->levels - 1; frame && level > 0; level--) {
 		unsigned at = index_of(w->format, iova, level) & (FRAME_WORDS - 1);
@@ -115,9 +106,23 @@ static struct frame *leaf_table(const struct writer *w, iova_t iova)
 		frame = entry.kind == PT_TABLE ? entry_frame(w, entry.addr, iova, level - 1) : NULL;
 	}
 	domain->last_table = frame;
-	domain->last_table_first = first;
-	domain->last_table_shape = tables->shape;
+	domain->last_table_first = iova & ~page_mask(frame_span_lg2(w->format));
+	domain->last_table_shape = w->replay->tables->shape;
 	return frame;
+}
+
+/*
+ * The frame of smallest pages that holds iova's entry, or NULL where there is none. Neighbours share
+ * it: the last one is kept for as long as no table comes or goes.
+ */
+static inline struct frame *leaf_table(const struct writer *w, iova_t iova)
+{
+	const struct domain *domain = w->domain;
+
+	if (domain->last_table && domain->last_table_shape == w->replay->tables->shape &&
+	    !((domain->last_table_first ^ iova) >> frame_span_lg2(w->format)))
+		return domain->last_table;
+	return find_leaf_table(w, iova);
 }
 
 /* The table of `level` that holds iova's entry; made where missing. */
@@ -170,7 +175,7 @@ static int unlink_tables(const struct writer *w, pa_t table, unsigned level)
 	return 0;
 }
 
-void writer_free_tables(struct replay *replay, struct freed_table *list)
+void writer_free_list(struct replay *replay, struct freed_table *list)
 {
 	const struct iommu *iommu = replay->units[0].iommu;
 	unsigned frames = 1u << iommu->model->format(iommu)->role->frames_lg2;
@@ -305,6 +310,8 @@ int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t p
 {
 	struct writer w = writer_of(replay, domain, rules, outcome, err);
 
+	if (last - iova == page_mask(w.format->granule_lg2))
+		return map_smallest(&w, iova, pa, 1, perm);
 	for (;;) {
 		unsigned level = leaf_level(&w, iova, pa, last), lg2 = span_lg2(w.format, level);
 		unsigned room = FRAME_WORDS - place_of(w.format, iova);
@@ -387,12 +394,12 @@ int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iov
 	struct frame *table = NULL;
 
 	/* no table goes, nothing is split: a few pages in one frame, the usual unmap */
-	if (first >> region_lg2 == last >> region_lg2 && last - first < low_mask(region_lg2))
+	if (!((first ^ last) >> region_lg2) && last - first < page_mask(region_lg2))
 		table = leaf_table(&w, first);
 	if (table)
 		return words_store_in(replay, table, place_of(w.format, first),
-				      place_of(w.format, last) - place_of(w.format, first) + 1, 0,
-				      0, err);
+				      (unsigned)((last - first) >> w.format->granule_lg2) + 1, 0, 0,
+				      err);
 	return unmap_table(&w, domain->root, domain->levels - 1, first, last);
 }
 

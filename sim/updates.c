@@ -11,13 +11,14 @@ static bool linux_policy(const struct replay *replay)
 	return replay->machine->run.policy != POLICY_RECORDED;
 }
 
-/* An event's input range, checked against the domain's width and the granule. */
-static int range_of(const struct replay *replay, const struct domain *domain, iova_t first,
-		    uint64_t size, iova_t *last, struct err *err)
+/* Why an input range is refused. */
+static __attribute__((noinline, cold)) int refuse_range(const struct replay *replay,
+							const struct domain *domain, iova_t first,
+							uint64_t size, iova_t *last,
+							struct err *err)
 {
 	unsigned granule = domain->format->granule_lg2;
 
-	*last = first + (size - 1);
 	if ((first | size) & page_mask(granule))
 		return replay_error(replay, ERR_INPUT, err,
 				    "iova=0x%llx size=0x%llx: expected a multiple of %lluK pages",
@@ -29,29 +30,45 @@ static int range_of(const struct replay *replay, const struct domain *domain, io
 			"iova 0x%llx is beyond the %u address bits of this machine's tables; "
 			"choose a deeper table (vtd.levels_5) or another model",
 			(unsigned long long)*last, log2_floor(domain->highest) + 1);
-	if (writer_words(domain, first, *last) > replay->machine->run.table_words)
-		return replay_error(
-			replay, ERR_LIMIT, err,
-			"would write up to %llu table words; limits.table_words is %llu",
-			(unsigned long long)writer_words(domain, first, *last),
-			(unsigned long long)replay->machine->run.table_words);
+	return replay_error(replay, ERR_LIMIT, err,
+			    "would write up to %llu table words; limits.table_words is %llu",
+			    (unsigned long long)writer_words(domain, first, *last),
+			    (unsigned long long)replay->machine->run.table_words);
+}
+
+/* An event's input range, checked against the domain's width and the granule. */
+static inline int range_of(const struct replay *replay, const struct domain *domain, iova_t first,
+			   uint64_t size, iova_t *last, struct err *err)
+{
+	*last = first + (size - 1);
+	if (((first | size) & page_mask(domain->format->granule_lg2)) || *last > domain->highest ||
+	    writer_words(domain, first, *last) > replay->machine->run.table_words)
+		return refuse_range(replay, domain, first, size, last, err);
 	return 0;
 }
 
-/* Where a mapping leads. */
-static int target_of(const struct replay *replay, const struct domain *domain, pa_t pa,
-		     uint64_t size, struct err *err)
+static __attribute__((noinline, cold)) int
+refuse_target(const struct replay *replay, const struct domain *domain, pa_t pa, struct err *err)
 {
 	unsigned granule = domain->format->granule_lg2;
 
-	if (!(pa & page_mask(granule)) && pa + (size - 1) >= pa &&
-	    pa + (size - 1) < replay->table_area)
-		return 0;
 	return replay_error(replay, ERR_INPUT, err,
 			    "pa=0x%llx: expected a %lluK page below 0x%llx, where this machine "
 			    "keeps its own tables",
 			    (unsigned long long)pa, 1ull << (granule - 10),
 			    (unsigned long long)replay->table_area);
+}
+
+/* Where a mapping leads. */
+static inline int target_of(const struct replay *replay, const struct domain *domain, pa_t pa,
+			    uint64_t size, struct err *err)
+{
+	pa_t last = pa + (size - 1);
+
+	if ((pa & page_mask(domain->format->granule_lg2)) || last < pa ||
+	    last >= replay->table_area)
+		return refuse_target(replay, domain, pa, err);
+	return 0;
 }
 
 /* What an update takes from the ledger of a domain, and what it leaves in place. */
@@ -124,15 +141,16 @@ static int cut_piece(void *ctx, const struct imap_entry *piece)
 }
 
 /* A step in the order of updates. */
-static inline struct removing removing_of(struct replay *replay, struct domain *domain,
-					  enum removal_cause cause, const struct event *event)
+static inline void begin_removing(struct removing *removing, struct replay *replay,
+				  struct domain *domain, enum removal_cause cause,
+				  const struct event *event)
 {
-	return (struct removing){ .replay = replay,
-				  .domain = domain,
-				  .cause = cause,
-				  .inferred = event && event_class(event) == CLASS_INFERRED,
-				  .seq = ++replay->seq,
-				  .asked_last = UINT64_MAX };
+	*removing = (struct removing){ .replay = replay,
+				       .domain = domain,
+				       .cause = cause,
+				       .inferred = event && event_class(event) == CLASS_INFERRED,
+				       .seq = ++replay->seq,
+				       .asked_last = UINT64_MAX };
 }
 
 /* Takes [first, last] out of the ledger and tells what was there. */
@@ -168,15 +186,11 @@ static int cut_touched(void *ctx, const struct imap_entry *piece)
 }
 
 /* Once answers are compared: what the recording itself mapped or unmapped, and when (R10). */
-static int touch(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
-		 struct err *err)
+static __attribute__((noinline)) int note_touched(struct replay *replay, struct domain *domain,
+						  iova_t first, iova_t last, struct err *err)
 {
 	struct imap_entry *entry = NULL;
 
-	if (replay->n_held)
-		held_touched(replay, domain, first, last);
-	if (!domain->touched)
-		return 0;
 	if (!imap_cut(domain->touched, first, last, cut_touched, NULL))
 		entry = imap_insert(domain->touched, first, last);
 	if (!entry)
@@ -185,6 +199,14 @@ static int touch(struct replay *replay, struct domain *domain, iova_t first, iov
 	entry->value[1] = replay->event_moved;
 	answers_touched(replay, domain, first, last);
 	return 0;
+}
+
+static inline int touch(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+			struct err *err)
+{
+	if (replay->n_held)
+		held_touched(replay, domain, first, last);
+	return domain->touched ? note_touched(replay, domain, first, last, err) : 0;
 }
 
 static struct write_rules rules_of(const struct replay *replay, unsigned cap_lg2)
@@ -198,14 +220,13 @@ static struct write_rules rules_of(const struct replay *replay, unsigned cap_lg2
 }
 
 /* Not-present to present under caching mode: a page-selective flush (drivers 4.3). */
-static int flush_on_map(struct replay *replay, const struct domain *domain, iova_t first,
-			iova_t last, struct err *err)
+static __attribute__((noinline)) int flush_on_map(struct replay *replay,
+						  const struct domain *domain, iova_t first,
+						  iova_t last, struct err *err)
 {
 	struct invalidation scope;
 	uint32_t number;
 
-	if (!replay->policy_invals || !replay->machine->run.cm_flush_on_map)
-		return 0;
 	scope = (struct invalidation){ .what = INVAL_RANGE,
 				       .tag = domain->tag,
 				       .pasid = NO_PASID,
@@ -218,17 +239,17 @@ static int flush_on_map(struct replay *replay, const struct domain *domain, iova
 }
 
 /* drivers 4.2, `superpage_span=overrun`: entries behind a superpage part are cleared too. */
-static int clear_overrun(struct replay *replay, struct domain *domain, const struct event *event,
-			 iova_t last, struct write_outcome *outcome, struct err *err)
+static __attribute__((noinline)) int clear_overrun(struct replay *replay, struct domain *domain,
+						   const struct event *event, iova_t last,
+						   struct write_outcome *outcome, struct err *err)
 {
 	struct write_rules rules = rules_of(replay, 0);
 	iova_t end = last | low_mask(21);
 	struct removing removing;
 
-	if (replay->machine->run.superpage_span != SPAN_OVERRUN || last == end ||
-	    last - event->addr < low_mask(21))
+	if (last == end || last - event->addr < low_mask(21))
 		return 0;
-	removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
+	begin_removing(&removing, replay, domain, REMOVED_BY_MAP, event);
 	removing.asked_first = event->addr;
 	removing.asked_last = last;
 	return remove_range(&removing, last + 1, end, err) ||
@@ -236,11 +257,13 @@ static int clear_overrun(struct replay *replay, struct domain *domain, const str
 }
 
 /* What the map replaces, but for what leads to the same pages as before. */
-static int map_over(struct replay *replay, struct domain *domain, const struct event *event,
-		    iova_t last, pa_t pa, unsigned perm, struct err *err)
+static __attribute__((noinline)) int map_over(struct replay *replay, struct domain *domain,
+					      const struct event *event, iova_t last, pa_t pa,
+					      unsigned perm, struct err *err)
 {
-	struct removing removing = removing_of(replay, domain, REMOVED_BY_MAP, event);
+	struct removing removing;
 
+	begin_removing(&removing, replay, domain, REMOVED_BY_MAP, event);
 	removing.kept = perm;
 	removing.has_target = true;
 	removing.iova = event->addr;
@@ -251,9 +274,9 @@ static int map_over(struct replay *replay, struct domain *domain, const struct e
 int update_map(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct domain *domain = setup_domain(replay, event, err);
-	uint64_t pa = event_value(replay->batch, event, MAP_PA);
-	uint64_t size = event_value(replay->batch, event, MAP_SIZE);
-	unsigned perm = (unsigned)event_value(replay->batch, event, MAP_PERM);
+	uint64_t pa = event_required(replay->batch, event, MAP_PA, MAP_PA);
+	uint64_t size = event_required(replay->batch, event, MAP_SIZE, MAP_PA);
+	unsigned perm = (unsigned)event_required(replay->batch, event, MAP_PERM, MAP_PA);
 	unsigned cap = event_has(event, MAP_PAGE)
 			       ? log2_floor(event_value(replay->batch, event, MAP_PAGE) | 1)
 			       : 0;
@@ -281,12 +304,15 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 		replay->seq++; /* a step all the same */
 	else if (map_over(replay, domain, event, last, pa, perm, err))
 		return -1;
-	if (clear_overrun(replay, domain, event, last, &outcome, err) ||
+	if ((replay->machine->run.superpage_span == SPAN_OVERRUN &&
+	     clear_overrun(replay, domain, event, last, &outcome, err)) ||
 	    writer_map(replay, domain, event->addr, pa, last, perm, &rules, &outcome, err) ||
 	    add_mapping(replay, domain, event->addr, last, pa, perm, err))
 		return -1;
 	writer_free_tables(replay, outcome.freed);
-	return flush_on_map(replay, domain, event->addr, last, err);
+	return replay->policy_invals && replay->machine->run.cm_flush_on_map
+		       ? flush_on_map(replay, domain, event->addr, last, err)
+		       : 0;
 }
 
 /* linux-strict (drivers 3.2): I over the gathers, D, tables back, then the call returns. */
@@ -347,8 +373,9 @@ static int collect(struct replay *replay, const struct domain *domain, iova_t fi
 }
 
 /* linux-strict and linux-lazy: what follows the cleared leaves (drivers 3.2, 3.3). */
-static int policy_unmap(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
-			const struct write_rules *rules, struct err *err)
+static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct domain *domain,
+						  iova_t first, iova_t last,
+						  const struct write_rules *rules, struct err *err)
 {
 	bool lazy = replay->machine->run.policy == POLICY_LINUX_LAZY;
 	struct write_outcome outcome = { 0 };
@@ -375,7 +402,7 @@ out:
 int update_unmap(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct domain *domain = setup_domain(replay, event, err);
-	uint64_t size = event_value(replay->batch, event, UNMAP_SIZE);
+	uint64_t size = event_required(replay->batch, event, UNMAP_SIZE, UNMAP_SIZE);
 	struct write_rules rules = rules_of(replay, 0);
 	struct removing removing;
 	iova_t first, last, edge_first, edge_last;
@@ -386,7 +413,7 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	first = event->addr;
 	if (domain->raw)
 		return rights_said(replay, domain, first, last, 0, 0, err);
-	removing = removing_of(replay, domain, REMOVED_BY_UNMAP, event);
+	begin_removing(&removing, replay, domain, REMOVED_BY_UNMAP, event);
 	removing.asked_first = first;
 	removing.asked_last = last;
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
@@ -432,7 +459,7 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 		return -1;
 	if (domain->raw)
 		return rights_narrowed(replay, domain, event->addr, last, perm, err);
-	removing = removing_of(replay, domain, REMOVED_BY_PROTECT, event);
+	begin_removing(&removing, replay, domain, REMOVED_BY_PROTECT, event);
 	removing.kept = perm;
 	removing.same_target = true;
 	if (touch(replay, domain, event->addr, last, err))
@@ -502,7 +529,7 @@ int update_p2m(struct replay *replay, const struct event *event, struct err *err
 	replay->count.p2m++;
 	if (domain->raw)
 		return rights_said(replay, domain, first, last, mfn << 12, perm, err);
-	removing = removing_of(replay, domain, REMOVED_BY_P2M, event);
+	begin_removing(&removing, replay, domain, REMOVED_BY_P2M, event);
 	removing.kept = perm;
 	removing.has_target = perm != 0;
 	removing.iova = first;
@@ -596,9 +623,10 @@ static int raw_ledger(struct replay *replay, struct domain *domain,
 		      const struct table_change *change, const struct segments *segments,
 		      struct err *err)
 {
-	struct removing removing = removing_of(replay, domain, REMOVED_BY_WRITE, NULL);
+	struct removing removing;
 	iova_t at = change->first;
 
+	begin_removing(&removing, replay, domain, REMOVED_BY_WRITE, NULL);
 	for (size_t i = 0; i < segments->n; i++) {
 		const struct segment *segment = &segments->items[i];
 

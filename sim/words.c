@@ -1,8 +1,7 @@
 /* Table words on their way to memory and to the caches of every unit. */
 #include "sim/replay_private.h"
 
-/* Every unit hears what the store that was just made means for its caches. */
-static void tell_units(struct replay *replay)
+void words_tell_units(struct replay *replay)
 {
 	const struct tables *tables = replay->tables;
 
@@ -18,17 +17,6 @@ static void tell_units(struct replay *replay)
 	}
 }
 
-static int store(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
-		 uint64_t base, uint64_t step, struct err *err)
-{
-	if (tables_store_in(replay->tables, frame, index, count, base, step, err))
-		return -1;
-	replay->count.words += count;
-	if (replay->tables->n_changes)
-		tell_units(replay);
-	return 0;
-}
-
 /* Words that stay in a CPU's cache until their line is written back. */
 static int hold(struct replay *replay, pa_t pa, unsigned count, uint64_t base, uint64_t step,
 		struct err *err)
@@ -40,9 +28,8 @@ static int hold(struct replay *replay, pa_t pa, unsigned count, uint64_t base, u
 }
 
 /* Where some unit does not snoop: the driver's words are written back at once, or stay behind. */
-static __attribute__((noinline)) int store_and_flush(struct replay *replay, struct frame *frame,
-						     unsigned index, unsigned count, uint64_t base,
-						     uint64_t step, struct err *err)
+int words_store_and_flush(struct replay *replay, struct frame *frame, unsigned index,
+			  unsigned count, uint64_t base, uint64_t step, struct err *err)
 {
 	uint64_t write_back = replay->machine->run.write_back;
 	bool kept = write_back == WRITE_BACK_NO ||
@@ -50,19 +37,11 @@ static __attribute__((noinline)) int store_and_flush(struct replay *replay, stru
 	pa_t pa = frame->pa + index * 8ull;
 
 	if ((kept && hold(replay, pa, count, base, step, err)) ||
-	    store(replay, frame, index, count, base, step, err))
+	    words_put(replay, frame, index, count, base, step, err))
 		return -1;
 	if (!kept)
 		memory_view_write_back(replay->memory, pa, pa + count * 8ull - 1);
 	return 0;
-}
-
-int words_store_in(struct replay *replay, struct frame *frame, unsigned index, unsigned count,
-		   uint64_t base, uint64_t step, struct err *err)
-{
-	if (replay->memory->view)
-		return store_and_flush(replay, frame, index, count, base, step, err);
-	return store(replay, frame, index, count, base, step, err);
 }
 
 static struct frame *frame_of(struct replay *replay, pa_t pa, struct err *err)
@@ -98,7 +77,7 @@ int words_recorded(struct replay *replay, pa_t pa, uint64_t value, struct err *e
 
 	if (!frame || hold(replay, pa, 1, value, 0, err))
 		return -1;
-	return store(replay, frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3), 1, value, 0, err);
+	return words_put(replay, frame, (unsigned)bits(pa, FRAME_LG2 - 1, 3), 1, value, 0, err);
 }
 
 void words_line(struct replay *replay, const struct event *event)

@@ -289,6 +289,13 @@ static inline uint64_t event_value(const struct event_batch *batch, const struct
 	return batch->slots[place];
 }
 
+/* The same of a required field, with the first one of the kind: all from that on are required too. */
+static inline uint64_t event_required(const struct event_batch *batch, const struct event *event,
+				      unsigned field, unsigned first)
+{
+	return batch->slots[event->slot + field - first];
+}
+
 static inline bool event_has(const struct event *event, unsigned field)
 {
 	return event->present >> field & 1;

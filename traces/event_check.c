@@ -24,7 +24,7 @@ static uint8_t below_of(const struct event_field *field)
 	case FIELD_WORD:
 		return choices_of(field->choices);
 	case FIELD_PERM:
-		return 8;
+		return EVENT_PERMS;
 	case FIELD_NAME:
 	case FIELD_STRING:
 		return BELOW_STRINGS;
@@ -33,6 +33,23 @@ static uint8_t below_of(const struct event_field *field)
 	default:
 		return 0;
 	}
+}
+
+/* 0: there is none, or an optional field may stand before the size or the permissions. */
+static uint8_t first_required(const struct event_kind_row *row, const struct event_plan *plan)
+{
+	unsigned f = 0,
+		 last = plan->perm_field > plan->size_field ? plan->perm_field : plan->size_field;
+	uint8_t first = 0;
+
+	for (; f <= last; f++) {
+		if (row->fields[f].place != PLACE_SLOT)
+			continue;
+		if (!row->fields[f].required)
+			return 0;
+		first = first ? first : (uint8_t)f;
+	}
+	return first;
 }
 
 void event_plans_make(struct event_plan plans[EVENT_KINDS])
@@ -47,14 +64,20 @@ void event_plans_make(struct event_plan plans[EVENT_KINDS])
 
 			if (field->type == FIELD_END)
 				continue;
-			if (!strcmp(field->key, "size") && kind != EVENT_REG)
+			if (!strcmp(field->key, "size") && kind != EVENT_REG) {
 				plan->size = bit;
+				plan->size_field = (uint8_t)f;
+			}
 			plan->has_length |= field->place == PLACE_LEN;
 			plan->optional |= field->place == PLACE_ADDR && !field->required;
-			plan->nonzero |= field->type == FIELD_PERM ? bit : 0;
+			if (field->type == FIELD_PERM) {
+				plan->nonzero = bit;
+				plan->perm_field = (uint8_t)f;
+			}
 			plan->below[f] = below_of(field);
 			plan->looked_at |= plan->below[f] || plan->size == bit ? bit : 0;
 		}
+		plan->first = first_required(&event_kinds[kind], plan);
 	}
 }
 

@@ -7,15 +7,17 @@
 
 #include "traces/event.h"
 
-enum { EVENT_WRONG = 160 };
+enum { EVENT_WRONG = 160, EVENT_PERMS = 8 }; /* permissions are below that */
 
 /* What there is to check in events of a kind, found once. */
 struct event_plan {
 	uint16_t looked_at; /* fields to look at: the size, and those whose values have a range */
 	uint16_t size;	    /* bit of the field that is the length of a range, 0: none */
-	uint16_t nonzero;   /* permissions */
-	bool has_length;    /* event.len is one */
-	bool optional;	    /* the leading address stands with its size alone */
+	uint8_t size_field, perm_field; /* their numbers, where there are such */
+	uint8_t first;	  /* field of the first slot, if it and all up to those two are required */
+	uint16_t nonzero; /* permissions */
+	bool has_length;  /* event.len is one */
+	bool optional;	  /* the leading address stands with its size alone */
 	uint8_t below[EVENT_FIELDS]; /* what values are below: a number, or of which names */
 };
 void event_plans_make(struct event_plan plans[EVENT_KINDS]);
@@ -32,5 +34,26 @@ int event_check_range(const struct event_plan *plan, const struct event *event, 
 int event_check(const struct event_plan *plan, const struct names *names,
 		const struct event_batch *batch, const struct event *event,
 		char wrong[EVENT_WRONG]);
+
+/* What most events are, those of updates above all: a range, with permissions or without. False: only
+ * event_check() can say whether they mean something. */
+static inline bool event_surely_means(const struct event_plan *plan,
+				      const struct event_batch *batch, const struct event *event)
+{
+	unsigned looked = event->present & plan->looked_at, rest = looked & ~(unsigned)plan->size;
+	uint64_t size, perm;
+
+	if (looked == rest || (rest && rest != plan->nonzero))
+		return false;
+	size = plan->first ? event_required(batch, event, plan->size_field, plan->first)
+			   : event_value(batch, event, plan->size_field);
+	if (!size || event->addr + (size - 1) < event->addr)
+		return false;
+	if (!rest)
+		return true;
+	perm = plan->first ? event_required(batch, event, plan->perm_field, plan->first)
+			   : event_value(batch, event, plan->perm_field);
+	return perm - 1 < EVENT_PERMS - 1;
+}
 
 #endif

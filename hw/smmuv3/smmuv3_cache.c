@@ -32,6 +32,11 @@ static void note_read(struct cached_copy *copy, unsigned i, const struct smmu_wa
 	copy->read[i].last = last_of(watched);
 }
 
+static uint64_t name_of(const struct smmu_context *context)
+{
+	return copy_name(STRUCTURE_CONFIG, 0, context->serial);
+}
+
 void smmu_context_copy(const struct smmu *smmu, const struct smmu_context *context,
 		       struct cached_copy *copy)
 {
@@ -61,14 +66,12 @@ void smmu_context_copy(const struct smmu *smmu, const struct smmu_context *conte
 void smmu_context_drop(struct smmu *smmu, struct smmu_context *context)
 {
 	struct smmu_device *device = &smmu->devices[context->device];
-	struct cached_copy copy;
 
-	smmu_context_copy(smmu, context, &copy);
 	if (device->context == context)
 		device->context = &smmu->nobody;
 	context->valid = false;
 	if (context->check)
-		smmu->observer->copy_closes(smmu->observer->self, &copy);
+		smmu->observer->copy_closes(smmu->observer->self, name_of(context));
 }
 
 uint32_t smmu_stream_drop(struct smmu *smmu, struct smmu_stream *stream)
@@ -88,11 +91,9 @@ uint32_t smmu_stream_drop(struct smmu *smmu, struct smmu_stream *stream)
 void smmu_context_proven(struct smmu *smmu, struct smmu_context *context)
 {
 	struct smmu_context fresh = *context;
-	struct cached_copy copy;
 
-	smmu_context_copy(smmu, context, &copy);
 	if (context->check)
-		smmu->observer->copy_closes(smmu->observer->self, &copy);
+		smmu->observer->copy_closes(smmu->observer->self, name_of(context));
 	context->check = false;
 	context->generation = smmu_vmid_generation(smmu, context->ste.vmid);
 	context->plain = fresh.unwatched ? 0 : context->plain_when_clear;
@@ -104,12 +105,14 @@ void smmu_context_proven(struct smmu *smmu, struct smmu_context *context)
 static void doubt(struct smmu *smmu, struct smmu_context *context)
 {
 	struct cached_copy copy;
+	struct doubted_copy doubted;
 
 	context->check = true;
 	context->plain = 0;
 	context->changed = smmu->iommu.event;
 	smmu_context_copy(smmu, context, &copy);
-	smmu->observer->copy_opens(smmu->observer->self, &copy);
+	doubted = doubted_copy_of(&copy);
+	smmu->observer->copy_opens(smmu->observer->self, &doubted);
 }
 
 static bool touches(const struct smmu_watched watched[2], const struct table_change *change)

@@ -74,24 +74,36 @@ static bool told(const struct tlb_at *at)
 	return (*at->data & TLB_CHECK) && (at->copy->reasons & ~(CHECK_OVERLAP | CHECK_RUN));
 }
 
+static uint64_t name_of(const struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at)
+{
+	unsigned stage, level;
+
+	if (tlb == smmu->tlb || tlb == smmu->ipa)
+		return copy_name(STRUCTURE_TLB, tlb == smmu->ipa, at->copy->serial);
+	smmu_structure_kind(smmu, tlb, &stage, &level);
+	return copy_name(STRUCTURE_WALK_CACHE, level + (stage - 1) * ARM_LEVELS, at->copy->serial);
+}
+
 void smmu_copy_opens(struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at)
 {
-	struct cached_copy copy;
+	struct doubted_copy copy;
 
 	if (!told(at))
 		return;
-	smmu_copy_of(smmu, tlb, at, &copy);
+	copy.name = name_of(smmu, tlb, at);
+	copy.first = smmu_unkey(tlb_first(tlb, at));
+	copy.last = smmu_unkey(tlb_last(tlb, at));
+	copy.pa = bits_at(*at->data, 51, 12);
+	copy.space = at->copy->space;
+	copy.perm = (uint8_t)(smmu_allowed(*at->data, false) | smmu_allowed(*at->data, true));
+	copy.reasons = at->copy->reasons;
 	smmu->observer->copy_opens(smmu->observer->self, &copy);
 }
 
 void smmu_copy_closes(struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at)
 {
-	struct cached_copy copy;
-
-	if (!told(at))
-		return;
-	smmu_copy_of(smmu, tlb, at, &copy);
-	smmu->observer->copy_closes(smmu->observer->self, &copy);
+	if (told(at))
+		smmu->observer->copy_closes(smmu->observer->self, name_of(smmu, tlb, at));
 }
 
 void smmu_copy_doubt(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, unsigned reason,

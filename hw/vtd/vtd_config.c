@@ -27,11 +27,21 @@ static iova_t plain_of(const struct vtd *vtd, const struct vtd_context *context)
 	}
 }
 
+static bool is_pasid_entry(const struct vtd *vtd, const struct vtd_context *context)
+{
+	return context->scalable && vtd->devices[context->device].outer != context;
+}
+
+static uint64_t name_of(const struct vtd *vtd, const struct vtd_context *context)
+{
+	return copy_name(STRUCTURE_CONFIG, is_pasid_entry(vtd, context), context->serial);
+}
+
 void vtd_config_copy(const struct vtd *vtd, const struct vtd_context *context,
 		     struct cached_copy *copy)
 {
 	const struct vtd_context *outer = vtd->devices[context->device].outer;
-	bool pasid_entry = context->scalable && outer != context;
+	bool pasid_entry = is_pasid_entry(vtd, context);
 
 	*copy = (struct cached_copy){ .structure = STRUCTURE_CONFIG,
 				      .level = pasid_entry,
@@ -54,9 +64,8 @@ void vtd_config_copy(const struct vtd *vtd, const struct vtd_context *context,
 void vtd_config_drop(struct vtd *vtd, struct vtd_context *context)
 {
 	struct vtd_device *device = &vtd->devices[context->device];
-	struct cached_copy copy;
+	uint64_t name = name_of(vtd, context);
 
-	vtd_config_copy(vtd, context, &copy);
 	if (is_outer(vtd, context)) {
 		device->outer = NULL;
 		device->context = &vtd->nobody;
@@ -65,23 +74,21 @@ void vtd_config_drop(struct vtd *vtd, struct vtd_context *context)
 	}
 	context->valid = false;
 	if (context->check)
-		vtd->observer->copy_closes(vtd->observer->self, &copy);
+		vtd->observer->copy_closes(vtd->observer->self, name);
 }
 
 /* The entry equals the tables again. */
 void vtd_config_proven(struct vtd *vtd, struct vtd_context *context)
 {
-	struct cached_copy copy;
-
-	vtd_config_copy(vtd, context, &copy);
 	context->check = false;
 	context->plain = is_outer(vtd, context) ? 0 : plain_of(vtd, context);
-	vtd->observer->copy_closes(vtd->observer->self, &copy);
+	vtd->observer->copy_closes(vtd->observer->self, name_of(vtd, context));
 }
 
 static void set_check(struct vtd *vtd, struct vtd_context *context, uint64_t changed)
 {
 	struct cached_copy copy;
+	struct doubted_copy doubted;
 
 	context->check = true;
 	context->plain = 0;
@@ -90,7 +97,8 @@ static void set_check(struct vtd *vtd, struct vtd_context *context, uint64_t cha
 	if (is_outer(vtd, context))
 		vtd->devices[context->device].context = &vtd->nobody;
 	vtd_config_copy(vtd, context, &copy);
-	vtd->observer->copy_opens(vtd->observer->self, &copy);
+	doubted = doubted_copy_of(&copy);
+	vtd->observer->copy_opens(vtd->observer->self, &doubted);
 }
 
 /* Range as the tables of the mode at hand count their input; level: of the table written to. */

@@ -46,24 +46,38 @@ static bool told(const struct tlb_at *at)
 	return (*at->data & TLB_CHECK) && (at->copy->reasons & ~CHECK_OVERLAP);
 }
 
+static uint64_t name_of(const struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
+{
+	int level = walk_level(vtd, tlb);
+
+	return level < 0 ? copy_name(STRUCTURE_TLB, 0, at->copy->serial)
+			 : copy_name(STRUCTURE_WALK_CACHE, (unsigned)level, at->copy->serial);
+}
+
+static inline void tell_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
+{
+	struct doubted_copy copy;
+
+	copy.name = name_of(vtd, tlb, at);
+	copy.first = tlb_first(tlb, at);
+	copy.last = copy.first + page_mask(at->copy->page_lg2);
+	copy.pa = bits_at(*at->data, 51, 12);
+	copy.space = at->copy->space;
+	copy.perm = (uint8_t)(*at->data & TLB_PERM);
+	copy.reasons = at->copy->reasons;
+	vtd->observer->copy_opens(vtd->observer->self, &copy);
+}
+
 void vtd_copy_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
 {
-	struct cached_copy copy;
-
-	if (!told(at))
-		return;
-	vtd_copy_of(vtd, tlb, at, &copy);
-	vtd->observer->copy_opens(vtd->observer->self, &copy);
+	if (told(at))
+		tell_opens(vtd, tlb, at);
 }
 
 void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
 {
-	struct cached_copy copy;
-
-	if (!told(at))
-		return;
-	vtd_copy_of(vtd, tlb, at, &copy);
-	vtd->observer->copy_closes(vtd->observer->self, &copy);
+	if (told(at))
+		vtd->observer->copy_closes(vtd->observer->self, name_of(vtd, tlb, at));
 }
 
 static bool evict_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
@@ -157,8 +171,29 @@ static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 
 	set_check(at, marking->reason,
 		  marking->reason == CHECK_TAG ? NO_EVENT : marking->vtd->iommu.event);
-	vtd_copy_opens(marking->vtd, tlb, at);
+	tell_opens(marking->vtd, tlb, at); /* neither reason is an overlap */
 	return false;
+}
+
+/* Translations in the scope, of one space: of one page, as most are, there is one at most. */
+static void mark_translations(struct vtd *vtd, const struct tlb_scope *scope,
+			      struct marking *marking)
+{
+	struct tlb *iotlb = vtd->iotlb;
+	struct tlb_place place;
+	struct tlb_way *way;
+	struct tlb_at at;
+
+	if (iotlb->only_lg2 != 12 || (scope->first ^ scope->last) >> 12) {
+		tlb_visit(iotlb, scope, mark_copy, marking);
+		return;
+	}
+	place = tlb_place(iotlb, scope->tag << iotlb->tag_shift, scope->first, 12);
+	way = tlb_find16(tlb_ways(place.head), &place.head->prints, iotlb->way_mask, place.key);
+	if (!way || way->copy.space != scope->space)
+		return;
+	at = tlb_at_way(way);
+	mark_copy(marking, iotlb, &at);
 }
 
 /* R2: final copies in the range, and pointers at and below a word that pointed to a table. R4: the
@@ -174,13 +209,14 @@ void vtd_mark(struct vtd *vtd, const struct table_change *change)
 		return; /* never walked */
 	if (change->state_only && !(change->cleared & vtd->spaces[change->space].state))
 		return; /* no copy holds these bits as set */
-	atc_mark(&vtd->atcs, change->space, change->first, change->last);
+	if (vtd->atcs.n)
+		atc_mark(&vtd->atcs, change->space, change->first, change->last);
 	for (uint32_t i = 0; i < vtd->spaces[change->space].n; i++) {
 		scope.tag = vtd->spaces[change->space].tags[i];
 		if (vtd->tags[scope.tag].nested)
 			vtd_tag_new_generation(vtd, (uint32_t)scope.tag);
 		if (MARK(MARK_TRANSLATION))
-			tlb_visit(vtd->iotlb, &scope, mark_copy, &marking);
+			mark_translations(vtd, &scope, &marking);
 		for (unsigned level = 0; change->pointer && level < change->level; level++) {
 			if (vtd->walk[level] && MARK(MARK_POINTER))
 				tlb_visit(vtd->walk[level], &scope, mark_copy, &marking);

@@ -1,8 +1,6 @@
 /* Invalidation descriptors: how they are encoded, decoded and checked (specification 6.5.2). */
 #include "hw/vtd/vtd_private.h"
 
-#include <string.h>
-
 /* The PASID whose first-stage translations a neutral scope is about: drivers' tables are reached
  * by requests without a PASID, so by RID_PASID, which they leave 0. */
 static uint32_t scope_pasid(const struct invalidation *what)
@@ -132,15 +130,15 @@ static void decode_block(uint64_t high, struct invalidation *what)
 }
 
 /* Types 3 and 8. Without a PASID: the copies of requests without one (PCIe 10.3). */
-static bool decode_device_block(const struct vtd *vtd, const struct native_command *command,
-				struct invalidation *what)
+static __attribute__((noinline)) bool decode_device_block(const struct vtd *vtd,
+							  const struct native_command *command,
+							  struct invalidation *what)
 {
 	uint64_t low = command->words[0], high = command->words[1], sid = bits(low, 47, 32);
 	bool pasid = bits(low, 3, 0) == QI_PASID_DEVICE_TLB, sized = bit(high, pasid ? 11 : 0);
 	unsigned mask = sized ? (unsigned)__builtin_ctzll(~(high >> 12)) + 1 : 0;
 
-	what->what = INVAL_DEVICE_ATC;
-	what->pasid = NO_PASID;
+	*what = (struct invalidation){ .what = INVAL_DEVICE_ATC, .pasid = NO_PASID };
 	if (pasid) {
 		sid = bits(low, 31, 16);
 		what->pasid = bit(high, 0) ? ALL_PASIDS : vtd_descriptor_pasid(low);
@@ -156,18 +154,17 @@ static bool decode_device_block(const struct vtd *vtd, const struct native_comma
 bool vtd_decode(const struct iommu *iommu, const struct native_command *command,
 		struct invalidation *what)
 {
-	uint64_t low = command->words[0], high = command->words[1];
-	bool pasid = bits(low, 3, 0) == QI_PASID_IOTLB;
+	uint64_t low = command->words[0], high = command->words[1], type = bits(low, 3, 0);
+	bool pasid = type == QI_PASID_IOTLB;
 
-	memset(what, 0, sizeof *what);
-	if (bits(low, 3, 0) == QI_DEVICE_TLB || bits(low, 3, 0) == QI_PASID_DEVICE_TLB)
-		return decode_device_block((const struct vtd *)iommu, command, what);
-	if (bits(low, 3, 0) != QI_IOTLB && !pasid)
-		return false;
-	what->tag = bits(low, 31, 16);
-	what->pasid = pasid ? vtd_descriptor_pasid(low) : NO_PASID;
-	what->last = UINT64_MAX;
-	what->drain = pasid || (bit(low, QI_DR_BIT) && bit(low, QI_DW_BIT));
+	if (type != QI_IOTLB && !pasid)
+		return (type == QI_DEVICE_TLB || type == QI_PASID_DEVICE_TLB) &&
+		       decode_device_block((const struct vtd *)iommu, command, what);
+	*what = (struct invalidation){ .tag = bits(low, 31, 16),
+				       .pasid = pasid ? vtd_descriptor_pasid(low) : NO_PASID,
+				       .last = UINT64_MAX,
+				       .drain = pasid ||
+						(bit(low, QI_DR_BIT) && bit(low, QI_DW_BIT)) };
 	switch (bits(low, 5, 4)) {
 	case GRANULARITY_GLOBAL:
 		what->what = INVAL_ALL;

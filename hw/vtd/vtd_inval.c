@@ -39,8 +39,8 @@ static bool remove_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	return true;
 }
 
-static void remove_pointers(struct tlb *const *pointers, const struct tlb_scope *scope,
-			    struct removal *removal)
+static __attribute__((noinline)) void
+remove_pointers(struct tlb *const *pointers, const struct tlb_scope *scope, struct removal *removal)
 {
 	removal->pointers = true;
 	for (unsigned level = 0; level < VTD_LEVELS_MAX; level++)
@@ -49,21 +49,22 @@ static void remove_pointers(struct tlb *const *pointers, const struct tlb_scope 
 	removal->pointers = false;
 }
 
-static struct removal removal_of(struct vtd *vtd, const struct tlb_scope *scope,
-				 struct inval_report *report)
+static inline void begin_removal(struct removal *removal, struct vtd *vtd,
+				 const struct tlb_scope *scope, struct inval_report *report)
 {
-	return (struct removal){ .vtd = vtd,
-				 .report = report,
-				 .strict = vtd->config.superpage_flush == SUPERPAGE_STRICT,
-				 .first = scope->first,
-				 .last = scope->last };
+	*removal = (struct removal){ .vtd = vtd,
+				     .report = report,
+				     .strict = vtd->config.superpage_flush == SUPERPAGE_STRICT,
+				     .first = scope->first,
+				     .last = scope->last };
 }
 
 static void remove_scope(struct vtd *vtd, struct tlb *const *walk, const struct tlb_scope *scope,
 			 bool translations, bool pointers, struct inval_report *report)
 {
-	struct removal removal = removal_of(vtd, scope, report);
+	struct removal removal;
 
+	begin_removal(&removal, vtd, scope, report);
 	if (translations)
 		tlb_visit(vtd->iotlb, scope, remove_copy, &removal);
 	if (pointers)
@@ -72,11 +73,13 @@ static void remove_scope(struct vtd *vtd, struct tlb *const *walk, const struct 
 
 /* Type 2 on first-stage and two-stage copies: all of the domain go, whatever the range (4.3);
  * pointers may stay with the hint. */
-static void remove_pairs(struct vtd *vtd, uint16_t did, bool pointers, struct inval_report *report)
+static __attribute__((noinline)) void remove_pairs(struct vtd *vtd, uint16_t did, bool pointers,
+						   struct inval_report *report)
 {
 	struct tlb_scope scope = { .any_tag = true, .last = UINT64_MAX };
-	struct removal removal = removal_of(vtd, &scope, report);
+	struct removal removal;
 
+	begin_removal(&removal, vtd, &scope, report);
 	removal.of_pairs = true;
 	removal.did = did;
 	tlb_visit(vtd->iotlb, &scope, remove_copy, &removal);
@@ -86,16 +89,23 @@ static void remove_pairs(struct vtd *vtd, uint16_t did, bool pointers, struct in
 		vtd_tag_flushed(vtd, tag, false);
 }
 
-static void invalidate_iotlb(struct vtd *vtd, const struct invalidation *what,
+/* Type 2, by its two words. */
+static void invalidate_iotlb(struct vtd *vtd, uint64_t low, uint64_t high,
 			     struct inval_report *report)
 {
-	struct tlb_scope scope = { .any_tag = what->what == INVAL_ALL,
-				   .tag = what->tag,
-				   .first = what->first,
-				   .last = what->last };
-	bool hint = what->leaf && vtd->config.ih_effective;
+	bool all = bits(low, 5, 4) == GRANULARITY_GLOBAL;
+	bool range = bits(low, 5, 4) == GRANULARITY_SELECTIVE;
+	bool hint = range && bit(high, QI_IH_BIT) && vtd->config.ih_effective;
+	uint32_t did =
+		(uint32_t)(bits(low, 31, 16) & low_mask((unsigned)vtd->config.domain_id_bits));
+	uint64_t block = low_mask(12 + (unsigned)bits(high, 5, 0));
+	struct tlb_scope scope = { .any_tag = all, .tag = did, .last = UINT64_MAX };
 
-	if (what->what != INVAL_RANGE || vtd->config.ih0_scope == IH0_RANGE) {
+	if (range) {
+		scope.first = bits_at(high, 63, 12) & ~block;
+		scope.last = scope.first + block;
+	}
+	if (!range || vtd->config.ih0_scope == IH0_RANGE) {
 		remove_scope(vtd, vtd->walk, &scope, true, !hint, report);
 	} else {
 		remove_scope(vtd, vtd->walk, &scope, true, false, report);
@@ -104,40 +114,44 @@ static void invalidate_iotlb(struct vtd *vtd, const struct invalidation *what,
 		if (!hint)
 			remove_scope(vtd, vtd->walk, &scope, false, true, report);
 	}
-	if (what->what == INVAL_ALL)
+	if (all)
 		remove_scope(vtd, vtd->first_walk, &scope, false, true, report);
-	else if (vtd->tags[what->tag].next)
-		remove_pairs(vtd, (uint16_t)what->tag, !hint, report);
-	if (what->what != INVAL_RANGE)
-		vtd_tag_flushed(vtd, (uint32_t)what->tag, what->what == INVAL_ALL);
+	else if (vtd->tags[did].next)
+		remove_pairs(vtd, (uint16_t)did, !hint, report);
+	if (!range)
+		vtd_tag_flushed(vtd, did, all);
 }
 
 /* Type 6: first-stage and two-stage copies of one PASID of a domain. */
-static void invalidate_pasid_iotlb(struct vtd *vtd, const struct invalidation *what,
-				   struct inval_report *report)
+static __attribute__((noinline)) void invalidate_pasid_iotlb(struct vtd *vtd,
+							     const struct native_command *command,
+							     struct inval_report *report)
 {
 	struct tlb_scope scope = { .last = UINT64_MAX };
+	struct invalidation what;
 	uint64_t mask;
 	uint32_t tag;
 
-	if (!vtd_tag_of_pair(vtd, (uint16_t)what->tag, what->pasid, &tag))
+	vtd_decode(&vtd->iommu, command, &what);
+	what.tag &= low_mask((unsigned)vtd->config.domain_id_bits);
+	if (!vtd_tag_of_pair(vtd, (uint16_t)what.tag, what.pasid, &tag))
 		return; /* never met */
 	scope.tag = tag;
-	if (what->what == INVAL_RANGE) {
+	if (what.what == INVAL_RANGE) {
 		mask = low_mask(vtd->tags[tag].input_bits);
-		scope.first = what->first & mask;
-		scope.last = what->last - what->first > mask
-				     ? mask
-				     : scope.first + what->last - what->first;
+		scope.first = what.first & mask;
+		scope.last =
+			what.last - what.first > mask ? mask : scope.first + what.last - what.first;
 	}
-	remove_scope(vtd, vtd->first_walk, &scope, true, !(what->leaf && vtd->config.ih_effective),
+	remove_scope(vtd, vtd->first_walk, &scope, true, !(what.leaf && vtd->config.ih_effective),
 		     report);
-	if (what->what != INVAL_RANGE)
+	if (what.what != INVAL_RANGE)
 		vtd_tag_flushed(vtd, tag, false);
 }
 
 /* Context entries of scalable mode have no domain id; domain-selective removes them all. */
-static void invalidate_context(struct vtd *vtd, uint64_t low, struct inval_report *report)
+static __attribute__((noinline)) void invalidate_context(struct vtd *vtd, uint64_t low,
+							 struct inval_report *report)
 {
 	static const uint16_t function_masks[] = { 0, 4, 6, 7 };
 	uint16_t care = (uint16_t)~function_masks[bits(low, 49, 48)];
@@ -157,7 +171,8 @@ static void invalidate_context(struct vtd *vtd, uint64_t low, struct inval_repor
 }
 
 /* Type 7. A directory entry is cached as a part of what was read through it. */
-static void invalidate_pasid_cache(struct vtd *vtd, uint64_t low, struct inval_report *report)
+static __attribute__((noinline)) void invalidate_pasid_cache(struct vtd *vtd, uint64_t low,
+							     struct inval_report *report)
 {
 	enum { ALL_OF_DOMAIN, ONE_PASID, EVERYTHING = 3 };
 	uint64_t granularity = bits(low, 5, 4);
@@ -187,12 +202,11 @@ void vtd_flush_all(struct vtd *vtd)
 	struct inval_report report = { 0 };
 
 	vtd_drop_configs(vtd);
-	invalidate_iotlb(vtd, &(struct invalidation){ .what = INVAL_ALL, .last = UINT64_MAX },
-			 &report);
+	invalidate_iotlb(vtd, GRANULARITY_GLOBAL << 4, 0, &report);
 }
 
 /* SW: 32-bit status data to the status address. */
-static void write_status(struct vtd *vtd, uint64_t low, uint64_t high)
+static __attribute__((noinline)) void write_status(struct vtd *vtd, uint64_t low, uint64_t high)
 {
 	pa_t word = bits_at(high, 63, 3);
 	uint64_t value;
@@ -210,21 +224,16 @@ static void carry_out(struct vtd *vtd, const struct native_command *command,
 		      struct inval_report *report)
 {
 	uint64_t low = command->words[0];
-	struct invalidation what;
 
 	switch (bits(low, 3, 0)) {
 	case QI_CONTEXT:
 		invalidate_context(vtd, low, report);
 		break;
 	case QI_IOTLB:
-		vtd_decode(&vtd->iommu, command, &what);
-		what.tag &= low_mask((unsigned)vtd->config.domain_id_bits);
-		invalidate_iotlb(vtd, &what, report);
+		invalidate_iotlb(vtd, low, command->words[1], report);
 		break;
 	case QI_PASID_IOTLB:
-		vtd_decode(&vtd->iommu, command, &what);
-		what.tag &= low_mask((unsigned)vtd->config.domain_id_bits);
-		invalidate_pasid_iotlb(vtd, &what, report);
+		invalidate_pasid_iotlb(vtd, command, report);
 		break;
 	case QI_PASID_CACHE:
 		invalidate_pasid_cache(vtd, low, report);

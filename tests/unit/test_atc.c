@@ -58,19 +58,19 @@ struct scene {
 	unsigned opened, closed;
 };
 
-static void on_opens(void *self, const struct cached_copy *copy)
+static void on_opens(void *self, const struct doubted_copy *copy)
 {
 	struct scene *s = self;
 
-	cr_expect_eq(copy->structure, STRUCTURE_ATC);
+	cr_expect_eq(copy_name_structure(copy->name), STRUCTURE_ATC);
 	s->opened++;
 }
 
-static void on_closes(void *self, const struct cached_copy *copy)
+static void on_closes(void *self, uint64_t name)
 {
 	struct scene *s = self;
 
-	(void)copy;
+	cr_expect_eq(copy_name_structure(name), STRUCTURE_ATC);
 	s->closed++;
 }
 
