@@ -427,10 +427,29 @@ static inline uint64_t next_coded(struct coded *coded)
 	return unzigzag(value);
 }
 
-/* Inlined with constant widths; the checks were made when the block was loaded. */
+/* The head's last fields stand in a shape as they stand in an event. */
+static inline void set_shape(struct event *event, uint64_t shape)
+{
+	event->len = (uint32_t)(shape >> 32);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	uint32_t low = (uint32_t)shape;
+
+	_Static_assert(offsetof(struct event, flags) == offsetof(struct event, kind) + 1 &&
+			       offsetof(struct event, present) == offsetof(struct event, kind) + 2,
+		       "kind, flags, present");
+	memcpy(&event->kind, &low, sizeof low);
+#else
+	event->kind = (uint8_t)shape;
+	event->flags = (uint8_t)(shape >> 8);
+	event->present = (uint16_t)(shape >> 16);
+#endif
+}
+
+/* Inlined with constant widths; the checks were made when the block was loaded. bare: no record of the
+ * block has slots. */
 static inline __attribute__((always_inline)) size_t
 decode(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_t max,
-       unsigned shape_width, unsigned agent_width, unsigned time_width)
+       unsigned shape_width, unsigned agent_width, unsigned time_width, bool bare)
 {
 	const unsigned char *shapes = decoder->columns[COLUMN_SHAPE].data;
 	const unsigned char *agents = decoder->columns[COLUMN_AGENT].data;
@@ -463,13 +482,12 @@ decode(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_
 		}
 		event->time_ns = time_ns;
 		event->addr = predicted[agent] + next_coded(&addr);
-		event->len = (uint32_t)(shape >> 32);
 		event->agent = decoder->agents[agent];
-		event->kind = (uint8_t)shape;
-		event->flags = (uint8_t)(shape >> 8);
-		event->present = (uint16_t)(shape >> 16);
-		event->slot = (uint32_t)(to - slots);
-		predicted[agent] = event->addr + event->len;
+		set_shape(event, shape);
+		predicted[agent] = event->addr + (shape >> 32);
+		event->slot = bare ? 0 : (uint32_t)(to - slots);
+		if (bare)
+			continue;
 		for (unsigned present = event->present; present; present &= present - 1) {
 			uint64_t *last = &decoder->last_values[event->kind][__builtin_ctz(present)];
 
@@ -493,9 +511,11 @@ size_t imt_decoder_next(struct imt_decoder *decoder, struct event *events, uint6
 
 	if (decoder->at == decoder->records)
 		return 0;
+	if (s == 1 && a == 1 && t == 1 && !decoder->n_slots)
+		return decode(decoder, events, slots, max, 1, 1, 1, true);
 	if (s == 1 && a == 1 && t == 1)
-		return decode(decoder, events, slots, max, 1, 1, 1);
+		return decode(decoder, events, slots, max, 1, 1, 1, false);
 	if (s == 1 && a == 1)
-		return decode(decoder, events, slots, max, 1, 1, 2);
-	return decode(decoder, events, slots, max, s, a, t);
+		return decode(decoder, events, slots, max, 1, 1, 2, false);
+	return decode(decoder, events, slots, max, s, a, t, false);
 }
