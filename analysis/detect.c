@@ -384,13 +384,12 @@ static int put_delays(struct detector *detector, struct err *err)
 
 		if (!device || !device->delayed)
 			continue;
-		snprintf(
-			text, sizeof text,
-			"%.60s: DMA was held for pages; from event %llu on its recorded times hold "
-			"no more, by up to %llu ns",
-			names_of(replay_names(detector->replay), NAMES_DEVICES, i),
-			(unsigned long long)device->delayed_event,
-			(unsigned long long)device->delay_ns);
+		snprintf(text, sizeof text,
+			 "%.60s: DMA was held; from event %llu on its recorded times hold "
+			 "no more, by up to %llu ns",
+			 names_of(replay_names(detector->replay), NAMES_DEVICES, i),
+			 (unsigned long long)device->delayed_event,
+			 (unsigned long long)device->delay_ns);
 		if (put_note(detector, err, text))
 			return -1;
 	}

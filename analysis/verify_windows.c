@@ -76,7 +76,8 @@ void opened_removed(struct verifier *verifier, const struct removal *removal)
 				 .mapped = removal->mapped,
 				 .window = verifier->last_window,
 				 .owner = removal->owner,
-				 .lost = removal->lost };
+				 .lost = removal->lost,
+				 .taken = removal->taken };
 	window->last = removal->last;
 	window->open_bytes += removal->last - removal->first + 1;
 	verifier->windows_changed = true;
@@ -434,7 +435,7 @@ static bool grants(const struct watched *watched, const struct piece *piece)
 	return copy->structure == STRUCTURE_WALK_CACHE ||
 	       (piece->written &&
 		copy->pa + (at - copy->first) == piece->pa + (at - piece->first) &&
-		(copy->perm & piece->lost));
+		(copy->perm & piece->taken));
 }
 
 static bool held(const struct verifier *verifier, uint32_t number, uint32_t domain)

@@ -136,6 +136,7 @@ void windows_removed(struct detector *detector, const struct removal *removal)
 						  .owner = removal->owner,
 						  .window = at,
 						  .lost = removal->lost,
+						  .taken = removal->taken,
 						  .first = removal->first,
 						  .pa = removal->pa,
 						  .mapped = removal->mapped };

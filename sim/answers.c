@@ -101,8 +101,8 @@ static bool agrees(const struct replay *replay, const struct event *event,
 	if (replay->foreign)
 		return true;
 	/* without a direction, any of the codes for a missing right is the same answer */
-	return result->fault == code || (!request->access && model->fault_is_missing(code) &&
-					 model->fault_is_missing(result->fault));
+	return result->fault == code || (!request->access && iommu_fault_is_missing(model, code) &&
+					 iommu_fault_is_missing(model, result->fault));
 }
 
 static void differ(struct replay *replay, const struct disagreement *what)

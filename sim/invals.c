@@ -270,6 +270,13 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 			scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
 	if (scope)
 		pending->op.scope.device = scope->device;
+	pending->op.executes_as = pending->op.scope.what;
+	/* what was recorded, not the block or domain that this model's command comes to */
+	if (scope && !policy && scope->what == INVAL_RANGE && !native) {
+		pending->op.scope.what = INVAL_RANGE;
+		pending->op.scope.first = scope->first;
+		pending->op.scope.last = scope->last;
+	}
 	replay->n_atc_pending += pending->op.scope.what == INVAL_DEVICE_ATC;
 	replay->observer->inval_issued(replay->observer->self, &pending->op);
 	if (latency == UINT64_MAX)

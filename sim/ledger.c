@@ -1,15 +1,24 @@
 /* The ledger of a domain: what updates take out of it and put into it, and who hears of it (rules R6). */
 #include "sim/replay_private.h"
 
+/* What tables grant that are told to grant this: some cannot say "write alone". */
+static unsigned granted(const struct domain *domain, unsigned perm)
+{
+	return perm ? domain->format->decode(domain->format->leaf(0, perm, 0), 0).perm & TLB_PERM
+		    : 0;
+}
+
 void ledger_tell(struct removing *removing, const struct imap_entry *piece)
 {
 	struct replay *replay = removing->replay;
 	pa_t pa = piece->value[LEDGER_PA];
-	unsigned lost = (unsigned)piece->value[LEDGER_PERM] & TLB_PERM;
+	unsigned had = (unsigned)piece->value[LEDGER_PERM] & TLB_PERM, lost = had, taken = lost;
 
 	if (removing->same_target ||
-	    (removing->has_target && pa - piece->first == removing->pa - removing->iova))
+	    (removing->has_target && pa - piece->first == removing->pa - removing->iova)) {
 		lost &= ~removing->kept;
+		taken = lost & ~granted(removing->domain, had & removing->kept);
+	}
 	if (!lost)
 		return;
 	removing->any = true;
@@ -24,6 +33,7 @@ void ledger_tell(struct removing *removing, const struct imap_entry *piece)
 				   .last = piece->last,
 				   .pa = pa,
 				   .lost = (uint8_t)lost,
+				   .taken = (uint8_t)taken,
 				   .beyond = piece->first < removing->asked_first ||
 					     piece->last > removing->asked_last,
 				   .asked_first = removing->asked_first,

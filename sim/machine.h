@@ -37,7 +37,7 @@ struct run_config {
 	/* page requests, and what holds DMA back: drivers 11.3, 11.4 */
 	uint64_t page_requests, page_responses, pri_handler, page_action, page_service;
 	uint64_t retry_delay, retries, discard_on_overflow;
-	uint64_t stall_limit, starve_limit;
+	uint64_t stall_answers, stall_limit, starve_limit;
 	uint64_t ats_timeout;
 	/* linux-lazy: drivers 3.4 */
 	uint64_t fq_entries, fq_timeout, fq_single, cpus, fq_counter_check, jiffy;

@@ -185,11 +185,13 @@ int points_event(struct replay *world, const struct event *event, struct err *er
 
 	if (event->kind == EVENT_REQUEST || event->kind == EVENT_RESPOND ||
 	    event->kind == EVENT_DIRTY ||
-	    (event->kind == EVENT_DEVICE && event_has(event, DEVICE_PRI)))
-		return replay_error(world, ERR_CONFIG, err,
-				    "'%s': page requests and dirty tracking need a world for each "
-				    "machine",
-				    event_kinds[event->kind].word);
+	    (event->kind == EVENT_DEVICE &&
+	     (event_has(event, DEVICE_PRI) || event_has(event, DEVICE_STALL))))
+		return replay_error(
+			world, ERR_CONFIG, err,
+			"'%s': page requests, stalls and dirty tracking need a world for each "
+			"machine",
+			event_kinds[event->kind].word);
 	EACH_POINT(world, point)
 	{
 		/* up to here the event before was at hand */
@@ -305,6 +307,7 @@ int points_finish(struct replay *world, struct err *err)
 		look(point, world);
 		if (advance(point, UINT64_MAX, 0, err))
 			return -1;
+		look(point, world); /* the end is the world's, whatever its own handlers still did */
 		answers_finish(point);
 		count_together(point, world);
 	}

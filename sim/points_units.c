@@ -47,8 +47,9 @@ static int add_unit(struct replay *point, const struct replay *world, pa_t root,
 	if (!units)
 		return err_no_memory(err, "IOMMUs");
 	point->units = units;
-	if (model->create(point->machine->model_config, point->machine->run.seed + point->n_units,
-			  point->tables, point->caches, &iommu, err))
+	if (iommu_create(model, point->machine->model_config,
+			 point->machine->run.seed + point->n_units, point->tables, point->caches,
+			 &iommu, err))
 		return -1;
 	units[point->n_units] =
 		(struct unit){ .number = world->units[point->n_units].number, .iommu = iommu };

@@ -109,7 +109,7 @@ static int raw_change(struct replay *replay, const struct table_change *change, 
 		return err_no_memory(err, "a table's translations");
 	}
 	if (before && replay->n_held)
-		pages_touched(replay, domain, change->first, change->last);
+		held_touched(replay, domain, change->first, change->last);
 	answer = before ? raw_ledger(replay, domain, change, &segments, err) : 0;
 	if (!before && !answer && domain->asked)
 		answer = rights_written(replay, domain, change->first, change->last, err);

@@ -120,6 +120,7 @@ void replay_destroy(struct replay *replay)
 	free(replay->clock.heap);
 	free(replay->pending);
 	answers_destroy(replay);
+	free(replay->held);
 	free(replay);
 }
 
@@ -143,14 +144,25 @@ int replay_act(struct replay *replay, const struct action *action, struct err *e
 		replay->observer->handler_ran(replay->observer->self, action->subject,
 					      replay->now_ns);
 		iommu->model->acknowledge_faults(iommu, replay->event);
-		return 0;
+		return stalls_read(replay, action->subject, err);
 	case ACTION_PAGE_HANDLER:
 		return pages_handler(replay, action->subject, err);
 	case ACTION_PAGE_SERVED:
 		return pages_served(replay, action->subject, err);
 	case ACTION_DMA_RETRY:
-		return pages_retry(replay, action->subject, err);
+		return held_retry(replay, action->subject, err);
+	case ACTION_STALL_SERVED:
+		return stalls_served(replay, action->subject, err);
 	}
+	return 0;
+}
+
+/* What stalled transactions have come to by the step that was just made. */
+static int settle(struct replay *replay, struct err *err)
+{
+	for (uint32_t i = 0; i < replay->n_units; i++)
+		if (unlikely(replay->units[i].iommu->stall_news) && stalls_settle(replay, i, err))
+			return -1;
 	return 0;
 }
 
@@ -162,8 +174,11 @@ static int run_due(struct replay *replay, uint64_t until, struct err *err)
 	while (clock_next(&replay->clock, &at) && at < until) {
 		struct action action = clock_take(&replay->clock);
 
+		/* that a handler reads a queue changes neither tables nor caches */
+		if (action.kind != ACTION_FAULT_HANDLER && action.kind != ACTION_PAGE_HANDLER)
+			replay->acted_ns = action.time_ns;
 		replay->order_limit = action.order + 1;
-		if (replay_act(replay, &action, err))
+		if (replay_act(replay, &action, err) || settle(replay, err))
 			return -1;
 		if (replay->observer->stepped)
 			replay->observer->stepped(replay->observer->self);
@@ -337,7 +352,7 @@ int replay_batch(struct replay *replay, struct event_source *source,
 					      ? (uint32_t)event_value(batch, event, FIELD_CPU)
 					      : 0;
 			if ((replay->points && points_event(replay, event, err)) ||
-			    one_event(replay, event, err))
+			    one_event(replay, event, err) || settle(replay, err))
 				return -1;
 			if (replay->observer->stepped)
 				replay->observer->stepped(replay->observer->self);
@@ -358,8 +373,10 @@ int replay_finish(struct replay *replay, struct err *err)
 
 	if (run_due(replay, UINT64_MAX, err))
 		return -1;
+	replay->now_ns = replay->acted_ns > end ? replay->acted_ns : end;
 	answers_finish(replay);
 	pages_unanswered(replay);
+	held_unanswered(replay);
 	replay->end_ns = end;
 	return replay->points ? points_finish(replay, err) : 0;
 }

@@ -23,7 +23,8 @@ struct disagreement {
 	uint16_t fault;
 };
 
-/* How a page request's wait ended. Held back: it could not be sent for want of a credit. */
+/* How the wait for a page ended. Held back: its request could not be sent for want of a credit, or its stall
+ * had no record for want of room. */
 enum wait_end { WAIT_ANSWERED, WAIT_NEVER, WAIT_HELD_BACK, WAIT_HELD_NEVER };
 struct page_wait {
 	uint32_t device, domain, pasid; /* numbers */
@@ -31,6 +32,7 @@ struct page_wait {
 	bool write;
 	uint64_t event, time_ns, end_ns;
 	enum wait_end end;
+	bool stalled;	 /* in the unit; else a page request */
 	uint32_t behind; /* number of another device with requests ahead of it, or NO_DEVICE */
 };
 

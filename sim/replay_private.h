@@ -16,6 +16,7 @@ enum action_kind {
 	ACTION_PAGE_HANDLER,  /* the page request interrupt has, or a batch is through */
 	ACTION_PAGE_SERVED,   /* one request of its batch is through */
 	ACTION_DMA_RETRY,     /* a held DMA of a device is tried again */
+	ACTION_STALL_SERVED,  /* one stalled transaction of a unit is through the handler */
 };
 struct action {
 	uint64_t time_ns, order; /* at equal times in order of scheduling */
@@ -147,6 +148,8 @@ struct replay {
 	uint32_t n_atc_pending;		   /* invalidations of device TLBs among them */
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
+	uint64_t
+		acted_ns; /* when something last happened that the end of the recording waits for */
 	bool policy_invals, native_commands;
 	bool lazy;	   /* the policy batches its flushes */
 	bool caching_mode; /* of the units: what becomes present is flushed too */
@@ -173,6 +176,12 @@ struct replay {
 	struct dma_request requests[DMA_RUN];
 	struct dma_result results[DMA_RUN];
 };
+
+/* Number of an event of the batch at hand. */
+static inline uint64_t replay_event_number(const struct replay *replay, const struct event *event)
+{
+	return replay->batch->first + (uint64_t)(event - replay->batch->events);
+}
 
 /* An error that names the event at hand: "file:12: ...". */
 int replay_error(const struct replay *replay, enum err_code code, struct err *err,
@@ -382,15 +391,75 @@ int inval_issue(struct replay *replay, const struct domain *domain,
 int inval_execute(struct replay *replay, uint32_t number, struct err *err);
 int inval_complete(struct replay *replay, uint32_t number, struct err *err);
 
+/* held.c: DMAs that wait (rules R9) */
+enum held_state {
+	HELD_PAGE,    /* its page request has no answer yet */
+	HELD_CREDIT,  /* the device has no credit to send one */
+	HELD_STALLED, /* the unit holds it */
+	HELD_RETRY,   /* on its way again */
+	HELD_BEHIND,  /* not tried: too many of its device are held */
+};
+struct held_dma {
+	enum held_state state;
+	struct dma_request request;
+	uint64_t number, event, since_ns; /* number: its own; since: of the wait at hand */
+	uint32_t device, unit;
+	uint16_t group;
+	iova_t page; /* that was not granted */
+	uint32_t tries;
+	uint32_t behind; /* another device that was ahead of it, or NO_DEVICE */
+	bool artefact;
+	uint16_t fault;
+	uint64_t stall; /* serial of it at the unit, or 0 */
+	uint16_t tag;	/* HELD_STALLED: by which software knows it */
+	bool held_back; /* without a record, since since_ns */
+	bool known;	/* to the handler, which has not served it yet */
+};
+/* The DMA of this event waits from now on; NULL: no memory. Valid until the next is added or ends. */
+struct held_dma *held_add(struct replay *replay, uint32_t device, uint64_t event,
+			  const struct dma_request *request, enum held_state state);
+struct held_dma *held_first(struct replay *replay, uint32_t device, enum held_state state);
+struct held_dma *held_numbered(struct replay *replay, uint64_t number);
+void held_tell(struct replay *replay, const struct held_dma *held, enum wait_end end);
+/* It is over: served, or failed. */
+void held_end(struct replay *replay, struct held_dma *held, const struct dma_result *result);
+void held_fail(struct replay *replay, struct held_dma *held);
+int held_try(struct replay *replay, struct held_dma *held, struct err *err);
+int held_retry_in(struct replay *replay, struct held_dma *held, uint64_t delay_ns, struct err *err);
+int held_retry(struct replay *replay, uint32_t device, struct err *err);
+int held_start_behind(struct replay *replay, struct device *device, struct err *err);
+/* Whether the DMA has to wait behind others of its device. */
+int held_behind(struct replay *replay, const struct event *event, const struct dma_request *request,
+		bool *waits, struct err *err);
+/* A recorded update of these pages: what is held there meets other tables than at its time. */
+void held_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
+/* What waits still when the recording ends is told, and forgotten. */
+void held_unanswered(struct replay *replay);
+
+/* stalls.c */
+/* Whether a DMA of the recording waits where it stalls: not if the recording knows its answer. */
+bool stalls_hold(const struct event *event);
+/* What the unit has done with stalled transactions since it was last asked. */
+int stalls_settle(struct replay *replay, uint32_t unit, struct err *err);
+/* The held DMA was tried and has stalled. */
+int stalls_again(struct replay *replay, struct held_dma *held, struct err *err);
+/* The handler has read the fault queue; it is through with one. */
+int stalls_read(struct replay *replay, uint32_t unit, struct err *err);
+int stalls_served(struct replay *replay, uint32_t unit, struct err *err);
+/* A recorded answer; again: it is to be tried again, else aborted. */
+int stalls_respond(struct replay *replay, const struct device *device, const struct event *event,
+		   bool again, struct err *err);
+
 /* page_requests.c */
 bool pages_may_hold(const struct replay *replay, const struct event *event,
 		    const struct dma_result *result);
 int pages_hold(struct replay *replay, const struct event *event, const struct dma_request *request,
 	       const struct dma_result *result, struct err *err);
-int pages_behind(struct replay *replay, const struct event *event,
-		 const struct dma_request *request, bool *waits, struct err *err);
-void pages_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
-int pages_retry(struct replay *replay, uint32_t device, struct err *err);
+/* The page request of a held DMA, or the wait for a credit. */
+int pages_ask_for(struct replay *replay, struct held_dma *held, struct err *err);
+/* Has the page present, with the right asked for. False: there is none to be had. */
+bool pages_make_present(struct replay *replay, struct device *device,
+			const struct page_request *request, struct err *err, int *status);
 int pages_handler(struct replay *replay, uint32_t unit, struct err *err);
 int pages_served(struct replay *replay, uint32_t unit, struct err *err);
 int pages_request_event(struct replay *replay, const struct event *event, struct err *err);

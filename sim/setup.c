@@ -8,6 +8,8 @@
 static int start_unit(struct replay *replay, struct iommu *iommu, struct err *err)
 {
 	pa_t root = replay->next_table;
+	struct table_row rows[START_ROWS];
+	size_t n = 0;
 
 	if (!iommu->model->start)
 		return 0;
@@ -16,6 +18,12 @@ static int start_unit(struct replay *replay, struct iommu *iommu, struct err *er
 	replay->next_table += iommu->model->config_bytes(iommu);
 	if (iommu->model->start(iommu, root))
 		return err_no_memory(err, "an IOMMU's root table");
+	if (iommu->model->start_rows)
+		n = iommu->model->start_rows(iommu, rows);
+	for (size_t i = 0; i < n; i++)
+		if (words_store(replay, rows[i].pa, (unsigned)rows[i].count, rows[i].value,
+				rows[i].step, err))
+			return -1;
 	return 0;
 }
 
@@ -32,10 +40,11 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 	if (!units)
 		return err_no_memory(err, "IOMMUs");
 	replay->units = units;
-	if (model->create(replay->machine->model_config,
-			  replay->machine->run.seed + replay->n_units, replay->tables,
-			  replay->caches, &iommu, err))
+	if (iommu_create(model, replay->machine->model_config,
+			 replay->machine->run.seed + replay->n_units, replay->tables,
+			 replay->caches, &iommu, err))
 		return -1;
+	iommu->reissues = true;
 	units[replay->n_units++] = (struct unit){ .number = number, .iommu = iommu };
 	replay->caching_mode = model->caching_mode && model->caching_mode(iommu);
 	replay->lazy = replay->machine->run.policy == POLICY_LINUX_LAZY &&
@@ -251,6 +260,7 @@ static int write_context(struct replay *replay, const struct device *device, uin
 					 .tag = domain ? domain->tag : 0,
 					 .ats = device->ats,
 					 .pri = device->pri,
+					 .stall = device->stall,
 					 .spare = replay->next_table };
 	struct table_word words[ATTACH_WORDS];
 	size_t n = iommu->model->attach_words(iommu, &attachment, words);
@@ -297,6 +307,7 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	device->requester_id = requester_of(replay, event, number);
 	device->ats = event_has(event, DEVICE_ATS);
 	device->pri = event_has(event, DEVICE_PRI);
+	device->stall = event_has(event, DEVICE_STALL);
 	device->config = machine_device(replay->machine, device->requester_id);
 	device->pri_state.allocation = (uint32_t)device->config.pri_credits;
 	device->owner = event_has(event, DEVICE_OWNER)

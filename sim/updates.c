@@ -96,7 +96,7 @@ static inline int touch(struct replay *replay, struct domain *domain, iova_t fir
 			struct err *err)
 {
 	if (replay->n_held)
-		pages_touched(replay, domain, first, last);
+		held_touched(replay, domain, first, last);
 	return domain->touched ? note_touched(replay, domain, first, last, err) : 0;
 }
 

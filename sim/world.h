@@ -83,11 +83,11 @@ struct device {
 	uint32_t domain; /* of requests without a PASID: number or NAME_NONE */
 	struct pasid_attachment *pasids;
 	uint32_t n_pasids;
-	bool ats, pri;
+	bool ats, pri, stall;
 	struct device_config config;
 	struct pri_interface pri_state;
 	bool records_requests; /* the recording has its page requests */
-	uint32_t n_held;       /* DMAs that wait for a page, or are tried again */
+	uint32_t n_held;       /* DMAs that wait for a page or stall, or are tried again */
 	bool delayed; /* its recorded times hold no more (R9): from this event on, by so much */
 	uint64_t delayed_event, delay_ns;
 };
@@ -103,6 +103,7 @@ struct unit {
 	uint32_t number; /* in names, or NAME_NONE: the implicit one */
 	struct iommu *iommu;
 	struct page_handler pages;
+	bool serves_stall;  /* the handler is at work for a stalled transaction */
 	uint64_t landed_ns; /* when the last DMA translated so far reaches memory; 0: none known */
 };
 
@@ -183,9 +184,10 @@ struct removal {
 	enum removal_cause cause;
 	uint64_t event, time_ns, seq;
 	iova_t first, last;
-	pa_t pa;      /* first's old target */
-	uint8_t lost; /* permission bits that went */
-	bool beyond;  /* outside of what the unmap asked for (over-unmap): */
+	pa_t pa;       /* first's old target */
+	uint8_t lost;  /* permission bits that went */
+	uint8_t taken; /* of these, what tables of this format grant no more */
+	bool beyond;   /* outside of what the unmap asked for (over-unmap): */
 	iova_t asked_first, asked_last;
 	uint64_t mapped; /* event of the map, or NO_EVENT */
 	uint32_t owner;	 /* of the page at this instant; string number or NAME_NONE */
@@ -204,6 +206,7 @@ struct inval_op {
 	bool failed;		   /* done with status other than ok: covers nothing */
 	bool inferred;		   /* its event, or that of its completion, is of class inferred */
 	struct invalidation scope; /* what was recorded or encoded */
+	enum inval_what executes_as; /* the command's, which may take more than that */
 	struct native_command command;
 };
 
