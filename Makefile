@@ -23,6 +23,7 @@ LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/%.o)
 UNIT_OBJ  := $(UNIT_SRC:%.c=$(BUILD)/%.o)
 BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o)
+FUZZ_OBJ  := $(FUZZ_SRC:%.c=$(BUILD)/%.o)
 # What commands share has a header; unit tests reach these parts, not the commands.
 CMD_PARTS := $(patsubst %.h,$(BUILD)/%.o,$(filter-out cmd/command.h,$(wildcard cmd/*.h)))
 
@@ -43,11 +44,13 @@ C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) $(CPPFLAGS) $(
 LTO     ?= $(if $(filter -O2,$(CFLAGS)),$(if $(shell $(CC) -v 2>&1 | grep '^gcc version'),-flto=auto))
 C_FLAGS += $(LTO)
 AR      := $(if $(LTO),gcc-ar,$(AR))
+# Criterion finds its tests in a section of which link-time optimisation keeps a part.
+$(BUILD)/tests/%.o: C_FLAGS += $(if $(LTO),-fno-lto)
 LIBS    := -lzstd -lsqlite3 -lyaml -ltracecmd -ltraceevent -lm -lpthread
 
 .DELETE_ON_ERROR:
 .PHONY: all setup demo test check asan tidy format format-check bench golden fuzz include-check \
-	marks-units minimal man install uninstall clean FORCE
+	verify marks-units minimal man install uninstall clean FORCE
 
 all: $(BIN)
 
@@ -71,8 +74,8 @@ $(BUILD)/bench: $(BENCH_OBJ) $(LIB)
 # Checking a block's columns is a handful of loops that -O3 makes vectors of.
 $(BUILD)/hw/%.o $(BUILD)/traces/imt_block.o: C_FLAGS += $(if $(filter -O2,$(CFLAGS)),-O3 -fno-tree-slp-vectorize)
 
-# Criterion finds parameterized tests by what whole-program compilation drops: tests are compiled one by one.
-$(BUILD)/tests/unit/%.o $(BUILD)/tests/reference/%.o: private C_FLAGS += $(if $(LTO),-fno-lto)
+# Criterion finds the rows of parameterized tests in a section of their own, from which gcc drops them otherwise.
+$(BUILD)/tests/unit/%.o: C_FLAGS := $(filter-out $(LTO),$(C_FLAGS))
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -86,7 +89,7 @@ $(BUILD)/sources: FORCE
 	@mkdir -p $(@D)
 	@echo '$(LIB_SRC)' | cmp -s - $@ || echo '$(LIB_SRC)' >$@
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BENCH_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d)
 
 setup:
 	@scripts/setup.sh
@@ -102,11 +105,16 @@ demo: setup
 test: setup
 	@$(MAKE) --no-print-directory check
 
-check: $(BIN) $(UNIT_BIN)
+# Fuzz targets are compiled, so that they keep up with what they call; `make fuzz` runs them.
+check: $(BIN) $(UNIT_BIN) $(FUZZ_OBJ)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/marks CPPFLAGS=-DMARK_OMIT LTO= all marks-units
 	@tests/run.sh $(BUILD)
 
 marks-units: $(UNIT_BIN)
+
+# Millions of random events, a minute or two; `make check` takes fewer.
+verify: $(BIN)
+	@tests/verify/run.sh $(BIN) 100000
 
 # Criterion passes a test that leaks, so the sanitizers' own reports decide.
 SANITIZE := -O1 -g -DSANITIZED -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -78,7 +78,8 @@ static const struct {
 			     "QEMU -trace 'vtd_reg_write' or 'smmu*'" },
 	[FACT_ANSWERS] = { "no DMA says what the hardware answered",
 			   "QEMU -trace 'vtd_dmar_*' -trace 'vtd_iotlb_*', or 'smmu*'" },
-	[FACT_PAGE_REQUESTS] = { "no page request, and no device that makes any (pri=yes)",
+	[FACT_PAGE_REQUESTS] = { "no page request, and no device that makes any (pri=yes) or "
+				 "stalls (stall=yes)",
 				 "trace-cmd record -e intel_iommu:prq_report" },
 	[FACT_NO_LOSS] = { "events were lost",
 			   "trace-cmd record -b with a larger buffer, fewer events" },
@@ -93,7 +94,7 @@ void facts_count(struct recording_facts *facts, const struct event_batch *batch,
 		facts->answers += event_has(event, DMA_PA) || event_has(event, DMA_FAULT);
 	}
 	if (event->kind == EVENT_DEVICE)
-		facts->with_pri += event_has(event, DEVICE_PRI);
+		facts->with_pri += event_has(event, DEVICE_PRI) || event_has(event, DEVICE_STALL);
 	if (event->kind == EVENT_INVAL)
 		facts->with_id += event_has(event, INVAL_ID);
 	else if (event->kind == EVENT_CMD)

@@ -30,7 +30,7 @@ enum recording_fact {
 	FACT_DIRTY,	    /* reads of the dirty log */
 	FACT_REGISTERS,	    /* software's writes to the IOMMU's registers */
 	FACT_ANSWERS,	    /* what the hardware answered to DMAs */
-	FACT_PAGE_REQUESTS, /* recorded, or made by DMAs of devices with pri=yes */
+	FACT_PAGE_REQUESTS, /* recorded, or made by DMAs of devices with pri=yes; stalls of those with stall=yes */
 	FACT_NO_LOSS,	    /* nothing was lost */
 	FACTS
 };

@@ -384,13 +384,12 @@ static int put_delays(struct detector *detector, struct err *err)
 
 		if (!device || !device->delayed)
 			continue;
-		snprintf(
-			text, sizeof text,
-			"%.60s: DMA was held for pages; from event %llu on its recorded times hold "
-			"no more, by up to %llu ns",
-			names_of(replay_names(detector->replay), NAMES_DEVICES, i),
-			(unsigned long long)device->delayed_event,
-			(unsigned long long)device->delay_ns);
+		snprintf(text, sizeof text,
+			 "%.60s: DMA was held; from event %llu on its recorded times hold "
+			 "no more, by up to %llu ns",
+			 names_of(replay_names(detector->replay), NAMES_DEVICES, i),
+			 (unsigned long long)device->delayed_event,
+			 (unsigned long long)device->delay_ns);
 		if (put_note(detector, err, text))
 			return -1;
 	}
@@ -417,6 +416,12 @@ static int put_notes(struct detector *detector, struct err *err)
 	    put_note(detector, err,
 		     "table-uaf: no walk cache held a pointer when table pages were freed "
 		     "(vtd.walk.entries)"))
+		return -1;
+	if (replay_forced_strict(detector->replay) &&
+	    put_note(detector, err,
+		     "policy: linux-lazy flushed strictly, as Linux does where the unit is in "
+		     "caching "
+		     "mode (linux.force_strict_if_cm)"))
 		return -1;
 	if (count->no_dirty_bits &&
 	    put_note(detector, err,

@@ -28,7 +28,7 @@ struct worst {
 struct part {
 	uint32_t next; /* part of its window, NO_WINDOW: none */
 	uint32_t owner, window;
-	uint8_t lost;
+	uint8_t lost, taken;
 	iova_t first;
 	pa_t pa;
 	uint64_t mapped;
@@ -104,9 +104,10 @@ struct overflow_episode {
 	uint32_t n_devices;
 };
 
-struct delays { /* page requests of a device that waited behind others' for too long, in a row */
+struct delays { /* page requests or stalls of a device behind others' for too long, in a row */
 	uint64_t n, first_event, first_ns, last_ns, longest_ns;
 	uint32_t behind;
+	bool stalled;
 };
 
 struct gap { /* a fault that a mapping soon after may explain */

@@ -17,7 +17,7 @@ static enum differs_how how_of(const struct disagreement *what)
 static void say(const struct detector *detector, char *text, size_t size, bool allowed, pa_t pa,
 		uint16_t fault)
 {
-	const char *name = detector->machine->model->fault_name(fault);
+	const char *name = iommu_fault_name(detector->machine->model, fault);
 
 	if (allowed)
 		snprintf(text, size, "0x%llx", (unsigned long long)pa);

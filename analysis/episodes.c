@@ -153,7 +153,7 @@ void episode_lose(struct detector *detector, struct overflow_episode *episode, u
 static void masked(struct detector *detector, const struct fault_report *report, uint32_t device)
 {
 	enum masked_why why = report->fate == FAULT_COLLAPSED ? MASKED_COLLAPSED : MASKED_FPD;
-	const char *name = detector->machine->model->fault_name(report->code);
+	const char *name = iommu_fault_name(detector->machine->model, report->code);
 	struct story story;
 
 	if (!STEP(masked))
@@ -279,7 +279,7 @@ void episodes_dma(void *self, uint64_t event, const struct dma_request *request,
 		return;
 	}
 	if (result->outcome != OUTCOME_FAULT ||
-	    !detector->machine->model->fault_is_missing(result->fault))
+	    !iommu_fault_is_missing(detector->machine->model, result->fault))
 		return;
 	gaps_refused(detector, domain, event, request, result, device);
 }

@@ -185,7 +185,7 @@ int explain_worst(struct store *store, uint64_t run, uint64_t *finding, struct e
 {
 	struct facts facts;
 
-	if ((!run && store_last_run(store, &run, err)) || find(store, run, 0, &facts, err))
+	if ((store_pick_run(store, &run, err)) || find(store, run, 0, &facts, err))
 		return -1;
 	*finding = facts.id;
 	return 0;
@@ -196,7 +196,7 @@ int explain_print(struct store *store, uint64_t run, uint64_t finding, FILE *out
 	struct facts facts;
 	char sql[320];
 
-	if (!run && store_last_run(store, &run, err))
+	if (store_pick_run(store, &run, err))
 		return -1;
 	if (find(store, run, finding, &facts, err))
 		return -1;

@@ -221,7 +221,7 @@ void gaps_refused(struct detector *detector, uint32_t domain, uint64_t event,
 static void tell_gap(struct detector *detector, const struct gap *gap, uint64_t event,
 		     uint64_t time_ns)
 {
-	const char *name = detector->machine->model->fault_name(gap->code);
+	const char *name = iommu_fault_name(detector->machine->model, gap->code);
 	struct story story;
 
 	story_begin(&story, FINDING_GAP_FAULT, 0, gap->event, gap->time_ns);

@@ -1,4 +1,4 @@
-/* Page requests: overflows of their queue, waits without an answer, waits behind others. */
+/* Page requests and stalls: overflows of the queue, waits without an answer, waits behind others. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +62,18 @@ void pages_acknowledged(void *self)
 
 /* ---- waits --------------------------------------------------------------------------------------- */
 
+/* What a wait begins with, and why it could not. */
+static const char *asked(const struct page_wait *wait)
+{
+	return wait->stalled ? "stalled" : "requested";
+}
+
+static const char *why_held_back(const struct page_wait *wait)
+{
+	return wait->stalled ? "its record had no room, so that software could not know of it"
+			     : "the device had no credit for a page request";
+}
+
 static void tell_stall(struct detector *detector, const struct page_wait *wait, enum stall_why why)
 {
 	bool open = wait->end == WAIT_NEVER || wait->end == WAIT_HELD_NEVER;
@@ -74,12 +86,14 @@ static void tell_stall(struct detector *detector, const struct page_wait *wait, 
 	story.finding.write = wait->write;
 	story.finding.end_ns = open ? FINDING_NONE : wait->end_ns;
 	story.finding.lag_ns = wait->end_ns - wait->time_ns;
-	story_step(&story, why == STALL_HELD_BACK ? "held back" : "requested", wait->event,
-		   wait->time_ns, "%s",
-		   why == STALL_HELD_BACK ? "the device had no credit for a page request" : "");
+	story_step(&story, why == STALL_HELD_BACK ? "held back" : asked(wait), wait->event,
+		   wait->time_ns, "%s", why == STALL_HELD_BACK ? why_held_back(wait) : "");
 	if (!open)
-		story_step(&story, why == STALL_HELD_BACK ? "requested" : "answered", FINDING_NONE,
-			   wait->end_ns, "%s", "");
+		story_step(&story,
+			   why != STALL_HELD_BACK ? "answered"
+			   : wait->stalled	  ? "tried again"
+						  : "requested",
+			   FINDING_NONE, wait->end_ns, "%s", "");
 	story_tell(detector, &story);
 }
 
@@ -112,12 +126,14 @@ static void tell_delays(struct detector *detector, uint32_t device, struct delay
 	story.finding.end_ns = delays->last_ns;
 	story.finding.lag_ns = delays->longest_ns;
 	story.finding.count = delays->n;
-	snprintf(story.finding.structure, sizeof story.finding.structure, "%s", queue);
+	snprintf(story.finding.structure, sizeof story.finding.structure, "%s",
+		 delays->stalled ? "stalled transactions" : queue);
 	snprintf(story.finding.detail, sizeof story.finding.detail,
-		 "answered late behind requests of %.60s",
+		 delays->stalled ? "waited while %.60s held the stalls or the fault queue"
+				 : "answered late behind requests of %.60s",
 		 names_of(replay_names(detector->replay), NAMES_DEVICES, delays->behind));
-	story_step(&story, "requested", delays->first_event, delays->first_ns, "%s",
-		   "the first of them");
+	story_step(&story, delays->stalled ? "stalled" : "requested", delays->first_event,
+		   delays->first_ns, "%s", "the first of them");
 	story_tell(detector, &story);
 	*delays = (struct delays){ 0 };
 }
@@ -139,6 +155,7 @@ static void note_delay(struct detector *detector, const struct page_wait *wait)
 		delays->first_event = wait->event;
 		delays->first_ns = wait->time_ns;
 		delays->behind = wait->behind;
+		delays->stalled = wait->stalled;
 	}
 	delays->last_ns = wait->end_ns;
 	if (took > delays->longest_ns)
@@ -161,10 +178,14 @@ void pages_waited(void *self, const struct page_wait *wait)
 		tell_stall(detector, wait, STALL_NEVER);
 		break;
 	case WAIT_HELD_BACK:
+		if (wait->stalled)
+			note_delay(detector, wait);
 		if (took > limit)
 			tell_stall(detector, wait, STALL_HELD_BACK);
 		break;
 	case WAIT_HELD_NEVER:
+		if (wait->stalled)
+			note_delay(detector, wait);
 		tell_stall(detector, wait, STALL_HELD_BACK);
 		break;
 	}

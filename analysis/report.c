@@ -95,11 +95,13 @@ static void print_exposure(sqlite3_stmt *s, FILE *out)
 
 static void print_other(sqlite3_stmt *s, FILE *out)
 {
-	char lag[32];
+	char lag[32], address[24] = "-";
 
-	fprintf(out, "  %6s  %-14s %-19s 0x%-14llx %-12s %12s  %s\n", text_at(s, 0), text_at(s, 1),
-		text_at(s, 2), (unsigned long long)sqlite3_column_int64(s, 3), text_at(s, 4),
-		time_at(s, 5, lag), text_at(s, 6));
+	if (sqlite3_column_type(s, 3) != SQLITE_NULL)
+		snprintf(address, sizeof address, "0x%llx",
+			 (unsigned long long)sqlite3_column_int64(s, 3));
+	fprintf(out, "  %6s  %-14s %-19s %-16s %-12s %12s  %s\n", text_at(s, 0), text_at(s, 1),
+		text_at(s, 2), address, text_at(s, 4), time_at(s, 5, lag), text_at(s, 6));
 }
 
 /* One value of a histogram with a bar relative to the maximum. */
@@ -141,24 +143,6 @@ static int any_row(struct store *store, const char *sql, uint64_t run, bool *any
 	sqlite3_bind_int64(s, 1, (sqlite3_int64)run);
 	*any = sqlite3_step(s) == SQLITE_ROW;
 	sqlite3_finalize(s);
-	return 0;
-}
-
-static int pick_run(struct store *store, uint64_t *run, struct err *err)
-{
-	uint64_t last;
-
-	if (store_last_run(store, &last, err))
-		return -1;
-	if (!last)
-		return err_set(err, ERR_INPUT,
-			       "this store holds no run yet; 'iommusim replay --store' adds one");
-	if (!*run)
-		*run = last;
-	if (*run > last)
-		return err_set(err, ERR_INPUT,
-			       "no run %" PRIu64 "; this store holds runs 1 to %" PRIu64, *run,
-			       last);
 	return 0;
 }
 
@@ -214,7 +198,7 @@ int report_print(struct store *store, uint64_t run, FILE *out, struct err *err)
 		{ "\nnotes\n", "SELECT text FROM notes WHERE run = ? ORDER BY note", print_note },
 	};
 
-	if (pick_run(store, &run, err))
+	if (store_pick_run(store, &run, err))
 		return -1;
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
 		bool any = false;

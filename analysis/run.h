@@ -1,4 +1,4 @@
-/* One recording through one machine into a store. */
+/* One recording through one machine, or several at the same time, into a store. */
 #ifndef IOMMUSIM_ANALYSIS_RUN_H
 #define IOMMUSIM_ANALYSIS_RUN_H
 
@@ -27,5 +27,13 @@ struct run_summary {
 /* The store is left as it was when this fails. */
 int run_recording(struct machine *machine, const struct run_options *options,
 		  struct run_summary *summary, struct err *err);
+
+/*
+ * The same for n machines behind one world (sim/points.h says which can be): the recording is read and its tables
+ * are written once. Each run is what it would be alone, and enters the store by itself, in the order of the machines: a
+ * store that fails in between keeps the runs before. No verify, no dumps; n of 1 is run_recording().
+ */
+int run_machines(struct machine *const *machines, size_t n, const struct run_options *options,
+		 struct run_summary *summaries, struct err *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STORE_VERSION = 1, APPLICATION_ID = 0x494f4d55 /* "IOMU" */ };
+enum { STORE_VERSION = 2, APPLICATION_ID = 0x494f4d55 /* "IOMU" */ };
 
 /* Migrations in order; number i takes a store from user_version i to i + 1. */
 static const char *const migrations[STORE_VERSION] = {
@@ -54,6 +54,18 @@ static const char *const migrations[STORE_VERSION] = {
 	"CREATE VIEW v_summary AS SELECT run, substr(name, 10) AS finding, value AS count FROM "
 	"counters"
 	" WHERE name LIKE 'findings.%' AND value > 0;",
+	/* Addresses that are not known stay NULL; evidence with the events' text. */
+	"DROP VIEW v_findings;"
+	"CREATE VIEW v_findings AS SELECT run, finding, kind, subtype, device, domain,"
+	" CASE WHEN iova IS NOT NULL THEN printf('0x%x', iova) END AS iova, bytes,"
+	" CASE WHEN pa IS NOT NULL THEN printf('0x%x', pa) END AS pa, write, time_ns / 1e9 AS "
+	"time_s,"
+	" lag_ns / 1e6 AS lag_ms, hw_ns / 1e6 AS hardware_ms, owner, owner_now, structure, count,"
+	" detail, event, uncertain FROM findings;"
+	"CREATE VIEW v_evidence AS SELECT e.run, e.finding, f.kind, e.step, e.role, e.event,"
+	" e.time_ns / 1e9 AS time_s, e.note, t.text FROM evidence e"
+	" JOIN findings f ON f.run = e.run AND f.finding = e.finding"
+	" LEFT JOIN evidence_text t ON t.run = e.run AND t.event = e.event;",
 };
 
 struct store {
@@ -67,6 +79,11 @@ struct store {
 
 static int fail(const struct store *store, struct err *err)
 {
+	if (sqlite3_errcode(store->db) == SQLITE_NOTADB)
+		return err_set(err, ERR_INPUT,
+			       "%s: no SQLite database; expected a store, as 'iommusim replay "
+			       "--store' makes it",
+			       store->path);
 	return err_set(err, ERR_STORE, "%s: %s", store->path, sqlite3_errmsg(store->db));
 }
 
@@ -97,9 +114,12 @@ static int migrate(struct store *store, int version, struct err *err)
 {
 	char sql[96];
 
+	/* Asked again inside: another program may have migrated it meanwhile. */
 	if (run_sql(store, "BEGIN IMMEDIATE", err) ||
 	    pragma(store, "PRAGMA user_version", &version, err))
 		return -1;
+	if (version >= STORE_VERSION)
+		return run_sql(store, "COMMIT", err);
 	for (; version < STORE_VERSION; version++)
 		if (run_sql(store, migrations[version], err)) {
 			sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
@@ -124,12 +144,12 @@ static int check_version(struct store *store, struct err *err)
 			return -1;
 		if (tables)
 			return err_set(
-				err, ERR_STORE,
+				err, ERR_INPUT,
 				"%s: a database of another program; expected a store of iommusim",
 				store->path);
 	}
 	if (version > STORE_VERSION)
-		return err_set(err, ERR_STORE,
+		return err_set(err, ERR_INPUT,
 			       "%s: store version %d; this program knows up to %d, use a newer one",
 			       store->path, version, STORE_VERSION);
 	return version < STORE_VERSION ? migrate(store, version, err) : 0;
@@ -145,7 +165,8 @@ int store_open(const char *path, bool create, struct store **out, struct err *er
 		return err_no_memory(err, "a store");
 	}
 	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK) {
-		fail(store, err);
+		err_set(err, ERR_STORE, "%s: a store cannot be opened%s here", path,
+			create ? " or made" : "");
 	} else {
 		sqlite3_busy_timeout(store->db, 10000);
 		if (!check_version(store, err)) {
@@ -251,7 +272,8 @@ static int put_finding(struct result_sink *sink, const struct finding *finding, 
 	bind_number(s, at++, finding->hw_ns);
 	bind_number(s, at++, finding->hw_first_ns);
 	bind_number(s, at++, finding->hw_last_ns);
-	bind_number(s, at++, finding->iova);
+	/* what names no range stands at no address */
+	bind_number(s, at++, finding->iova || finding->bytes ? finding->iova : FINDING_NONE);
 	bind_number(s, at++, finding->bytes);
 	bind_number(s, at++, finding->pa);
 	bind_number(s, at++, finding->truth_pa);
@@ -449,6 +471,24 @@ int store_last_run(struct store *store, uint64_t *run, struct err *err)
 	return 0;
 }
 
+int store_pick_run(struct store *store, uint64_t *run, struct err *err)
+{
+	uint64_t last;
+
+	if (store_last_run(store, &last, err))
+		return -1;
+	if (!last)
+		return err_set(err, ERR_INPUT,
+			       "this store holds no run yet; 'iommusim replay --store' adds one");
+	if (!*run)
+		*run = last;
+	if (*run > last)
+		return err_set(err, ERR_INPUT,
+			       "no run %" PRIu64 "; this store holds runs 1 to %" PRIu64, *run,
+			       last);
+	return 0;
+}
+
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
 /* One row as key=value pairs; NULL fields and zero flags are left out. */
@@ -523,13 +563,11 @@ static const struct {
 int store_dump(struct store *store, uint64_t only_run, bool findings_only, FILE *out,
 	       struct err *err)
 {
-	uint64_t last;
+	uint64_t last = only_run;
 
-	if (store_last_run(store, &last, err))
+	if (only_run ? store_pick_run(store, &only_run, err) : store_last_run(store, &last, err))
 		return -1;
-	for (uint64_t run = 1; run <= last; run++) {
-		if (only_run && run != only_run)
-			continue;
+	for (uint64_t run = only_run ? only_run : 1; run <= last; run++) {
 		for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
 			if (findings_only && !sections[i].findings)
 				continue;

@@ -41,6 +41,9 @@ void store_rollback(struct store *store);
 int store_evidence_next(struct store *store, uint64_t *event, struct err *err);
 int store_evidence_text(struct store *store, uint64_t event, const char *text, struct err *err);
 
+/* *run 0 becomes the newest; an error when it is not there, or none is. */
+int store_pick_run(struct store *store, uint64_t *run, struct err *err);
+
 /* The newest committed run, 0 when there is none. */
 int store_last_run(struct store *store, uint64_t *run, struct err *err);
 

@@ -186,7 +186,7 @@ static void stale_use(struct detector *detector, const struct checked_use *use)
 
 static void stale_refusal(struct detector *detector, const struct checked_use *use)
 {
-	const char *name = detector->machine->model->fault_name(use->served.fault);
+	const char *name = iommu_fault_name(detector->machine->model, use->served.fault);
 	struct story story;
 
 	story_begin(&story, FINDING_STALE_REFUSAL, 0, use->event, use->request->time_ns);

@@ -131,8 +131,8 @@ static int create_parts(struct vector_unit *unit, struct machine *machine,
 	    tables_create(unit->memory, &unit->tables, err))
 		return -1;
 	unit->device_tlb = machine->device.tlb;
-	return unit->model->create(machine->model_config, 1, unit->tables, &unit->observer,
-				   &unit->iommu, err);
+	return iommu_create(unit->model, machine->model_config, 1, unit->tables, &unit->observer,
+			    &unit->iommu, err);
 }
 
 int unit_create(const struct iommu_model *model, const struct value *config,

@@ -74,7 +74,7 @@ static const char *fault_name(const struct comparison *comparison)
 	const char *name = NULL;
 
 	if (result->outcome == OUTCOME_FAULT)
-		name = comparison->unit->model->fault_name(result->fault);
+		name = iommu_fault_name(comparison->unit->model, result->fault);
 	return name ? name : "none";
 }
 

@@ -17,9 +17,9 @@
  *   verify_tables.c    table-uaf window
  *   verify_faults.c    overflow, masked
  *
- * Where copies do not show all that puts them in doubt (a model without plain_copies, now SMMUv3; units
- * that do not snoop; dirty bits that software cleared) what depends on it is not checked: benign-stale, multi-hit, table-uaf, flush-excess,
- * collateral, tag-reuse and the hardware side of windows.
+ * Where copies do not show all that puts them in doubt (SMMUv3's of global pages, contiguous sets and two
+ * stages; units that do not snoop; dirty bits that software cleared) what depends on it is not checked:
+ * benign-stale, multi-hit, table-uaf, flush-excess, collateral, tag-reuse and the hardware side of windows.
  *
  * The same holds from the first DMA of a device with ats=yes on, whose uses and refusals are derived from the
  * copy of its TLB, or of the unit, that led there. With page requests each request is compared with truth, and

@@ -37,14 +37,48 @@ static bool of_device(const struct cached_copy *copy, const struct table_change 
 	return first >= change->first && last <= change->last;
 }
 
-static bool concerns(const struct cached_copy *copy, const struct table_change *change)
+/* Of a model that says what it read its configuration from. */
+static bool was_read(const struct cached_copy *copy, const struct table_change *change)
 {
+	for (unsigned i = 0; i < COPY_READS; i++)
+		if (copy->read[i].space && copy->read[i].space == change->space &&
+		    copy->read[i].first <= change->last && copy->read[i].last >= change->first)
+			return true;
+	return false;
+}
+
+static bool says_what_it_read(const struct cached_copy *copy)
+{
+	for (unsigned i = 0; i < COPY_READS; i++)
+		if (copy->read[i].space)
+			return true;
+	return false;
+}
+
+/* Level of the table that a pointer leads to. */
+static unsigned pointer_level(const struct verifier *verifier, const struct watched *watched)
+{
+	const struct iommu *iommu = replay_unit(verifier->replay, watched->unit)->iommu;
+	const struct pt_format *format = iommu->model->format(iommu);
+	unsigned lg2 = log2_floor(watched->copy.last - watched->copy.first) + 1;
+
+	return (lg2 - format->granule_lg2) / format->index_bits - 1;
+}
+
+static bool concerns(const struct verifier *verifier, const struct watched *watched,
+		     const struct table_change *change)
+{
+	const struct cached_copy *copy = &watched->copy;
+
+	if (change->configuration && copy->structure == STRUCTURE_CONFIG)
+		return says_what_it_read(copy) ? was_read(copy, change) : of_device(copy, change);
 	if (change->configuration)
-		return copy->structure == STRUCTURE_CONFIG && of_device(copy, change);
+		return false;
 	if (copy->structure == STRUCTURE_CONFIG || copy->space != change->space ||
 	    copy->first > change->last || copy->last < change->first)
 		return false;
-	return copy->structure == STRUCTURE_TLB || (change->pointer && copy->level < change->level);
+	return copy->structure == STRUCTURE_TLB ||
+	       (change->pointer && pointer_level(verifier, watched) < change->level);
 }
 
 void doubt_changed_words(struct verifier *verifier, const struct table_change *changes, uint32_t n)
@@ -52,7 +86,7 @@ void doubt_changed_words(struct verifier *verifier, const struct table_change *c
 	for (uint32_t k = 0; k < n; k++)
 		for (size_t i = 0; i < verifier->copies.now.n; i++)
 			if (!changes[k].state_only &&
-			    concerns(&copy_at(verifier, i)->copy, &changes[k]))
+			    concerns(verifier, copy_at(verifier, i), &changes[k]))
 				put_in_doubt(verifier, copy_at(verifier, i), CHECK_UPDATE,
 					     replay_event(verifier->replay));
 }
@@ -168,14 +202,14 @@ void doubt_tags(struct verifier *verifier)
 /* After a flush of the whole tag only what cached configurations say is left of it. */
 void doubt_flushed(struct verifier *verifier, const struct inval_op *op)
 {
-	if (op->scope.what != INVAL_ALL && op->scope.what != INVAL_DOMAIN)
+	if (op->executes_as != INVAL_ALL && op->executes_as != INVAL_DOMAIN)
 		return;
 	for (size_t i = 0; i < verifier->tags.n; i++) {
 		struct tag_use *use = LIST_AT(&verifier->tags, struct tag_use, i);
 		uint32_t space;
 
 		if (use->unit != op->unit || !use->space ||
-		    (op->scope.what == INVAL_DOMAIN && op->scope.tag != use->tag))
+		    (op->executes_as == INVAL_DOMAIN && op->scope.tag != use->tag))
 			continue;
 		use->conflicted = shared(verifier, use, &space);
 		use->space = space;
@@ -215,14 +249,12 @@ static bool pointer_true(const struct verifier *verifier, const struct watched *
 		number == NAME_NONE ? NULL : replay_domain(verifier->replay, number);
 	const struct iommu *iommu = replay_unit(verifier->replay, watched->unit)->iommu;
 	const struct pt_format *format = iommu->model->format(iommu);
-	unsigned perm = TLB_PERM, bottom, level;
+	unsigned perm = TLB_PERM, bottom = pointer_level(verifier, watched), level;
 	pa_t table;
 
 	if (!domain)
 		return false;
 	table = domain->root;
-	bottom = log2_floor(watched->copy.last - watched->copy.first) + 1 - format->granule_lg2;
-	bottom = bottom / format->index_bits - 1; /* the level of the table it points to */
 	for (level = domain->levels - 1; level > bottom; level--) {
 		unsigned shift = format->granule_lg2 + format->index_bits * level;
 		uint64_t raw = 0;

@@ -49,7 +49,7 @@ struct piece {
 	uint64_t flushed; /* step at which its last IOMMU was flushed */
 	uint64_t mapped;
 	uint32_t window, owner;
-	unsigned lost;
+	unsigned lost, taken;
 	bool written; /* table words in it changed since: what it lost may be gone from the tables too */
 };
 

@@ -58,7 +58,7 @@ void opened_removed(struct verifier *verifier, const struct removal *removal)
 			: NULL;
 	struct piece *piece;
 
-	if (!removal->domain->holders)
+	if (!domain_holders(removal->domain))
 		return;
 	if (!window || !window->used || window->domain != removal->domain->number ||
 	    window->seq != removal->seq || window->event != removal->event ||
@@ -72,11 +72,12 @@ void opened_removed(struct verifier *verifier, const struct removal *removal)
 	*piece = (struct piece){ .first = removal->first,
 				 .last = removal->last,
 				 .pa = removal->pa,
-				 .holders = removal->domain->holders,
+				 .holders = domain_holders(removal->domain),
 				 .mapped = removal->mapped,
 				 .window = verifier->last_window,
 				 .owner = removal->owner,
-				 .lost = removal->lost };
+				 .lost = removal->lost,
+				 .taken = removal->taken };
 	window->last = removal->last;
 	window->open_bytes += removal->last - removal->first + 1;
 	verifier->windows_changed = true;
@@ -434,7 +435,7 @@ static bool grants(const struct watched *watched, const struct piece *piece)
 	return copy->structure == STRUCTURE_WALK_CACHE ||
 	       (piece->written &&
 		copy->pa + (at - copy->first) == piece->pa + (at - piece->first) &&
-		(copy->perm & piece->lost));
+		(copy->perm & piece->taken));
 }
 
 static bool held(const struct verifier *verifier, uint32_t number, uint32_t domain)

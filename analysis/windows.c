@@ -114,7 +114,7 @@ void windows_removed(struct detector *detector, const struct removal *removal)
 	struct window *window;
 	uint32_t at, part, number;
 
-	if (!removal->domain->holders) { /* no device since ever: nothing can hold it */
+	if (!domain_holders(removal->domain)) { /* no device, or none since its last full flush */
 		detector->no_window++;
 		return;
 	}
@@ -127,7 +127,7 @@ void windows_removed(struct detector *detector, const struct removal *removal)
 					  : open_window(detector, removal);
 	part = at == NO_WINDOW ? NO_WINDOW : pool_take(&detector->parts);
 	if (part == NO_WINDOW || spans_add(windows->spans, removal->first, removal->last, part,
-					   removal->domain->holders)) {
+					   domain_holders(removal->domain))) {
 		detector_fails(detector, "exposure windows");
 		return;
 	}
@@ -136,6 +136,7 @@ void windows_removed(struct detector *detector, const struct removal *removal)
 						  .owner = removal->owner,
 						  .window = at,
 						  .lost = removal->lost,
+						  .taken = removal->taken,
 						  .first = removal->first,
 						  .pa = removal->pa,
 						  .mapped = removal->mapped };
@@ -279,8 +280,9 @@ struct closing {
 	struct detector *detector;
 	const struct restored *restored; /* NULL: an invalidation */
 	bool any_restored;
-	bool atc;			/* of a device TLB */
-	uint64_t seq;			/* later windows are not closed */
+	bool atc;      /* of a device TLB */
+	bool inferred; /* the window takes the weakest provenance of its ends (R7) */
+	uint64_t seq;  /* later windows are not closed */
 	uint32_t first_done, last_done; /* windows whose software side closed with this */
 	uint64_t units;			/* no longer needed */
 	struct closed_run run;		/* how, when, by whom */
@@ -325,6 +327,7 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	}
 	unflushed = holders_units(*data);
 	*data &= ~closing->units;
+	window->inferred |= closing->inferred;
 	if (!closing->atc && unflushed && !holders_units(*data))
 		part->flushed = replay_seq(closing->detector->replay);
 	if (*data)
@@ -509,6 +512,7 @@ static bool close_whole(struct detector *detector, struct spans *spans, const st
 	    window->last != note.last)
 		return false;
 	spans_drop(spans, &note);
+	window->inferred |= op->inferred;
 	window->noted = false;
 	window->open_bytes = 0;
 	window->n_runs = 1;
@@ -528,6 +532,7 @@ static __attribute__((noinline)) void close_covered(struct detector *detector, u
 	struct closing closing = {
 		.detector = detector,
 		.atc = op->scope.what == INVAL_DEVICE_ATC,
+		.inferred = op->inferred,
 		.seq = op->seq,
 		.units = holders,
 		.run = { .end_ns = op->done_ns,

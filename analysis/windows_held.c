@@ -101,7 +101,7 @@ static bool grants(const struct holder *holder, const struct part *part, iova_t 
 
 	return holder->pointer ||
 	       (holder->pa + (at - holder->first) == part->pa + (at - part->first) &&
-		(holder->perm & part->lost));
+		(holder->perm & part->taken));
 }
 
 struct holding {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd/command.h"
+#include "cmd/event_json.h"
 #include "cmd/options.h"
 #include "cmd/progress.h"
 #include "traces/imt.h"
@@ -12,13 +13,15 @@ struct cat_options {
 	const char *output;
 	uint64_t from_ns, to_ns; /* to_ns is not included */
 	uint64_t first, limit;	 /* event numbers */
-	bool salvage;
+	bool salvage, json;
 };
 
 static const char details[] =
 	"Prints one event a line, in the text form that replay reads too. With -o the copy goes "
 	"to\n"
 	"a file; a name that ends in .imt makes it native, which is how text becomes native.\n"
+	"--json prints an object a line instead, with the event's number and the keys of the text "
+	"form.\n"
 	"A stretch cut out of a recording may use names that were declared before it: it is for\n"
 	"reading, and replay may refuse it.\n"
 	"Damage in a native recording ends the output with status 2; --salvage prints what is "
@@ -28,7 +31,8 @@ static const char details[] =
 static const char examples[] = "iommusim cat run.imt | less\n"
 			       "iommusim cat --from=1.5ms --to=2ms run.imt\n"
 			       "iommusim cat --event=81200 --limit=20 run.imt\n"
-			       "iommusim cat -o run.imt scenario.events\n";
+			       "iommusim cat -o run.imt scenario.events\n"
+			       "iommusim cat --json run.imt | jq 'select(.kind == \"unmap\")'\n";
 
 /* The events of the batch within the options; false when all that follows lies outside. */
 static bool cut(const struct cat_options *options, uint64_t copied, struct event_batch *batch)
@@ -91,7 +95,8 @@ static int cat(const struct cat_options *options, const char *path, struct event
 	if (native && options->first > 0 && options->first < info.records &&
 	    imt_source_seek(source, options->first, err))
 		return -1;
-	if (recording_create(options->output, source->meta, &sink, err))
+	if (options->json ? event_json_open(stdout, &sink, err)
+			  : recording_create(options->output, source->meta, &sink, err))
 		return -1;
 	if (!progress_would_mix(options->output))
 		progress_start(&progress, "events");
@@ -127,6 +132,8 @@ int cmd_cat(int argc, char **argv)
 		{ 'n', "limit", OPTION_COUNT, &options.limit, "N", "print at most N events" },
 		{ 0, "salvage", OPTION_FLAG, &options.salvage, NULL,
 		  "go on after damage in a native recording; ends with status 2 if there was any" },
+		{ 0, "json", OPTION_FLAG, &options.json, NULL,
+		  "print JSON on standard output, an event a line" },
 		{ 0 },
 	};
 	const struct command_help help = {
@@ -148,6 +155,8 @@ int cmd_cat(int argc, char **argv)
 		return status;
 	if (options.from_ns >= options.to_ns)
 		return options_wrong(&help, "--from is not before --to");
+	if (options.json && strcmp(options.output, "-") != 0)
+		return options_wrong(&help, "--json is for standard output; give no -o");
 	if (command_input(operands.texts[0], &err) ||
 	    recording_open(operands.texts[0], options.salvage, &source, &err))
 		return command_failed("cat", &err);

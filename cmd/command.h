@@ -9,8 +9,7 @@
 #define IOMMUSIM_CMD_COMMAND_H
 
 #include "hw/base/err.h"
-
-#define IOMMUSIM_VERSION "0.1.0"
+#include "hw/base/version.h"
 
 enum exit_status {
 	STATUS_FINE = 0,

@@ -42,7 +42,8 @@ int cmd_dump(int argc, char **argv)
 	if (command_input(operands.texts[0], &err) ||
 	    store_open(operands.texts[0], false, &store, &err))
 		return command_failed("dump", &err);
-	if (json ? store_json(store, run, 0, &err) : store_dump(store, run, findings, stdout, &err))
+	if (json ? store_json(store, run, 0, findings, &err)
+		 : store_dump(store, run, findings, stdout, &err))
 		status = command_failed("dump", &err);
 	else
 		status = command_done("dump", STATUS_FINE);

@@ -55,7 +55,7 @@ int cmd_explain(int argc, char **argv)
 	    store_open(operands.texts[0], false, &store, &err))
 		return command_failed("explain", &err);
 	if ((!finding && explain_worst(store, run, &finding, &err)) ||
-	    (json ? store_json(store, run, finding, &err)
+	    (json ? store_json(store, run, finding, false, &err)
 		  : explain_print(store, run, finding, stdout, &err)))
 		status = command_failed("explain", &err);
 	else

@@ -1,7 +1,9 @@
 /* iommusim generate: synthetic recordings, the same for the same options everywhere. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/command.h"
+#include "cmd/json.h"
 #include "cmd/options.h"
 #include "cmd/progress.h"
 #include "traces/generate.h"
@@ -22,7 +24,8 @@ static const char details[] =
 
 static const char examples[] = "iommusim generate zipf --events=1M -o zipf.imt\n"
 			       "iommusim generate chaos --seed=7 --events=10k | less\n"
-			       "iommusim generate ring --devices=4 --domains=2 -o ring.imt\n";
+			       "iommusim generate ring --devices=4 --domains=2 -o ring.imt\n"
+			       "iommusim generate strict --json -o strict.imt >made.json\n";
 
 /* What the native file says of itself, so that the recording can be made again. */
 static void describe(const struct generate_options *options, char *meta, size_t size)
@@ -37,7 +40,30 @@ static void describe(const struct generate_options *options, char *meta, size_t 
 		 (unsigned long long)options->domains, (unsigned long long)options->gap_ns);
 }
 
-static int generate(const struct generate_options *options, const char *output, struct err *err)
+/* The options with their defaults, and what came of them. */
+static void print_json(const struct generate_options *options, const struct copied *copied)
+{
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_object(&json, NULL);
+	json_text(&json, "pattern", options->pattern);
+	json_number(&json, "events", copied->events);
+	json_number(&json, "asked", options->events);
+	json_number(&json, "seed", options->seed);
+	json_number(&json, "pages", options->pages);
+	json_real(&json, "skew", options->skew);
+	json_number(&json, "devices", options->devices);
+	json_number(&json, "domains", options->domains);
+	json_number(&json, "ats", options->ats);
+	json_number(&json, "pasids", options->pasids);
+	json_number(&json, "gap_ns", options->gap_ns);
+	json_end(&json);
+	json_finish(&json);
+}
+
+static int generate(const struct generate_options *options, const char *output, bool as_json,
+		    struct err *err)
 {
 	struct event_source *source;
 	struct event_sink *sink;
@@ -51,6 +77,8 @@ static int generate(const struct generate_options *options, const char *output, 
 	failed = recording_create(output, meta, &sink, err) ||
 		 copy_with_progress(source, sink, output, &copied, err);
 	source_close(source);
+	if (!failed && as_json)
+		print_json(options, &copied);
 	return failed ? -1 : 0;
 }
 
@@ -58,6 +86,7 @@ int cmd_generate(int argc, char **argv)
 {
 	struct generate_options options = { 0 };
 	const char *output = "-";
+	bool as_json = false;
 	const struct option_row rows[] = {
 		{ 'o', "output", OPTION_TEXT, &output, "FILE",
 		  "write to FILE; *.imt is native, anything else text (default: standard output)" },
@@ -73,6 +102,8 @@ int cmd_generate(int argc, char **argv)
 		{ 0, "pasids", OPTION_COUNT, &options.pasids, "0|1",
 		  "chaos: devices with ATS use a PASID too" },
 		{ 0, "gap", OPTION_TIME, &options.gap_ns, "TIME", "time between events" },
+		{ 0, "json", OPTION_FLAG, &as_json, NULL,
+		  "print what was made as JSON on standard output; needs -o" },
 		{ 0 },
 	};
 	const struct command_help help = {
@@ -96,7 +127,10 @@ int cmd_generate(int argc, char **argv)
 	if (!options_parse(&help, argc, argv, &operands, &status))
 		return status;
 	options.pattern = operands.texts[0];
-	if (generate(&options, output, &err))
+	if (as_json && strcmp(output, "-") == 0)
+		return options_wrong(&help,
+				     "--json and the events cannot share standard output; give -o");
+	if (generate(&options, output, as_json, &err))
 		return command_failed("generate", &err);
 	return STATUS_FINE;
 }

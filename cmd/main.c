@@ -123,6 +123,7 @@ int command_done(const char *command, int status)
 int main(int argc, char **argv)
 {
 	const struct command *command;
+	int status;
 
 	if (argc < 2) {
 		fputs("iommusim: no command given; 'iommusim --help' lists what there is\n",
@@ -148,5 +149,7 @@ int main(int argc, char **argv)
 	command = command_find(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
-	return command_done(command->name, command->run(argc - 1, argv + 1));
+	status = command->run(argc - 1, argv + 1);
+	/* What could not be written was said already. */
+	return status == STATUS_UNABLE ? status : command_done(command->name, status);
 }

@@ -83,13 +83,16 @@ int cmd_models(int argc, char **argv)
 	};
 	const struct iommu_model *only = NULL;
 	struct operands operands;
+	struct err err = { 0 };
 	struct json json;
 	int status;
 
 	if (!options_parse(&help, argc, argv, &operands, &status))
 		return status;
-	if (operands.n && !(only = iommu_model_find(operands.texts[0])))
-		return options_wrong(&help, "unknown model '%s'", operands.texts[0]);
+	if (operands.n && !(only = iommu_model_find(operands.texts[0]))) {
+		machine_unknown_model(operands.texts[0], &err);
+		return command_failed("models", &err);
+	}
 	if (as_json) {
 		json_begin(&json, stdout);
 		json_array(&json, NULL);

@@ -35,7 +35,7 @@ int options_wrong(const struct command_help *help, const char *format, ...)
 /* Words of text from HELP_COLUMN on, wrapped; the cursor stands at column. */
 static void print_wrapped(const char *text, int column)
 {
-	if (column >= HELP_COLUMN) {
+	if (column + 2 > HELP_COLUMN) { /* two blanks at least, for scripts that read this */
 		putchar('\n');
 		column = 0;
 	}

@@ -19,7 +19,16 @@ static const char details[] =
 	"each time; 'iommusim report' and 'iommusim explain' read it.\n"
 	"The machine is the default one unless --machine names a description; --set changes "
 	"single\n"
-	"keys of either, and --print-config shows the result with what each key means.\n";
+	"keys of either, and --print-config shows the result with what each key means.\n"
+	"Each --also adds a machine: the first one with other sizes, replacement or latencies "
+	"inside of\n"
+	"its IOMMU. The recording is read and its tables are written once for all of them; each is "
+	"a "
+	"run of\n"
+	"its own, with the results that it has alone. What would make the driver or the clock "
+	"differ "
+	"is\n"
+	"refused.\n";
 
 static const char examples[] =
 	"iommusim replay --store results.db run.imt\n"
@@ -28,6 +37,8 @@ static const char examples[] =
 	"iommusim replay --with patch.events run.imt\n"
 	"iommusim replay --iommu smmuv3 run.imt\n"
 	"iommusim replay -m machines/qemu-7.2-smmuv3.yaml --eventq evtq-end.bin run.imt\n"
+	"iommusim replay --also vtd.iotlb.ways=4 --also vtd.iotlb.sets=64,vtd.walk.entries=0 "
+	"run.imt\n"
 	"iommusim replay --print-config >server.yaml\n";
 
 static void show_progress(void *ctx, uint64_t events, uint64_t offset, uint64_t bytes)
@@ -143,13 +154,16 @@ static void print_text(const struct run_options *options, const struct run_summa
 		       options->store, options->store);
 }
 
-static void print_json(const struct run_options *options, const struct run_summary *summary)
+/* One run as an object; also: what its machine has otherwise, NULL for the first. */
+static void put_json(struct json *out, const struct run_options *options,
+		     const struct run_summary *summary, const char *also)
 {
-	struct json json;
+	struct json json = *out;
 
-	json_begin(&json, stdout);
 	json_object(&json, NULL);
 	json_text(&json, "recording", options->recording);
+	if (also)
+		json_text(&json, "also", also);
 	json_number(&json, "run", summary->run);
 	json_number(&json, "events", summary->events);
 	json_number(&json, "dma", summary->replay.dma);
@@ -176,31 +190,119 @@ static void print_json(const struct run_options *options, const struct run_summa
 	if (options->verify)
 		json_number(&json, "verified", summary->verified);
 	json_end(&json);
+	*out = json;
+}
+
+/* The machines of a replay: the first, and those of --also. */
+struct machines {
+	struct machine **items;
+	const char **also; /* NULL for the first */
+	size_t n;
+};
+
+/* One run is one object, several are an array of them. */
+static void print_json(const struct run_options *options, const struct machines *machines,
+		       const struct run_summary *summaries)
+{
+	struct json json;
+
+	json_begin(&json, stdout);
+	if (machines->n > 1)
+		json_array(&json, NULL);
+	for (size_t i = 0; i < machines->n; i++)
+		put_json(&json, options, &summaries[i], machines->also[i]);
+	if (machines->n > 1)
+		json_end(&json);
 	json_finish(&json);
 }
 
-static int replay(struct machine *machine, const struct run_options *asked, bool json)
+static void print_runs(const struct run_options *options, const struct machines *machines,
+		       const struct run_summary *summaries)
+{
+	for (size_t i = 0; i < machines->n; i++) {
+		if (machines->also[i])
+			printf("\n== also %s\n", machines->also[i]);
+		print_text(options, &summaries[i]);
+	}
+}
+
+static int replay(const struct machines *machines, const struct run_options *asked, bool json)
 {
 	struct run_options options = *asked;
 	struct progress progress = { 0 };
-	struct run_summary summary;
+	struct run_summary *summaries = calloc(machines->n, sizeof *summaries);
 	struct err err = { 0 };
 	int failed;
 
-	if (command_input(options.recording, &err))
+	if (!summaries)
+		return command_failed("replay", (err_no_memory(&err, "summaries"), &err));
+	if (command_input(options.recording, &err)) {
+		free(summaries);
 		return command_failed("replay", &err);
+	}
 	progress_start(&progress, "events");
 	options.progress = show_progress;
 	options.progress_ctx = &progress;
-	failed = run_recording(machine, &options, &summary, &err);
+	failed = run_machines(machines->items, machines->n, &options, summaries, &err);
 	progress_clear(&progress);
-	if (failed)
-		return command_failed("replay", &err);
-	if (json)
-		print_json(&options, &summary);
-	else
-		print_text(&options, &summary);
-	return command_done("replay", STATUS_FINE);
+	if (!failed && json)
+		print_json(&options, machines, summaries);
+	else if (!failed)
+		print_runs(&options, machines, summaries);
+	free(summaries);
+	return failed ? command_failed("replay", &err) : command_done("replay", STATUS_FINE);
+}
+
+/* The first machine's keys, then those of "KEY=VALUE,KEY=VALUE". */
+static int load_also(const char *path, const struct option_list *sets, const char *also,
+		     struct machine **out, struct err *err)
+{
+	size_t most = sets->n + strlen(also) + 1, n = sets->n;
+	const char **texts = calloc(most, sizeof *texts);
+	char *keys = strdup(also), *rest = NULL;
+	int failed;
+
+	if (!texts || !keys) {
+		free(texts);
+		free(keys);
+		return err_no_memory(err, "options");
+	}
+	for (size_t i = 0; i < sets->n; i++)
+		texts[i] = sets->texts[i];
+	for (char *key = strtok_r(keys, ",", &rest); key; key = strtok_r(NULL, ",", &rest))
+		texts[n++] = key;
+	failed = machine_load(path, texts, n, out, err);
+	free(texts);
+	free(keys);
+	return failed;
+}
+
+static int load_machines(const char *path, const struct option_list *sets,
+			 const struct option_list *also, struct machines *machines, struct err *err)
+{
+	size_t n = also->n + 1;
+
+	machines->items = calloc(n, sizeof(struct machine *));
+	machines->also = calloc(n, sizeof(char *));
+	if (!machines->items || !machines->also)
+		return err_no_memory(err, "machines");
+	if (machine_load(path, sets->texts, sets->n, &machines->items[0], err))
+		return -1;
+	for (machines->n = 1; machines->n < n; machines->n++) {
+		machines->also[machines->n] = also->texts[machines->n - 1];
+		if (load_also(path, sets, machines->also[machines->n],
+			      &machines->items[machines->n], err))
+			return -1;
+	}
+	return 0;
+}
+
+static void unload_machines(struct machines *machines)
+{
+	for (size_t i = 0; i < machines->n; i++)
+		machine_destroy(machines->items[i]);
+	free(machines->items);
+	free(machines->also);
 }
 
 /* --iommu NAME as the first of the keys, so that keys of that IOMMU may follow. */
@@ -225,7 +327,7 @@ static int put_first(struct option_list *sets, const char *iommu, char *key, siz
 int cmd_replay(int argc, char **argv)
 {
 	struct run_options options = { .version = IOMMUSIM_VERSION };
-	struct option_list sets = { 0 }, dumps = { 0 };
+	struct option_list sets = { 0 }, dumps = { 0 }, also = { 0 };
 	const char *machine_path = NULL, *iommu = NULL;
 	bool json = false, print_config = false;
 	char key[64];
@@ -235,6 +337,10 @@ int cmd_replay(int argc, char **argv)
 		  "one key of it; may be given more than once" },
 		{ 0, "iommu", OPTION_TEXT, &iommu, "NAME",
 		  "the kind of IOMMU, as --set iommu=NAME; 'iommusim models' lists them" },
+		{ 0, "also", OPTION_LIST, &also, "KEY=VALUE,...",
+		  "replay on a machine with these keys too, at the same time; may be given more "
+		  "than "
+		  "once" },
 		{ 's', "store", OPTION_TEXT, &options.store, "FILE",
 		  "SQLite store to add this run to" },
 		{ 0, "with", OPTION_TEXT, &options.patch, "FILE",
@@ -261,7 +367,7 @@ int cmd_replay(int argc, char **argv)
 					   .min_operands = 0,
 					   .max_operands = 1 };
 	struct operands operands;
-	struct machine *machine;
+	struct machines machines = { 0 };
 	struct err err = { 0 };
 	int status;
 
@@ -269,21 +375,24 @@ int cmd_replay(int argc, char **argv)
 		return status;
 	if (!print_config && !operands.n)
 		return options_wrong(&help, "expected a recording");
-	if (put_first(&sets, iommu, key, sizeof key, &err) ||
-	    queue_dumps_open(dumps.texts, dumps.n, &options.dumps, &err) ||
-	    machine_load(machine_path, sets.texts, sets.n, &machine, &err)) {
+	if (also.n && (options.verify || dumps.n || print_config)) {
+		status = options_wrong(&help, "--also goes without --verify, --eventq and "
+					      "--print-config");
+	} else if (put_first(&sets, iommu, key, sizeof key, &err) ||
+		   queue_dumps_open(dumps.texts, dumps.n, &options.dumps, &err) ||
+		   load_machines(machine_path, &sets, &also, &machines, &err)) {
 		status = command_failed("replay", &err);
 	} else if (print_config) {
-		machine_print(machine, stdout);
+		machine_print(machines.items[0], stdout);
 		status = command_done("replay", STATUS_FINE);
-		machine_destroy(machine);
 	} else {
 		options.recording = operands.texts[0];
-		status = replay(machine, &options, json);
-		machine_destroy(machine);
+		status = replay(&machines, &options, json);
 	}
+	unload_machines(&machines);
 	queue_dumps_close(options.dumps);
 	free(sets.texts);
 	free(dumps.texts);
+	free(also.texts);
 	return status;
 }

@@ -41,7 +41,7 @@ int cmd_report(int argc, char **argv)
 	if (command_input(operands.texts[0], &err) ||
 	    store_open(operands.texts[0], false, &store, &err))
 		return command_failed("report", &err);
-	if (json ? store_json(store, run, 0, &err) : report_print(store, run, stdout, &err))
+	if (json ? store_json(store, run, 0, false, &err) : report_print(store, run, stdout, &err))
 		status = command_failed("report", &err);
 	else
 		status = command_done("report", STATUS_FINE);

@@ -43,52 +43,55 @@ static int put_table(struct json *json, struct store *store, const char *name, c
 		       : err_set(err, ERR_STORE, "%s", sqlite3_errmsg(store_database(store)));
 }
 
-/* The story of one finding as people read it. */
-static int put_story(struct json *json, struct store *store, uint64_t run, uint64_t finding,
-		     struct err *err)
+/* The story of one finding as people read it; the caller frees it. First of all: it knows whether there is one. */
+static int story_of(struct store *store, uint64_t run, uint64_t finding, char **text,
+		    struct err *err)
 {
-	char *text = NULL;
 	size_t size;
-	FILE *memory = open_memstream(&text, &size);
+	FILE *memory = open_memstream(text, &size);
 	int answer;
 
 	if (!memory)
 		return err_no_memory(err, "a story");
 	answer = explain_print(store, run, finding, memory, err);
 	fclose(memory);
-	if (!answer)
-		json_text(json, "story", text);
-	free(text);
+	if (answer)
+		free(*text);
 	return answer;
 }
 
-int store_json(struct store *store, uint64_t run, uint64_t finding, struct err *err)
+int store_json(struct store *store, uint64_t run, uint64_t finding, bool findings_only,
+	       struct err *err)
 {
+	char *story = NULL;
 	struct json json;
 	int answer;
 
-	if (!run && store_last_run(store, &run, err))
+	if (store_pick_run(store, &run, err) ||
+	    (finding && story_of(store, run, finding, &story, err)))
 		return -1;
 	json_begin(&json, stdout);
 	json_object(&json, NULL);
-	answer = put_table(&json, store, "runs",
-			   "SELECT run, recording, model, policy, events, duration_ns FROM runs "
-			   "WHERE run = ?",
-			   run, 0, err) ||
-		 put_table(&json, store, "findings",
-			   "SELECT * FROM findings WHERE run = ?1 AND (?2 = 0 OR finding = ?2) "
-			   "ORDER BY finding",
-			   run, finding, err) ||
-		 put_table(&json, store, "evidence",
-			   "SELECT e.finding, e.step, e.role, e.event, e.time_ns, e.note, t.text "
-			   "FROM evidence e LEFT JOIN"
-			   " evidence_text t ON t.run = e.run AND t.event = e.event WHERE e.run = "
-			   "?1 AND (?2 = 0 OR"
-			   " e.finding = ?2) ORDER BY e.finding, e.step",
-			   run, finding, err);
-	if (!answer && finding)
-		answer = put_story(&json, store, run, finding, err);
-	else if (!answer)
+	answer =
+		put_table(
+			&json, store, "runs",
+			"SELECT run, recording, model, policy, version, seed, events, duration_ns, "
+			"config FROM runs WHERE run = ?",
+			run, 0, err) ||
+		put_table(&json, store, "findings",
+			  "SELECT * FROM findings WHERE run = ?1 AND (?2 = 0 OR finding = ?2) "
+			  "ORDER BY finding",
+			  run, finding, err) ||
+		put_table(&json, store, "evidence",
+			  "SELECT e.finding, e.step, e.role, e.event, e.time_ns, e.note, t.text "
+			  "FROM evidence e LEFT JOIN"
+			  " evidence_text t ON t.run = e.run AND t.event = e.event WHERE e.run = "
+			  "?1 AND (?2 = 0 OR"
+			  " e.finding = ?2) ORDER BY e.finding, e.step",
+			  run, finding, err);
+	if (story)
+		json_text(&json, "story", story);
+	else if (!answer && !findings_only)
 		answer = put_table(&json, store, "counters",
 				   "SELECT name, value FROM counters WHERE run = ? AND value <> 0 "
 				   "ORDER BY name",
@@ -103,5 +106,6 @@ int store_json(struct store *store, uint64_t run, uint64_t finding, struct err *
 				   err);
 	json_end(&json);
 	json_finish(&json);
+	free(story);
 	return answer ? -1 : 0;
 }

@@ -4,7 +4,9 @@
 
 #include "analysis/store.h"
 
-/* run 0: the newest; finding 0: all of them; else that one with its evidence. */
-int store_json(struct store *store, uint64_t run, uint64_t finding, struct err *err);
+/* run 0: the newest; finding 0: all of them; else that one with its evidence and story. findings_only: no
+ * counters, histograms and notes. docs/json.md describes the shape. */
+int store_json(struct store *store, uint64_t run, uint64_t finding, bool findings_only,
+	       struct err *err);
 
 #endif

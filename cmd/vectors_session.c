@@ -96,7 +96,7 @@ static void answer_request(struct session *session, const struct unit_answer *an
 	}
 	if (result->outcome == OUTCOME_FAULT) {
 		json_hex(json, "fault", result->fault);
-		name = session->model->fault_name(result->fault);
+		name = iommu_fault_name(session->model, result->fault);
 		if (name)
 			json_text(json, "fault_name", name);
 		json_bool(json, "logged", answer->logged);

@@ -13,17 +13,24 @@
 
 #include "hw/memory.h"
 
-enum { AHEAD_SLOTS = 1024, AHEAD_REQUESTS = 16 }; /* how many requests are fetched for at once */
+enum {
+	AHEAD_SLOTS_LG2 = 11,
+	AHEAD_SLOTS = 1 << AHEAD_SLOTS_LG2,
+	AHEAD_REQUESTS = 16, /* how many requests are fetched for at once */
+};
 
 struct ahead {
 	struct frame *frame;
 	const uint64_t *words;
 };
 
-/* The note of the region; tag: of its copies. */
+/* The note of the region; tag: of its copies. Regions of one tag lie side by side, those of others as far
+ * off as the golden ratio puts them, whatever numbers a model gives its tags. */
 static inline size_t ahead_slot(uint32_t tag, iova_t iova)
 {
-	return ((iova >> 21) ^ tag * 0x9e5ull) & (AHEAD_SLOTS - 1);
+	uint64_t begin = tag * 0x9e3779b97f4a7c15ull >> (64 - AHEAD_SLOTS_LG2);
+
+	return ((iova >> 21) + begin) & (AHEAD_SLOTS - 1);
 }
 
 /* always_inline: gcc 12 takes a function that only fetches for one that does nothing. */

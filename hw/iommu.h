@@ -98,6 +98,8 @@ static inline bool dma_granted(const struct dma_result *result)
 
 enum structure { STRUCTURE_TLB, STRUCTURE_WALK_CACHE, STRUCTURE_CONFIG, STRUCTURE_ATC };
 
+enum { COPY_READS = 4 };
+
 /* A cached copy, as reports show it. */
 struct cached_copy {
 	enum structure structure;
@@ -113,6 +115,12 @@ struct cached_copy {
 	iova_t first, last; /* input covered; configuration: device ids */
 	pa_t pa;	    /* output page, or table pointed to */
 	uint64_t filled, changed;
+	/* Configuration of a model that watches frames of its own: which changes (struct table_change)
+	 * are of what it was read from. Others are read from the tables of device ids. */
+	struct {
+		uint32_t space; /* 0: unused */
+		uint64_t first, last;
+	} read[COPY_READS];
 };
 
 /* Names one copy of a unit for ever; never 0. The low byte is free, for the number of the unit. */
@@ -250,6 +258,38 @@ struct page_queue_ops {
 		       struct page_response *response);
 };
 
+/* ---- stalls (SMMUv3, IHI 0070 3.12.2) --------------------------------------------------------- */
+
+/* A transaction that the unit holds until software decides on it, within a page. */
+enum stall_state {
+	STALL_UNRECORDED, /* its record has no room yet: software cannot know of it */
+	STALL_RECORDED,	  /* software finds it in the fault queue, by its tag */
+	STALL_AGAIN, /* ended: to be issued again, as if it had just arrived (iommu->reissues) */
+	STALL_COMPLETED,  /* ended: tried again by the unit, and served (else) */
+	STALL_TERMINATED, /* ended: `end` says what the device sees */
+};
+struct stall {
+	enum stall_state state;
+	struct dma_request request;
+	uint64_t event;	       /* that brought it here: another one each time that it stalls */
+	uint64_t serial;       /* names one stay for ever */
+	uint16_t tag;	       /* RECORDED: of no other now */
+	uint16_t fault;	       /* the model's code */
+	bool told;	       /* of its last step, by next() */
+	uint32_t holder;       /* UNRECORDED: another device that has the room, or NO_DEVICE */
+	struct dma_result end; /* COMPLETED, TERMINATED */
+};
+
+/* What a model with stalls offers. */
+struct stall_ops {
+	/* The oldest transaction that has taken a step since it was last told; false: there is none, and
+	 * iommu->stall_news is cleared. One that has ended is forgotten. */
+	bool (*next)(struct iommu *iommu, struct stall *stall);
+	/* The command by which software has it tried again, or aborted. */
+	void (*encode)(const struct iommu *iommu, const struct stall *stall, bool again,
+		       struct native_command *command);
+};
+
 /* An invalidation that was executed (X). */
 struct inval_report {
 	uint32_t removed;  /* translations (final copies) removed */
@@ -337,6 +377,13 @@ struct table_word {
 
 enum { ATTACH_WORDS = 16 };
 
+/* The same for a row of words, over as many pages as it takes. */
+struct table_row {
+	pa_t pa;
+	uint64_t count, value, step;
+};
+enum { START_ROWS = 4 };
+
 /* What a driver attaches a requester to. */
 struct attachment {
 	uint32_t requester_id;
@@ -345,6 +392,7 @@ struct attachment {
 	unsigned levels;
 	uint64_t tag;
 	bool ats, pri; /* the driver switches them on */
+	bool stall;    /* faults of this requester stall, where the unit can have that */
 	pa_t spare;    /* empty pages from here on, for tables */
 	unsigned used; /* how many of these were taken */
 };
@@ -416,6 +464,12 @@ struct iommu_vectors {
 		      size_t n, struct told *told);
 };
 
+struct fault_row {
+	uint16_t code;
+	const char *name; /* the specification's own */
+	bool missing; /* not present, or without the right: a later mapping would have served it */
+};
+
 enum domain_tag { DOMAIN_TAG_DID, DOMAIN_TAG_ASID, DOMAIN_TAG_VMID };
 enum { ATTACH_BYPASS = 1 }; /* no root table lies there */
 
@@ -476,7 +530,9 @@ struct iommu_model {
 
 	/* Driver's side. Registers after start-up: root table at this (empty) address, enabled. */
 	int (*start)(struct iommu *iommu, pa_t root);
-	/* Bytes from the root table on that attach_words() uses for tables of configuration. */
+	/* Tables that the driver lays out besides, after start(); how many. NULL: none. */
+	size_t (*start_rows)(const struct iommu *iommu, struct table_row rows[START_ROWS]);
+	/* Bytes from the root table on that start_rows() and attach_words() use for such tables. */
 	uint64_t (*config_bytes)(const struct iommu *iommu);
 	/* Words that attach or detach a device, in the order written. Root 0 detaches it,
 	 * ATTACH_BYPASS lets its requests pass untranslated. Returns 0 where this driver's tables have
@@ -498,8 +554,9 @@ struct iommu_model {
 	/* The driver writes a configuration that refuses everything when it gets to know a device. */
 	bool refuses_unattached;
 
-	const char *(*fault_name)(uint16_t code); /* the specification's own name, NULL: unknown */
-	/* Not present, or a permission missing: faults that a later mapping would have served. */
+	/* Names of faults: rows, or where they follow from parts of the code, these functions. */
+	const struct fault_row *faults; /* ends with a row without a name */
+	const char *(*fault_name)(uint16_t code);
 	bool (*fault_is_missing)(uint16_t code);
 	const char *(*structure_name)(enum structure structure, unsigned level);
 	/* Counters of this instance, by name; index from 0 until NULL. */
@@ -510,17 +567,22 @@ struct iommu_model {
 	void (*each_copy)(const struct iommu *iommu,
 			  void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx);
 	/* Tag, PASID, space and range of each_copy's copies say all of what rules R1 to R5 put in
-	 * doubt (no global entries, generations, runs): --verify then follows that doubt itself. */
-	bool plain_copies;
+	 * doubt (no global entries, generations, runs so far): --verify then follows that doubt itself.
+	 * NULL: they never do. */
+	bool (*plain_copies)(const struct iommu *iommu);
 
 	const struct page_queue_ops *pages; /* NULL: it has no page request queue */
 	/* What the recording uses, for what settings leave to the driver; before start(). NULL:
 	 * nothing is left to it. */
 	void (*expect)(struct iommu *iommu, const struct recorded_use *use);
+	/* CAP.CM, NpCache: drivers flush what becomes present too, and do not batch. NULL: never. */
+	bool (*caching_mode)(const struct iommu *iommu);
+	const struct stall_ops *stalls; /* NULL: nothing stalls */
 	/* The device did not answer the invalidation of its TLB in time. NULL: not modelled. */
 	void (*atc_timed_out)(struct iommu *iommu, uint64_t event, uint32_t device);
 
 	const struct iommu_vectors *vectors; /* NULL: the model runs no test vectors */
+	const struct basic_numbers *basic;   /* of a model made of hw/basic.h */
 };
 
 /* Head of every instance. */
@@ -529,11 +591,13 @@ struct iommu {
 	uint64_t event;	     /* at hand: of the request, update or command being worked on */
 	bool interrupt;	     /* raised since the clock last looked; it clears this */
 	bool page_interrupt; /* the same of the page request queue's */
-	iova_t wanted; /* page of the first SEES_NO_RIGHT since its reader last set it to NO_PA */
-	bool refused;  /* a result was not OUTCOME_OK since the replay last cleared this */
+	iova_t wanted;	 /* page of the first SEES_NO_RIGHT since its reader last set it to NO_PA */
+	bool refused;	 /* a result was not OUTCOME_OK since the replay last cleared this */
+	bool reissues;	 /* whoever drives the unit reads its stalls and issues them again itself */
+	bool stall_news; /* there may be some that stalls->next() has not told */
 };
 
-/* For a model without registers, fault queue, caches or counters (yet). */
+/* For a model without registers, fault queue, caches or counters (yet): hw/basic.h. */
 bool iommu_no_reg_write(struct iommu *iommu, uint64_t event, uint64_t offset, uint64_t value,
 			unsigned size);
 bool iommu_no_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t *value);
@@ -549,6 +613,13 @@ int iommu_no_execute(struct iommu *iommu, uint64_t event, const struct native_co
 const char *iommu_no_counter(const struct iommu *iommu, unsigned index, uint64_t *value);
 void iommu_no_copies(const struct iommu *iommu,
 		     void (*visit)(void *ctx, const struct cached_copy *copy), void *ctx);
+
+const char *iommu_fault_name(const struct iommu_model *model, uint16_t code); /* NULL: unknown */
+bool iommu_fault_is_missing(const struct iommu_model *model, uint16_t code);
+/* As its `create` has it; a model without is made of hw/basic.h. */
+int iommu_create(const struct iommu_model *model, const void *config, uint64_t seed,
+		 struct tables *tables, const struct iommu_observer *observer, struct iommu **out,
+		 struct err *err);
 
 /* NULL-terminated. Adding a model: one line in models.c, one folder under hw/. */
 extern const struct iommu_model *const iommu_models[];

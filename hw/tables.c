@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "hw/pt/pt_walk.h"
+
 enum { MAX_DEPTH = 8, ENTRY_WORDS_MAX = 8, CLIMBS_MAX = 1 << 20 };
 
 int tables_create(struct memory *memory, struct tables **out, struct err *err)
@@ -37,16 +39,33 @@ static void read_entry(const struct frame *frame, const struct table_role *role,
 		words[i] = frame_word(frame, (entry << role->words_lg2) + i);
 }
 
+static struct entry_view view_decoded(const struct table_role *role, uint64_t word, unsigned level)
+{
+	struct pt_entry entry = role->decode(word, level);
+
+	if (entry.kind == PT_TABLE)
+		return (struct entry_view){
+			.kind = ENTRY_TABLE, .child = entry.addr, .role = role, .level = entry.level
+		};
+	return (struct entry_view){ .kind = entry.kind == PT_ABSENT ? ENTRY_ABSENT : ENTRY_LEAF };
+}
+
+static inline struct entry_view view_of(const struct table_role *role, const uint64_t *words,
+					unsigned level)
+{
+	return role->view ? role->view(words, level) : view_decoded(role, words[0], level);
+}
+
 static inline struct entry_view view_entry(const struct frame *frame, unsigned entry)
 {
 	uint64_t words[ENTRY_WORDS_MAX];
 
 	if (frame->node.role->words_lg2 == 0) {
 		words[0] = frame_word(frame, entry);
-		return frame->node.role->view(words, frame->node.level);
+		return view_of(frame->node.role, words, frame->node.level);
 	}
 	read_entry(frame, frame->node.role, entry, words);
-	return frame->node.role->view(words, frame->node.level);
+	return view_of(frame->node.role, words, frame->node.level);
 }
 
 static int add_link(struct table_node *node, struct table_link link)
@@ -417,7 +436,7 @@ static int store_leaf(struct tables *tables, struct frame *frame, unsigned index
 
 	if (frame_set(frame, index, value))
 		return -1;
-	if (!old || !(differs || cleared) || role->view(&old, 0).kind == ENTRY_ABSENT)
+	if (!old || !(differs || cleared) || view_of(role, &old, 0).kind == ENTRY_ABSENT)
 		return 0;
 	path = path_of(tables, frame);
 	if (!path->space)
@@ -507,7 +526,7 @@ int tables_store_over(struct tables *tables, struct frame *frame, unsigned index
 	/* Words outside of tables, and leaves where nothing was, change no translation. */
 	else if (!frame->node.role ||
 		 (frame->nonzero == 0 && frame->node.role->words_lg2 == 0 && count > 1 && base &&
-		  frame->node.role->view(&base, frame->node.level).kind == ENTRY_LEAF))
+		  view_of(frame->node.role, &base, frame->node.level).kind == ENTRY_LEAF))
 		answer = frame_set_run(frame, index, count, base, step);
 	else
 		answer = store_run(tables, frame, index, count, base, step);

@@ -27,6 +27,8 @@ struct entry_view {
 	uint8_t pages_lg2;	       /* a table of several pages that follow each other */
 };
 
+struct pt_entry;
+
 /* A kind of table: second stage, context table, ... One constant per kind. */
 struct table_role {
 	const char *name;
@@ -38,8 +40,10 @@ struct table_role {
 	bool yields;	    /* only watches a frame: a role of another kind takes its place */
 	uint64_t meaning;   /* bits of a word that hardware looks at, A/D bits excluded */
 	uint64_t state;	    /* accessed and dirty bits: software clearing them is an update */
-	/* An entry of one word is absent where that is 0. */
+	/* What an entry stands for; NULL: one word of a page-table format, as `decode` has it. An entry of one
+	 * word is absent where that is 0. */
 	struct entry_view (*view)(const uint64_t *words, unsigned level);
+	struct pt_entry (*decode)(uint64_t raw, unsigned level);
 };
 
 /* One update as the caches must see it. */
@@ -69,10 +73,11 @@ struct tables {
 	struct memory *memory;
 	struct table_change *changes; /* of the last tables_store() */
 	uint32_t n_changes, max_changes;
-	uint32_t climbs; /* tables looked at for that */
-	uint32_t spaces; /* numbered from 1 */
-	uint64_t stores; /* words written so far */
-	uint64_t shape;	 /* counts up whenever a link, a root or a role comes or goes */
+	uint32_t climbs;	  /* tables looked at for that */
+	uint32_t spaces;	  /* numbered from 1 */
+	uint64_t stores;	  /* words written so far */
+	uint64_t hardware_writes; /* accessed and dirty bits that IOMMUs wrote themselves */
+	uint64_t shape;		  /* counts up whenever a link, a root or a role comes or goes */
 	struct table_path paths[TABLE_PATHS]; /* of tables written lately, by page number */
 	bool freed_linked; /* a page was given back while a table word still pointed to it */
 };

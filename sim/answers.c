@@ -6,21 +6,52 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/replay_private.h"
+#include "sim/points_private.h"
 
-static int ledger_is_touched(struct domain *domain, struct err *err)
+int answers_note_gone(struct domain *domain, iova_t first, iova_t last, struct err *err)
 {
-	struct imap_entry *entry, *touched;
+	iova_t below = first ? first - 1 : 0, above = last == UINT64_MAX ? last : last + 1;
+	const struct imap_entry *entry;
 
-	if (imap_create(NULL, &domain->touched))
-		return err_no_memory(err, "the ledger of touched pages");
-	for (entry = imap_first_in(domain->ledger, 0, UINT64_MAX); entry;
-	     entry = imap_next(domain->ledger, entry)) {
-		touched = imap_insert(domain->touched, entry->first, entry->last);
-		if (!touched)
-			return err_no_memory(err, "the ledger of touched pages");
-		memset(touched->value, 0, sizeof touched->value);
+	if (!domain->gone && imap_create(NULL, &domain->gone))
+		return err_no_memory(err, "the ledger of unmapped pages");
+	for (entry = imap_first_in(domain->gone, below, above); entry && entry->first <= above;
+	     entry = imap_next(domain->gone, entry)) {
+		first = entry->first < first ? entry->first : first;
+		last = entry->last > last ? entry->last : last;
 	}
+	if (imap_cut(domain->gone, first, last, NULL, NULL) ||
+	    !imap_insert(domain->gone, first, last))
+		return err_no_memory(err, "the ledger of unmapped pages");
+	domain->gone_first = first;
+	domain->gone_last = last;
+	return 0;
+}
+
+static int add_touched(struct imap *touched, const struct imap *from)
+{
+	for (const struct imap_entry *entry = imap_first_in(from, 0, UINT64_MAX); entry;
+	     entry = imap_next(from, entry)) {
+		struct imap_entry *added = NULL;
+
+		if (!imap_cut(touched, entry->first, entry->last, NULL, NULL))
+			added = imap_insert(touched, entry->first, entry->last);
+		if (!added)
+			return -1;
+		memset(added->value, 0, sizeof added->value);
+	}
+	return 0;
+}
+
+/* At the first answer: what is mapped, and what once was. */
+static int begin_touched(struct domain *domain, struct err *err)
+{
+	if (imap_create(NULL, &domain->touched) ||
+	    (domain->gone && add_touched(domain->touched, domain->gone)) ||
+	    add_touched(domain->touched, domain->ledger))
+		return err_no_memory(err, "the ledger of touched pages");
+	imap_destroy(domain->gone);
+	domain->gone = NULL;
 	return 0;
 }
 
@@ -40,7 +71,7 @@ int answers_adopt(struct replay *replay, const struct event *event,
 
 	if (!domain || domain->raw || domain->bypass || !replay->machine->run.adopt)
 		return 0;
-	if (!domain->touched && ledger_is_touched(domain, err))
+	if (!domain->touched && begin_touched(domain, err))
 		return -1;
 	replay->has_answers = true;
 	if (!event_has(event, DMA_PA) || !domain->before || imap_at(domain->touched, event->addr) ||
@@ -70,8 +101,8 @@ static bool agrees(const struct replay *replay, const struct event *event,
 	if (replay->foreign)
 		return true;
 	/* without a direction, any of the codes for a missing right is the same answer */
-	return result->fault == code || (!request->access && model->fault_is_missing(code) &&
-					 model->fault_is_missing(result->fault));
+	return result->fault == code || (!request->access && iommu_fault_is_missing(model, code) &&
+					 iommu_fault_is_missing(model, result->fault));
 }
 
 static void differ(struct replay *replay, const struct disagreement *what)
@@ -82,20 +113,41 @@ static void differ(struct replay *replay, const struct disagreement *what)
 	replay->observer->answer_differs(replay->observer->self, what);
 }
 
+/* NULL: no memory; nothing is counted then. */
+static struct imap *answered_of(struct replay *replay, uint32_t device)
+{
+	if (device >= replay->n_answered) {
+		struct imap **answered =
+			realloc(replay->answered, (device + 1) * sizeof(struct imap *));
+
+		if (!answered)
+			return NULL;
+		while (replay->n_answered <= device)
+			answered[replay->n_answered++] = NULL;
+		replay->answered = answered;
+	}
+	if (!replay->answered[device] && imap_create(NULL, &replay->answered[device]))
+		return NULL;
+	return replay->answered[device];
+}
+
 /*
  * Answers of one device for one page of one mapping count once, as agreeing while all of them do:
  * an address used a thousand times must not outweigh all others.
  */
-static void count_distinct(struct replay *replay, struct device *device, iova_t iova, bool same)
+static void count_distinct(struct replay *replay, const struct device *device, iova_t iova,
+			   bool same)
 {
 	iova_t page = iova & ~low_mask(12);
 	struct imap_entry *entry;
+	struct imap *answered;
 
-	if (!device->answered && imap_create(NULL, &device->answered))
+	answered = answered_of(replay, device->number);
+	if (!answered)
 		return;
-	entry = imap_at(device->answered, iova);
+	entry = imap_at(answered, iova);
 	if (!entry) {
-		entry = imap_insert(device->answered, page, page | low_mask(12));
+		entry = imap_insert(answered, page, page | low_mask(12));
 		if (!entry)
 			return;
 		entry->value[0] = same;
@@ -187,10 +239,9 @@ void answers_compare(struct replay *replay, const struct event *event,
 static void forget_distinct(struct replay *replay, const struct domain *domain, iova_t first,
 			    iova_t last)
 {
-	for (uint32_t i = 0; i < replay->n_devices; i++)
-		if (replay->devices[i] && device_uses(replay->devices[i], domain->number) &&
-		    replay->devices[i]->answered)
-			imap_cut(replay->devices[i]->answered, first, last, NULL, NULL);
+	for (uint32_t i = 0; i < replay->n_answered; i++)
+		if (replay->answered[i] && device_uses(replay->devices[i], domain->number))
+			imap_cut(replay->answered[i], first, last, NULL, NULL);
 }
 
 /* An update of [first, last] explains disagreements there that are close enough. */
@@ -211,6 +262,8 @@ void answers_touched(struct replay *replay, const struct domain *domain, iova_t 
 	}
 	replay->n_doubts = kept;
 	forget_distinct(replay, domain, first, last);
+	if (replay->points)
+		points_answers_touched(replay, domain, first, last);
 }
 
 void answers_finish(struct replay *replay)
@@ -218,4 +271,12 @@ void answers_finish(struct replay *replay)
 	for (size_t i = 0; i < replay->n_doubts; i++)
 		differ(replay, &replay->doubts[i]);
 	replay->n_doubts = 0;
+}
+
+void answers_destroy(struct replay *replay)
+{
+	for (uint32_t i = 0; i < replay->n_answered; i++)
+		imap_destroy(replay->answered[i]);
+	free(replay->answered);
+	free(replay->doubts);
 }

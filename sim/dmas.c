@@ -115,6 +115,9 @@ static int tell_results(struct replay *replay, const struct event_batch *batch, 
 				return -1;
 			continue;
 		}
+		if (unlikely(result->sees == SEES_NOTHING) && replay->machine->model->stalls &&
+		    stalls_hold(event))
+			continue;
 		if (result->outcome != OUTCOME_OK || observer->every_result) {
 			replay->event = batch->first + begin + i;
 			replay->now_ns = event->time_ns;
@@ -178,7 +181,7 @@ int dmas_run(struct replay *replay, const struct event_batch *batch, size_t begi
 	if (make_run(replay, batch, begin, &n, &answered, err))
 		return -1;
 	if (unlikely(replay->n_blocked)) {
-		if (pages_behind(replay, &batch->events[begin], &replay->requests[0], &waits, err))
+		if (held_behind(replay, &batch->events[begin], &replay->requests[0], &waits, err))
 			return -1;
 		*done = 1;
 		if (waits)
@@ -201,13 +204,16 @@ int dmas_run(struct replay *replay, const struct event_batch *batch, size_t begi
 	}
 	replay->in_dma = NULL;
 	replay->count.dma += *done;
-	replay->now_ns = replay->requests[*done - 1].time_ns;
-	replay->event = replay->first_dma + *done - 1;
 	if (replay->machine->run.flight)
 		note_landing(replay, *done);
 	if ((answered || iommu->refused || replay->observer->every_result) &&
 	    tell_results(replay, batch, begin, *done, err))
 		return -1;
+	if (unlikely(iommu->stall_news) && stalls_settle(replay, unit, err))
+		return -1;
+	/* what follows comes after the last of them, whichever was told of last */
+	replay->now_ns = replay->requests[*done - 1].time_ns;
+	replay->event = replay->first_dma + *done - 1;
 	return replay_take_interrupt(replay, unit, replay->now_ns, err);
 }
 

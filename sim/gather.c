@@ -34,17 +34,19 @@ void gather_list_free(struct gather_list *list)
 	free(list->items);
 }
 
-void gather_block(const struct gather *gather, const struct run_config *run, iova_t *first,
+bool gather_block(const struct gather *gather, const struct run_config *run, iova_t *first,
 		  iova_t *last)
 {
 	iova_t end = gather->end;
 	unsigned mask = 0;
 	uint64_t pages;
 
-	/* Producer inclusive, consumer taking end - start for a size (or the reverse). */
-	if (run->gather_end == GATHER_INCLUSIVE && run->gather_consumer == GATHER_EXCLUSIVE &&
-	    end - gather->start >= 4096)
+	/* Producer inclusive, consumer taking end - start for a size: the last page is left out. */
+	if (run->gather_end == GATHER_INCLUSIVE && run->gather_consumer == GATHER_EXCLUSIVE) {
+		if (end - gather->start < 4096)
+			return false;
 		end -= 4096;
+	}
 	if (run->psi_align == PSI_FOLDED) {
 		while (mask < 52 && (gather->start >> 12 >> mask) != (end >> 12 >> mask))
 			mask++;
@@ -55,4 +57,5 @@ void gather_block(const struct gather *gather, const struct run_config *run, iov
 	}
 	*first = gather->start & ~low_mask(12 + mask);
 	*last = *first + low_mask(12 + mask);
+	return true;
 }

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/replay_private.h"
+#include "sim/points_private.h"
 
 static int more_pending(struct replay *replay, struct err *err)
 {
@@ -68,6 +68,8 @@ static void execute(struct replay *replay, struct inval_op *op)
 	replay->executing = NULL;
 	if (!op->failed) /* refused is the hardware's answer, not ours: nothing was invalidated */
 		replay->observer->inval_executed(replay->observer->self, op, &report);
+	if (replay->points)
+		points_execute(replay, op);
 }
 
 /* D, or the wait for DMAs in flight if it drains. */
@@ -126,6 +128,8 @@ static int time_out(struct replay *replay, uint32_t number, struct err *err)
 	replay->unit_at_hand = unit;
 	if (iommu->model->atc_timed_out)
 		iommu->model->atc_timed_out(iommu, replay->event, op->scope.device);
+	if (replay->points)
+		points_atc_timed_out(replay, unit, op->scope.device);
 	for (uint32_t i = 0; i < replay->n_pending; i++) {
 		struct pending_inval *pending = &replay->pending[i];
 
@@ -173,6 +177,8 @@ int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 	pending->op.done_ns = replay->now_ns;
 	replay->unit_at_hand = pending->op.unit;
 	replay->observer->inval_done(replay->observer->self, &pending->op);
+	if (pending->op.scope.what != INVAL_RANGE)
+		setup_flushed(replay, &pending->op);
 	if (pending->op.policy && issue_atcs(replay, number, &last, err))
 		return -1;
 	pending = &replay->pending[number]; /* there may be more of them now */
@@ -192,7 +198,7 @@ int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 }
 
 /* What is not said of PASIDs is about those that the domain is attached under. */
-static void encode(const struct replay *replay, uint32_t unit, const struct domain *domain,
+static void encode(struct replay *replay, uint32_t unit, const struct domain *domain,
 		   const struct invalidation *scope, const struct native_command *native,
 		   struct inval_op *op)
 {
@@ -210,6 +216,8 @@ static void encode(const struct replay *replay, uint32_t unit, const struct doma
 		scope = &what;
 	}
 	iommu->model->encode(iommu, scope, &op->command);
+	if (replay->points)
+		points_encode(replay, unit, scope, &op->command);
 }
 
 /* How long a device takes to answer, or until it is given up. */
@@ -222,6 +230,13 @@ static uint64_t device_answer(const struct replay *replay, uint32_t unit,
 
 	pending->times_out = answer >= run->ats_timeout;
 	return pending->times_out ? run->ats_timeout : answer;
+}
+
+/* Of the recorded event at hand: while one is worked off, it is one of the batch. */
+static bool event_is_inferred(const struct replay *replay)
+{
+	return event_class(&replay->batch->events[replay->event - replay->batch->first]) ==
+	       CLASS_INFERRED;
 }
 
 /* One native command on one unit. latency UINT64_MAX: a recorded `done` will complete it. */
@@ -247,6 +262,7 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 	pending->op.domain = domain ? domain->number : NAME_NONE;
 	pending->op.policy = policy;
 	pending->op.failed = false;
+	pending->op.inferred = !policy && event_is_inferred(replay);
 	pending->waits = pending->times_out = false;
 	encode(replay, unit, domain, scope, native, &pending->op);
 	if (!iommu->model->decode(iommu, &pending->op.command, &pending->op.scope))
@@ -254,6 +270,13 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct domain *
 			scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
 	if (scope)
 		pending->op.scope.device = scope->device;
+	pending->op.executes_as = pending->op.scope.what;
+	/* what was recorded, not the block or domain that this model's command comes to */
+	if (scope && !policy && scope->what == INVAL_RANGE && !native) {
+		pending->op.scope.what = INVAL_RANGE;
+		pending->op.scope.first = scope->first;
+		pending->op.scope.last = scope->last;
+	}
 	replay->n_atc_pending += pending->op.scope.what == INVAL_DEVICE_ATC;
 	replay->observer->inval_issued(replay->observer->self, &pending->op);
 	if (latency == UINT64_MAX)
@@ -502,6 +525,7 @@ int inval_done_event(struct replay *replay, const struct event *event, struct er
 		if (!pending->used || !pending->has_id || pending->id != id)
 			continue;
 		pending->op.failed = failed;
+		pending->op.inferred |= event_class(event) == CLASS_INFERRED;
 		pending->op.done_event = replay->event;
 		execute(replay, &pending->op);
 		if (inval_complete(replay, i, err))

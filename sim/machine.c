@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/machine_yaml.h"
+#include "traces/event.h"
 
 enum { TABLES = 3 };
 
@@ -17,6 +18,21 @@ static void tables_of(struct machine *machine, struct setting_table tables[TABLE
 					    machine->model_config, NULL };
 }
 
+static const char *model_at(const void *unused, uint32_t i)
+{
+	(void)unused;
+	return iommu_models[i] ? iommu_models[i]->name : NULL;
+}
+
+int machine_unknown_model(const char *model, struct err *err)
+{
+	const char *near = nearest_word(model, strlen(model), model_at, NULL);
+
+	return err_set(err, ERR_CONFIG,
+		       "unknown IOMMU model '%.60s'; 'iommusim models' lists them%s%s%s", model,
+		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
 int machine_create(const char *model, struct machine **out, struct err *err)
 {
 	struct machine *machine = calloc(1, sizeof *machine);
@@ -27,8 +43,7 @@ int machine_create(const char *model, struct machine **out, struct err *err)
 	machine->model = iommu_model_find(model);
 	if (!machine->model) {
 		free(machine);
-		return err_set(err, ERR_CONFIG,
-			       "unknown IOMMU model '%.60s'; 'iommusim models' lists them", model);
+		return machine_unknown_model(model, err);
 	}
 	machine->model_config = calloc(1, machine->model->config_size);
 	if (!machine->model_config) {

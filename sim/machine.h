@@ -37,13 +37,13 @@ struct run_config {
 	/* page requests, and what holds DMA back: drivers 11.3, 11.4 */
 	uint64_t page_requests, page_responses, pri_handler, page_action, page_service;
 	uint64_t retry_delay, retries, discard_on_overflow;
-	uint64_t stall_limit, starve_limit;
+	uint64_t stall_answers, stall_limit, starve_limit;
 	uint64_t ats_timeout;
 	/* linux-lazy: drivers 3.4 */
 	uint64_t fq_entries, fq_timeout, fq_single, cpus, fq_counter_check, jiffy;
 	/* gathers and intel-classic: drivers 3.5, 4.1, 4.2 */
 	uint64_t gather_end, gather_consumer, superpage_replace, superpage_span, psi_align;
-	uint64_t ih_when_tables_freed, free_tables, cm_flush_on_map;
+	uint64_t ih_when_tables_freed, free_tables, cm_flush_on_map, force_strict_if_cm;
 };
 
 /* What a device brings along. Every field is a setting; rows in sim/device_settings.c. */
@@ -64,6 +64,8 @@ struct machine {
 extern const struct setting run_settings[]; /* ends with a row whose key is NULL */
 extern const struct setting device_settings[];
 
+/* Says that there is no model of this name, and which name is near; -1. */
+int machine_unknown_model(const char *model, struct err *err);
 /* Defaults for a model by name ("vtd"). */
 int machine_create(const char *model, struct machine **out, struct err *err);
 void machine_destroy(struct machine *machine);

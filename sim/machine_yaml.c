@@ -152,7 +152,9 @@ static int read_file(const char *path, unsigned char **bytes, size_t *n, struct 
 
 	*bytes = NULL;
 	if (!file)
-		return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+		return err_set(err, errno == ENOENT ? ERR_USAGE : ERR_IO,
+			       "%s: %s; expected a machine description in YAML", path,
+			       strerror(errno));
 	*bytes = malloc(FILE_MAX + 1);
 	if (!*bytes) {
 		err_no_memory(err, "a machine description");

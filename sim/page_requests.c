@@ -1,39 +1,11 @@
 /*
- * Page requests in a replay: recorded ones, those that DMAs of devices with pri=yes make, the DMAs
- * that wait for them, and the handler that answers (drivers 11.3, 11.4; rules R9).
- *
- * Held DMA never moves recorded software: only itself, and later DMA of the same device once
- * pri.max_outstanding are held. A DMA whose page or owner a recorded event changed while it was held
- * is a timing artefact: counted, and nothing that it meets is a finding.
+ * Page requests in a replay: recorded ones, those that DMAs of devices with pri=yes make, and the
+ * handler that answers (drivers 11.3, 11.4). The DMAs that wait for them are in held.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sim/replay_private.h"
-
-enum held_state {
-	HELD_FREE,
-	HELD_PAGE,   /* its page request has no answer yet */
-	HELD_CREDIT, /* the device has no credit to send one */
-	HELD_RETRY,  /* on its way again */
-	HELD_BEHIND, /* not tried: too many of its device are held */
-};
-
-/* DMAs that wait, of all devices; more are counted and never issued: without answers they would pile
- * up as long as the recording lasts. */
-enum { HELD_MAX = 1 << 16 };
-
-struct held_dma {
-	enum held_state state;
-	struct dma_request request;
-	uint64_t event, since_ns; /* since: of the wait for a credit */
-	uint32_t device, unit;
-	uint16_t group;
-	iova_t page; /* that was not granted */
-	uint32_t tries;
-	bool artefact;
-	uint16_t fault;
-};
 
 static struct iommu *iommu_of(const struct replay *replay, uint32_t unit)
 {
@@ -67,81 +39,6 @@ static void tell_wait(struct replay *replay, const struct device *device,
 				  .behind = group->behind };
 
 	replay->observer->page_waited(replay->observer->self, &wait);
-}
-
-static void tell_held_back(struct replay *replay, const struct held_dma *held, enum wait_end end)
-{
-	struct page_wait wait = { .device = held->device,
-				  .domain = device_domain(replay->devices[held->device],
-							  held->request.pasid),
-				  .pasid = held->request.pasid,
-				  .iova = held->page,
-				  .write = held->request.access & ACCESS_WRITE,
-				  .event = held->event,
-				  .time_ns = held->since_ns,
-				  .end_ns = replay->now_ns,
-				  .end = end,
-				  .behind = NO_DEVICE };
-
-	replay->observer->page_waited(replay->observer->self, &wait);
-}
-
-/* ---- the list of held DMAs -------------------------------------------------------------------------- */
-
-static uint32_t most_held(const struct device *device)
-{
-	return (uint32_t)device->config.max_outstanding;
-}
-
-static struct held_dma *new_held(struct replay *replay)
-{
-	if (replay->n_held == replay->max_held) {
-		uint32_t max = replay->max_held ? replay->max_held * 2 : 16;
-		struct held_dma *held = realloc(replay->held, max * sizeof *held);
-
-		if (!held)
-			return NULL;
-		replay->held = held;
-		replay->max_held = max;
-	}
-	return &replay->held[replay->n_held++];
-}
-
-/* Oldest first, so that what comes later stays behind. */
-static void forget(struct replay *replay, struct held_dma *held)
-{
-	uint32_t at = (uint32_t)(held - replay->held);
-
-	memmove(held, held + 1, (replay->n_held - at - 1) * sizeof *held);
-	replay->n_held--;
-}
-
-static struct held_dma *held_of(struct replay *replay, uint64_t event, uint32_t device)
-{
-	for (uint32_t i = 0; i < replay->n_held; i++)
-		if (replay->held[i].event == event && replay->held[i].device == device)
-			return &replay->held[i];
-	return NULL;
-}
-
-static void count_outstanding(struct replay *replay, struct device *device, int change)
-{
-	bool before = device->n_held >= most_held(device);
-
-	device->n_held = (uint32_t)((int)device->n_held + change);
-	replay->n_blocked += (uint32_t)(device->n_held >= most_held(device)) - (uint32_t)before;
-}
-
-/* From the first delay on, the recorded times of a device hold no more (R9). */
-static void note_delay(struct replay *replay, struct device *device, const struct held_dma *held)
-{
-	uint64_t delay = replay->now_ns - held->request.time_ns;
-
-	if (!device->delayed)
-		device->delayed_event = held->event;
-	device->delayed = true;
-	if (delay > device->delay_ns)
-		device->delay_ns = delay;
 }
 
 /* ---- sending ------------------------------------------------------------------------------------------ */
@@ -212,7 +109,7 @@ static int send(struct replay *replay, struct device *device, const struct page_
 }
 
 /* The page request of a held DMA, or the wait for a credit. */
-static int ask_for(struct replay *replay, struct held_dma *held, struct err *err)
+int pages_ask_for(struct replay *replay, struct held_dma *held, struct err *err)
 {
 	struct device *device = replay->devices[held->device];
 	struct page_request request = { .time_ns = replay->now_ns,
@@ -232,7 +129,7 @@ static int ask_for(struct replay *replay, struct held_dma *held, struct err *err
 		return 0;
 	}
 	if (held->state == HELD_CREDIT)
-		tell_held_back(replay, held, WAIT_HELD_BACK);
+		held_tell(replay, held, WAIT_HELD_BACK);
 	held->state = HELD_PAGE;
 	held->group = (uint16_t)group;
 	request.group = held->group;
@@ -241,62 +138,20 @@ static int ask_for(struct replay *replay, struct held_dma *held, struct err *err
 
 /* ---- the end of a wait ----------------------------------------------------------------------------------- */
 
-static int retry_later(struct replay *replay, struct held_dma *held, struct err *err)
-{
-	held->state = HELD_RETRY;
-	if (clock_schedule(&replay->clock, replay->now_ns + replay->machine->run.retry_delay,
-			   ACTION_DMA_RETRY, held->device))
-		return no_memory(err);
-	return 0;
-}
-
-/* The DMA is over: served, or failed. */
-static void end_held(struct replay *replay, struct held_dma *held, const struct dma_result *result)
-{
-	struct device *device = replay->devices[held->device];
-	struct held_dma done = *held;
-
-	note_delay(replay, device, &done);
-	replay->count.artefacts += done.artefact;
-	done.request.time_ns = replay->now_ns;
-	forget(replay, held);
-	count_outstanding(replay, device, -1);
-	if (!done.artefact && (result->outcome != OUTCOME_OK || replay->observer->every_result))
-		replay->observer->dma_done(replay->observer->self, done.event, &done.request,
-					   result, done.device);
-}
-
-static void fail_held(struct replay *replay, struct held_dma *held)
-{
-	struct dma_result result = {
-		.pa = NO_PA, .outcome = OUTCOME_FAULT, .sees = SEES_ABORT, .fault = held->fault
-	};
-
-	end_held(replay, held, &result);
-}
-
-static struct held_dma *first_held(struct replay *replay, uint32_t device, enum held_state state)
-{
-	for (uint32_t i = 0; i < replay->n_held; i++)
-		if (replay->held[i].device == device && replay->held[i].state == state)
-			return &replay->held[i];
-	return NULL;
-}
-
 /* What waits for a credit of this device, oldest first. */
 static int use_credits(struct replay *replay, uint32_t device, struct err *err)
 {
 	const struct pri_interface *pri = &replay->devices[device]->pri_state;
 	struct held_dma *held;
 
-	while ((held = first_held(replay, device, HELD_CREDIT))) {
+	while ((held = held_first(replay, device, HELD_CREDIT))) {
 		if (pri->stopped) {
-			fail_held(replay, held);
+			held_fail(replay, held);
 			continue;
 		}
 		if (!pri_may_send(pri))
 			return 0;
-		if (ask_for(replay, held, err))
+		if (pages_ask_for(replay, held, err))
 			return -1;
 		if (pri->n == PRI_GROUPS)
 			return 0; /* no index is free */
@@ -330,95 +185,11 @@ static int answered(struct replay *replay, struct device *device, struct pri_gro
 	pri_answered(&device->pri_state, group, code);
 	while ((held = waits_for(replay, device->number, pasid, index))) {
 		if (code != PAGE_SUCCESS)
-			fail_held(replay, held);
-		else if (retry_later(replay, held, err))
+			held_fail(replay, held);
+		else if (held_retry_in(replay, held, replay->machine->run.retry_delay, err))
 			return -1;
 	}
 	return use_credits(replay, device->number, err);
-}
-
-/* ---- DMA ---------------------------------------------------------------------------------------------------- */
-
-/* An owner event after the DMA's recorded time, of the page that it reaches now. */
-static bool owner_changed(const struct replay *replay, const struct held_dma *held)
-{
-	uint32_t number = device_domain(replay->devices[held->device], held->request.pasid);
-	const struct imap_entry *mapping, *owner;
-
-	if (number == NAME_NONE)
-		return false;
-	mapping = imap_at(replay->domains[number]->ledger, held->page);
-	owner = mapping ? imap_at(replay->owners,
-				  mapping->value[LEDGER_PA] + (held->page - mapping->first))
-			: NULL;
-	return owner && owner->value[OWNER_EVENT] > held->event;
-}
-
-static int try_held(struct replay *replay, struct held_dma *held, struct err *err)
-{
-	struct dma_request request = held->request;
-	struct dma_result result;
-	uint64_t event = held->event;
-	uint32_t device = held->device;
-
-	held->artefact |= owner_changed(replay, held);
-	replay->artefact = held->artefact;
-	request.time_ns = replay->now_ns;
-	dmas_one(replay, held->unit, &request, &result);
-	replay->artefact = false;
-	held = held_of(replay, event, device);
-	held->fault = result.fault;
-	held->page = iommu_of(replay, held->unit)->wanted;
-	if (result.sees == SEES_NO_RIGHT && held->tries++ < replay->machine->run.retries)
-		return ask_for(replay, held, err);
-	if (result.sees == SEES_NO_RIGHT)
-		fail_held(replay, held);
-	else
-		end_held(replay, held, &result);
-	return 0;
-}
-
-/* What waited behind others of its device, in order, as far as it may have DMAs outstanding. */
-static int start_behind(struct replay *replay, struct device *device, struct err *err)
-{
-	struct held_dma *held;
-
-	while (device->n_held < most_held(device) &&
-	       (held = first_held(replay, device->number, HELD_BEHIND))) {
-		count_outstanding(replay, device, 1);
-		held->state = HELD_RETRY;
-		if (try_held(replay, held, err))
-			return -1;
-	}
-	return 0;
-}
-
-int pages_retry(struct replay *replay, uint32_t device, struct err *err)
-{
-	struct held_dma *held = first_held(replay, device, HELD_RETRY);
-
-	if (held && try_held(replay, held, err))
-		return -1;
-	return start_behind(replay, replay->devices[device], err);
-}
-
-static struct held_dma *hold(struct replay *replay, const struct event *event,
-			     const struct dma_request *request, enum held_state state)
-{
-	const struct agent_target *target = &replay->agents[event->agent];
-	struct held_dma *held = new_held(replay);
-
-	if (!held)
-		return NULL;
-	*held = (struct held_dma){ .state = state,
-				   .request = *request,
-				   .event = replay->batch->first +
-					    (uint64_t)(event - replay->batch->events),
-				   .device = target->device,
-				   .unit = target->unit,
-				   .page = request->iova };
-	replay->count.held++;
-	return held;
 }
 
 bool pages_may_hold(const struct replay *replay, const struct event *event,
@@ -437,47 +208,17 @@ bool pages_may_hold(const struct replay *replay, const struct event *event,
 int pages_hold(struct replay *replay, const struct event *event, const struct dma_request *request,
 	       const struct dma_result *result, struct err *err)
 {
-	struct held_dma *held = hold(replay, event, request, HELD_PAGE);
+	uint32_t device = replay->agents[event->agent].device;
+	struct held_dma *held =
+		held_add(replay, device, replay_event_number(replay, event), request, HELD_PAGE);
 
 	if (!held)
 		return no_memory(err);
 	held->fault = result->fault;
 	held->page = iommu_of(replay, held->unit)->wanted;
-	count_outstanding(replay, replay->devices[held->device], 1);
-	if (ask_for(replay, held, err))
+	if (pages_ask_for(replay, held, err))
 		return -1;
-	return start_behind(replay, replay->devices[replay->agents[event->agent].device], err);
-}
-
-/* Whether the DMA has to wait behind others of its device. */
-int pages_behind(struct replay *replay, const struct event *event,
-		 const struct dma_request *request, bool *waits, struct err *err)
-{
-	const struct device *device = replay->devices[replay->agents[event->agent].device];
-
-	*waits = device->n_held >= most_held(device) ||
-		 (device->n_held && first_held(replay, device->number, HELD_BEHIND));
-	if (!*waits)
-		return 0;
-	if (replay->n_held >= HELD_MAX) {
-		replay->count.held_dropped++;
-		return 0;
-	}
-	return hold(replay, event, request, HELD_BEHIND) ? 0 : no_memory(err);
-}
-
-/* A recorded update of these pages: what is held there meets other tables than at its time. */
-void pages_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last)
-{
-	for (uint32_t i = 0; i < replay->n_held; i++) {
-		struct held_dma *held = &replay->held[i];
-		iova_t end = held->request.iova + (held->request.len ? held->request.len - 1 : 0);
-
-		if (device_domain(replay->devices[held->device], held->request.pasid) ==
-			    domain->number &&
-		    held->request.iova <= last && end >= first)
-			held->artefact = true;
-	}
+	return held_start_behind(replay, replay->devices[device], err);
 }
 
 /* ---- the handler ------------------------------------------------------------------------------------------------ */
@@ -512,8 +253,8 @@ static pa_t fresh_page(struct replay *replay)
 }
 
 /* Has the page present, with the right asked for. False: there is none to be had. */
-static bool make_present(struct replay *replay, struct device *device,
-			 const struct page_request *request, struct err *err, int *status)
+bool pages_make_present(struct replay *replay, struct device *device,
+			const struct page_request *request, struct err *err, int *status)
 {
 	uint32_t number = device_domain(device, request->pasid);
 	struct domain *domain = number == NAME_NONE ? NULL : replay->domains[number];
@@ -551,10 +292,11 @@ static bool serve_group(struct replay *replay, struct device *device, struct pag
 			handler->partial[kept++] = handler->partial[i];
 			continue;
 		}
-		fine = fine && make_present(replay, device, &handler->partial[i], err, status);
+		fine = fine &&
+		       pages_make_present(replay, device, &handler->partial[i], err, status);
 	}
 	handler->n_partial = kept;
-	return fine && !*status && make_present(replay, device, last, err, status);
+	return fine && !*status && pages_make_present(replay, device, last, err, status);
 }
 
 static int respond(struct replay *replay, struct device *device, struct pri_group *group,
@@ -597,7 +339,7 @@ static int serve(struct replay *replay, uint32_t unit, const struct page_request
 	fine = serve_group(replay, device, handler, request, err, &status);
 	if (status || respond(replay, device, group, fine ? PAGE_SUCCESS : PAGE_INVALID, err))
 		return -1;
-	return start_behind(replay, device, err);
+	return held_start_behind(replay, device, err);
 }
 
 int pages_served(struct replay *replay, uint32_t unit, struct err *err)
@@ -667,10 +409,14 @@ int pages_respond_event(struct replay *replay, const struct event *event, struct
 	static const enum page_code codes[] = { PAGE_SUCCESS, PAGE_INVALID, PAGE_FAILURE,
 						PAGE_SUCCESS, PAGE_INVALID };
 	struct device *device = device_of(replay, event, err);
+	enum page_code code = codes[event_verb(event) % 5];
 	struct pri_group *group;
 
 	if (!device)
 		return -1;
+	if (event_has(event, RESPOND_TAG) ||
+	    (!event_has(event, RESPOND_GROUP) && held_first(replay, device->number, HELD_STALLED)))
+		return stalls_respond(replay, device, event, code == PAGE_SUCCESS, err);
 	if (!pages_of(replay))
 		return 0;
 	if (event_has(event, RESPOND_GROUP))
@@ -683,9 +429,9 @@ int pages_respond_event(struct replay *replay, const struct event *event, struct
 		replay->count.pages_unexpected++;
 		return 0;
 	}
-	if (respond(replay, device, group, codes[event_verb(event) % 5], err))
+	if (respond(replay, device, group, code, err))
 		return -1;
-	return start_behind(replay, device, err);
+	return held_start_behind(replay, device, err);
 }
 
 /* A recorded command that is a response. */
@@ -703,7 +449,7 @@ int pages_command(struct replay *replay, uint32_t unit, const struct native_comm
 	group = pri_find(&device->pri_state, response.pasid, response.group);
 	if (group)
 		return answered(replay, device, group, response.code, err) ||
-				       start_behind(replay, device, err)
+				       held_start_behind(replay, device, err)
 			       ? -1
 			       : 0;
 	device->pri_state.unexpected++;
@@ -728,10 +474,6 @@ void pages_unanswered(struct replay *replay)
 		if (device)
 			replay->count.pages_beyond += device->pri_state.beyond;
 	}
-	for (uint32_t i = 0; i < replay->n_held; i++)
-		if (replay->held[i].state == HELD_CREDIT)
-			tell_held_back(replay, &replay->held[i], WAIT_HELD_NEVER);
-	replay->count.held_at_end = replay->n_held;
 }
 
 void pages_free(struct replay *replay)
@@ -741,5 +483,4 @@ void pages_free(struct replay *replay)
 	for (uint32_t i = 0; i < replay->n_devices; i++)
 		if (replay->devices[i])
 			pri_free(&replay->devices[i]->pri_state);
-	free(replay->held);
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sim/replay_private.h"
+#include "sim/points_private.h"
 #include "sim/spans.h"
 #include "traces/meta.h"
 
@@ -64,6 +64,7 @@ static void destroy_domain(struct domain *domain)
 		return;
 	imap_destroy(domain->ledger);
 	imap_destroy(domain->touched);
+	imap_destroy(domain->gone);
 	imap_destroy(domain->asked);
 	imap_destroy(domain->unjudged);
 	free(domain);
@@ -83,6 +84,8 @@ void replay_destroy(struct replay *replay)
 {
 	if (!replay)
 		return;
+	if (replay->points)
+		points_destroy(replay);
 	for (uint32_t i = 0; i < replay->n_domains; i++) {
 		if (replay->queues)
 			fq_destroy(replay, replay->queues[i]);
@@ -90,10 +93,8 @@ void replay_destroy(struct replay *replay)
 	}
 	pages_free(replay);
 	for (uint32_t i = 0; i < replay->n_devices; i++) {
-		if (replay->devices[i]) {
-			imap_destroy(replay->devices[i]->answered);
+		if (replay->devices[i])
 			free(replay->devices[i]->pasids);
-		}
 		free(replay->devices[i]);
 	}
 	for (uint32_t i = 0; i < replay->n_handle_lists; i++)
@@ -118,11 +119,12 @@ void replay_destroy(struct replay *replay)
 	free(replay->space_domain);
 	free(replay->clock.heap);
 	free(replay->pending);
-	free(replay->doubts);
+	answers_destroy(replay);
+	free(replay->held);
 	free(replay);
 }
 
-static int run_action(struct replay *replay, const struct action *action, struct err *err)
+int replay_act(struct replay *replay, const struct action *action, struct err *err)
 {
 	struct iommu *iommu;
 
@@ -142,14 +144,25 @@ static int run_action(struct replay *replay, const struct action *action, struct
 		replay->observer->handler_ran(replay->observer->self, action->subject,
 					      replay->now_ns);
 		iommu->model->acknowledge_faults(iommu, replay->event);
-		return 0;
+		return stalls_read(replay, action->subject, err);
 	case ACTION_PAGE_HANDLER:
 		return pages_handler(replay, action->subject, err);
 	case ACTION_PAGE_SERVED:
 		return pages_served(replay, action->subject, err);
 	case ACTION_DMA_RETRY:
-		return pages_retry(replay, action->subject, err);
+		return held_retry(replay, action->subject, err);
+	case ACTION_STALL_SERVED:
+		return stalls_served(replay, action->subject, err);
 	}
+	return 0;
+}
+
+/* What stalled transactions have come to by the step that was just made. */
+static int settle(struct replay *replay, struct err *err)
+{
+	for (uint32_t i = 0; i < replay->n_units; i++)
+		if (unlikely(replay->units[i].iommu->stall_news) && stalls_settle(replay, i, err))
+			return -1;
 	return 0;
 }
 
@@ -161,7 +174,11 @@ static int run_due(struct replay *replay, uint64_t until, struct err *err)
 	while (clock_next(&replay->clock, &at) && at < until) {
 		struct action action = clock_take(&replay->clock);
 
-		if (run_action(replay, &action, err))
+		/* that a handler reads a queue changes neither tables nor caches */
+		if (action.kind != ACTION_FAULT_HANDLER && action.kind != ACTION_PAGE_HANDLER)
+			replay->acted_ns = action.time_ns;
+		replay->order_limit = action.order + 1;
+		if (replay_act(replay, &action, err) || settle(replay, err))
 			return -1;
 		if (replay->observer->stepped)
 			replay->observer->stepped(replay->observer->self);
@@ -178,6 +195,8 @@ int replay_take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns
 	if (!iommu->interrupt)
 		return 0;
 	iommu->interrupt = false;
+	if (replay->points) /* its own IOMMUs serve nobody */
+		return 0;
 	if (run->handler != HANDLER_LINUX)
 		return 0;
 	if (clock_schedule(&replay->clock, time_ns + run->irq_latency + run->handler_service,
@@ -208,6 +227,9 @@ static int reg_event(struct replay *replay, const struct event *event, struct er
 	replay->unit_at_hand = (uint32_t)(unit - replay->units);
 	/* registers that the model does not have are software's business */
 	unit->iommu->model->reg_write(unit->iommu, replay->event, event->addr, value, size);
+	if (replay->points &&
+	    points_reg_write(replay, replay->unit_at_hand, event->addr, value, size, err))
+		return -1;
 	if (pages_register(replay, replay->unit_at_hand, err))
 		return -1;
 	return replay_take_interrupt(replay, replay->unit_at_hand, replay->now_ns, err);
@@ -319,15 +341,18 @@ int replay_batch(struct replay *replay, struct event_source *source,
 			return -1;
 		replay->now_ns = event->time_ns;
 		replay->event = batch->first + i;
+		replay->order_limit = 0;
 		if (event->kind == EVENT_DMA) {
-			if (dmas_run(replay, batch, i, &done, err))
+			if (replay->points ? points_dmas(replay, batch, i, &done, err)
+					   : dmas_run(replay, batch, i, &done, err))
 				return -1;
 		} else {
 			replay->event_moved = event->flags & EVENT_FLAG_CLAMPED;
 			replay->cpu = event_has(event, FIELD_CPU)
 					      ? (uint32_t)event_value(batch, event, FIELD_CPU)
 					      : 0;
-			if (one_event(replay, event, err))
+			if ((replay->points && points_event(replay, event, err)) ||
+			    one_event(replay, event, err) || settle(replay, err))
 				return -1;
 			if (replay->observer->stepped)
 				replay->observer->stepped(replay->observer->self);
@@ -348,10 +373,12 @@ int replay_finish(struct replay *replay, struct err *err)
 
 	if (run_due(replay, UINT64_MAX, err))
 		return -1;
+	replay->now_ns = replay->acted_ns > end ? replay->acted_ns : end;
 	answers_finish(replay);
 	pages_unanswered(replay);
+	held_unanswered(replay);
 	replay->end_ns = end;
-	return 0;
+	return replay->points ? points_finish(replay, err) : 0;
 }
 
 /* ---- what the detector asks ---------------------------------------------------------------- */
@@ -438,6 +465,11 @@ const struct imap_entry *replay_owner(const struct replay *replay, pa_t pa)
 bool replay_word(const struct replay *replay, pa_t pa, uint64_t *word)
 {
 	return memory_read(replay->memory, pa, word);
+}
+
+bool replay_forced_strict(const struct replay *replay)
+{
+	return replay->machine->run.policy == POLICY_LINUX_LAZY && replay->n_units && !replay->lazy;
 }
 
 bool replay_reads_behind(const struct replay *replay)

@@ -23,7 +23,8 @@ struct disagreement {
 	uint16_t fault;
 };
 
-/* How a page request's wait ended. Held back: it could not be sent for want of a credit. */
+/* How the wait for a page ended. Held back: its request could not be sent for want of a credit, or its stall
+ * had no record for want of room. */
 enum wait_end { WAIT_ANSWERED, WAIT_NEVER, WAIT_HELD_BACK, WAIT_HELD_NEVER };
 struct page_wait {
 	uint32_t device, domain, pasid; /* numbers */
@@ -31,6 +32,7 @@ struct page_wait {
 	bool write;
 	uint64_t event, time_ns, end_ns;
 	enum wait_end end;
+	bool stalled;	 /* in the unit; else a page request */
 	uint32_t behind; /* number of another device with requests ahead of it, or NO_DEVICE */
 };
 
@@ -155,6 +157,8 @@ uint32_t replay_units(const struct replay *replay);
 const struct names *replay_names(const struct replay *replay);
 /* Who owns the page now: NULL when no event said. */
 const struct imap_entry *replay_owner(const struct replay *replay, pa_t pa);
+/* linux-lazy does as linux-strict, because the units are in caching mode. */
+bool replay_forced_strict(const struct replay *replay);
 bool replay_reads_behind(const struct replay *replay); /* some unit does not snoop */
 bool replay_is_policy_table(const struct replay *replay, pa_t pa);
 /* A word of the world's memory; false: there is no memory at that address. */

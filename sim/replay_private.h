@@ -16,6 +16,7 @@ enum action_kind {
 	ACTION_PAGE_HANDLER,  /* the page request interrupt has, or a batch is through */
 	ACTION_PAGE_SERVED,   /* one request of its batch is through */
 	ACTION_DMA_RETRY,     /* a held DMA of a device is tried again */
+	ACTION_STALL_SERVED,  /* one stalled transaction of a unit is through the handler */
 };
 struct action {
 	uint64_t time_ns, order; /* at equal times in order of scheduling */
@@ -110,7 +111,10 @@ struct agent_target {
 
 enum { DMA_RUN = 128 }; /* DMAs given to a model at once; they stay in the nearest cache */
 
+struct points;
+
 struct replay {
+	struct points *points; /* of a world; NULL: this replay has IOMMUs of its own alone */
 	const struct machine *machine;
 	const struct replay_observer *observer;
 	const struct iommu_observer *caches;
@@ -144,8 +148,12 @@ struct replay {
 	uint32_t n_atc_pending;		   /* invalidations of device TLBs among them */
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
+	uint64_t
+		acted_ns; /* when something last happened that the end of the recording waits for */
 	bool policy_invals, native_commands;
-	bool splitting; /* the words at hand are of a table that takes a superpage's place */
+	bool lazy;	   /* the policy batches its flushes */
+	bool caching_mode; /* of the units: what becomes present is flushed too */
+	bool splitting;	   /* the words at hand are of a table that takes a superpage's place */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
 	struct recorded_use use;
 	uint32_t cpu; /* that the event at hand ran on */
@@ -160,11 +168,20 @@ struct replay {
 	uint64_t n_pages;		      /* that the page handler gave */
 	bool artefact;
 	const struct inval_op *executing; /* the invalidation at hand, or NULL */
-	struct iommu *in_dma;		  /* translating now; its event names the request */
+	uint64_t order_limit;	/* order of the action at hand + 1; 0: a recorded event is */
+	struct imap **answered; /* by device: pages of live mappings whose answers were compared */
+	uint32_t n_answered;
+	struct iommu *in_dma; /* translating now; its event names the request */
 	uint64_t first_dma;
 	struct dma_request requests[DMA_RUN];
 	struct dma_result results[DMA_RUN];
 };
+
+/* Number of an event of the batch at hand. */
+static inline uint64_t replay_event_number(const struct replay *replay, const struct event *event)
+{
+	return replay->batch->first + (uint64_t)(event - replay->batch->events);
+}
 
 /* An error that names the event at hand: "file:12: ...". */
 int replay_error(const struct replay *replay, enum err_code code, struct err *err,
@@ -177,6 +194,8 @@ int setup_dirty(struct replay *replay, const struct domain *domain, bool on, boo
 		struct err *err);
 int setup_attach(struct replay *replay, const struct event *event, struct err *err);
 int setup_detach(struct replay *replay, const struct event *event, struct err *err);
+/* An invalidation is complete: domains that no device uses may be held by nobody any more. */
+void setup_flushed(struct replay *replay, const struct inval_op *op);
 struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
 /* The domain that the event names, if an earlier one did too; else NULL. */
 static inline struct domain *setup_known_domain(const struct replay *replay,
@@ -270,7 +289,34 @@ static inline void writer_free_tables(struct replay *replay, struct freed_table 
 		writer_free_list(replay, list);
 }
 
-/* updates.c */
+/* ledger.c */
+/* What an update takes from the ledger of a domain, and what it leaves in place. */
+struct removing {
+	struct replay *replay;
+	struct domain *domain;
+	enum removal_cause cause;
+	unsigned kept; /* permission bits that stay when the target stays */
+	bool inferred;
+	bool same_target;
+	bool has_target; /* iova now leads to pa */
+	uint64_t seq;
+	iova_t asked_first, asked_last;
+	iova_t iova;
+	pa_t pa;
+	bool any; /* something was told */
+};
+/* A step in the order of updates. event: NULL, or the one that it is of. */
+void ledger_begin(struct removing *removing, struct replay *replay, struct domain *domain,
+		  enum removal_cause cause, const struct event *event);
+/* Tells of one piece of the ledger, minus what the update leaves in place. */
+void ledger_tell(struct removing *removing, const struct imap_entry *piece);
+/* Takes [first, last] out of the ledger and tells what was there. */
+int ledger_remove(struct removing *removing, iova_t first, iova_t last, struct err *err);
+/* [first, last], of which nothing is in the ledger, leads to pa now. */
+int ledger_add(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,
+	       unsigned perm, struct err *err);
+
+/* updates.c; recorded words: raw_words.c */
 int update_map(struct replay *replay, const struct event *event, struct err *err);
 int update_unmap(struct replay *replay, const struct event *event, struct err *err);
 int update_protect(struct replay *replay, const struct event *event, struct err *err);
@@ -299,11 +345,21 @@ void rights_refused(struct replay *replay, const struct domain *domain, iova_t f
 /* answers.c: what recorded hardware answered (rules R10) */
 int answers_adopt(struct replay *replay, const struct event *event,
 		  const struct agent_target *target, struct err *err);
+/* Unmaps until answers are compared: what was once unmapped is not adopted later. */
+int answers_note_gone(struct domain *domain, iova_t first, iova_t last, struct err *err);
+static inline int answers_gone(struct domain *domain, iova_t first, iova_t last, struct err *err)
+{
+	if (!domain->before || domain->touched ||
+	    (first >= domain->gone_first && last <= domain->gone_last))
+		return 0;
+	return answers_note_gone(domain, first, last, err);
+}
 void answers_compare(struct replay *replay, const struct event *event,
 		     const struct dma_request *request, const struct dma_result *result,
 		     const struct agent_target *target);
 void answers_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
 void answers_finish(struct replay *replay);
+void answers_destroy(struct replay *replay);
 
 /* owners.c */
 int owners_event(struct replay *replay, const struct event *event, struct err *err);
@@ -335,15 +391,75 @@ int inval_issue(struct replay *replay, const struct domain *domain,
 int inval_execute(struct replay *replay, uint32_t number, struct err *err);
 int inval_complete(struct replay *replay, uint32_t number, struct err *err);
 
+/* held.c: DMAs that wait (rules R9) */
+enum held_state {
+	HELD_PAGE,    /* its page request has no answer yet */
+	HELD_CREDIT,  /* the device has no credit to send one */
+	HELD_STALLED, /* the unit holds it */
+	HELD_RETRY,   /* on its way again */
+	HELD_BEHIND,  /* not tried: too many of its device are held */
+};
+struct held_dma {
+	enum held_state state;
+	struct dma_request request;
+	uint64_t number, event, since_ns; /* number: its own; since: of the wait at hand */
+	uint32_t device, unit;
+	uint16_t group;
+	iova_t page; /* that was not granted */
+	uint32_t tries;
+	uint32_t behind; /* another device that was ahead of it, or NO_DEVICE */
+	bool artefact;
+	uint16_t fault;
+	uint64_t stall; /* serial of it at the unit, or 0 */
+	uint16_t tag;	/* HELD_STALLED: by which software knows it */
+	bool held_back; /* without a record, since since_ns */
+	bool known;	/* to the handler, which has not served it yet */
+};
+/* The DMA of this event waits from now on; NULL: no memory. Valid until the next is added or ends. */
+struct held_dma *held_add(struct replay *replay, uint32_t device, uint64_t event,
+			  const struct dma_request *request, enum held_state state);
+struct held_dma *held_first(struct replay *replay, uint32_t device, enum held_state state);
+struct held_dma *held_numbered(struct replay *replay, uint64_t number);
+void held_tell(struct replay *replay, const struct held_dma *held, enum wait_end end);
+/* It is over: served, or failed. */
+void held_end(struct replay *replay, struct held_dma *held, const struct dma_result *result);
+void held_fail(struct replay *replay, struct held_dma *held);
+int held_try(struct replay *replay, struct held_dma *held, struct err *err);
+int held_retry_in(struct replay *replay, struct held_dma *held, uint64_t delay_ns, struct err *err);
+int held_retry(struct replay *replay, uint32_t device, struct err *err);
+int held_start_behind(struct replay *replay, struct device *device, struct err *err);
+/* Whether the DMA has to wait behind others of its device. */
+int held_behind(struct replay *replay, const struct event *event, const struct dma_request *request,
+		bool *waits, struct err *err);
+/* A recorded update of these pages: what is held there meets other tables than at its time. */
+void held_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
+/* What waits still when the recording ends is told, and forgotten. */
+void held_unanswered(struct replay *replay);
+
+/* stalls.c */
+/* Whether a DMA of the recording waits where it stalls: not if the recording knows its answer. */
+bool stalls_hold(const struct event *event);
+/* What the unit has done with stalled transactions since it was last asked. */
+int stalls_settle(struct replay *replay, uint32_t unit, struct err *err);
+/* The held DMA was tried and has stalled. */
+int stalls_again(struct replay *replay, struct held_dma *held, struct err *err);
+/* The handler has read the fault queue; it is through with one. */
+int stalls_read(struct replay *replay, uint32_t unit, struct err *err);
+int stalls_served(struct replay *replay, uint32_t unit, struct err *err);
+/* A recorded answer; again: it is to be tried again, else aborted. */
+int stalls_respond(struct replay *replay, const struct device *device, const struct event *event,
+		   bool again, struct err *err);
+
 /* page_requests.c */
 bool pages_may_hold(const struct replay *replay, const struct event *event,
 		    const struct dma_result *result);
 int pages_hold(struct replay *replay, const struct event *event, const struct dma_request *request,
 	       const struct dma_result *result, struct err *err);
-int pages_behind(struct replay *replay, const struct event *event,
-		 const struct dma_request *request, bool *waits, struct err *err);
-void pages_touched(struct replay *replay, const struct domain *domain, iova_t first, iova_t last);
-int pages_retry(struct replay *replay, uint32_t device, struct err *err);
+/* The page request of a held DMA, or the wait for a credit. */
+int pages_ask_for(struct replay *replay, struct held_dma *held, struct err *err);
+/* Has the page present, with the right asked for. False: there is none to be had. */
+bool pages_make_present(struct replay *replay, struct device *device,
+			const struct page_request *request, struct err *err, int *status);
 int pages_handler(struct replay *replay, uint32_t unit, struct err *err);
 int pages_served(struct replay *replay, uint32_t unit, struct err *err);
 int pages_request_event(struct replay *replay, const struct event *event, struct err *err);
@@ -354,6 +470,8 @@ int pages_register(struct replay *replay, uint32_t unit, struct err *err);
 void pages_unanswered(struct replay *replay);
 void pages_free(struct replay *replay);
 /* replay.c */
+/* One of the model's own events happens. */
+int replay_act(struct replay *replay, const struct action *action, struct err *err);
 int replay_take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns, struct err *err);
 
 /* dmas.c */
@@ -383,8 +501,9 @@ struct gather_list {
 };
 int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct err *err);
 void gather_list_free(struct gather_list *list);
-/* The aligned block that a page-selective invalidation of the gather names. */
-void gather_block(const struct gather *gather, const struct run_config *run, iova_t *first,
+/* The aligned block that a page-selective invalidation of the gather names; false: the driver finds no
+ * page in it. */
+bool gather_block(const struct gather *gather, const struct run_config *run, iova_t *first,
 		  iova_t *last);
 
 #endif

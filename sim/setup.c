@@ -2,12 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/replay_private.h"
+#include "sim/points_private.h"
 
 /* The registers and the root table of a unit, as its driver leaves them after start-up. */
 static int start_unit(struct replay *replay, struct iommu *iommu, struct err *err)
 {
 	pa_t root = replay->next_table;
+	struct table_row rows[START_ROWS];
+	size_t n = 0;
 
 	if (!iommu->model->start)
 		return 0;
@@ -16,6 +18,12 @@ static int start_unit(struct replay *replay, struct iommu *iommu, struct err *er
 	replay->next_table += iommu->model->config_bytes(iommu);
 	if (iommu->model->start(iommu, root))
 		return err_no_memory(err, "an IOMMU's root table");
+	if (iommu->model->start_rows)
+		n = iommu->model->start_rows(iommu, rows);
+	for (size_t i = 0; i < n; i++)
+		if (words_store(replay, rows[i].pa, (unsigned)rows[i].count, rows[i].value,
+				rows[i].step, err))
+			return -1;
 	return 0;
 }
 
@@ -24,7 +32,7 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 	const struct iommu_model *model = replay->machine->model;
 	struct unit *units;
 	struct iommu *iommu;
-	pa_t limit;
+	pa_t limit, root;
 
 	if (replay->n_units == WORLD_UNITS)
 		return replay_error(replay, ERR_LIMIT, err, "more than %d IOMMUs", WORLD_UNITS);
@@ -32,18 +40,25 @@ static int add_unit(struct replay *replay, uint32_t number, struct err *err)
 	if (!units)
 		return err_no_memory(err, "IOMMUs");
 	replay->units = units;
-	if (model->create(replay->machine->model_config,
-			  replay->machine->run.seed + replay->n_units, replay->tables,
-			  replay->caches, &iommu, err))
+	if (iommu_create(model, replay->machine->model_config,
+			 replay->machine->run.seed + replay->n_units, replay->tables,
+			 replay->caches, &iommu, err))
 		return -1;
+	iommu->reissues = true;
 	units[replay->n_units++] = (struct unit){ .number = number, .iommu = iommu };
+	replay->caching_mode = model->caching_mode && model->caching_mode(iommu);
+	replay->lazy = replay->machine->run.policy == POLICY_LINUX_LAZY &&
+		       !(replay->caching_mode && replay->machine->run.force_strict_if_cm);
 	if (!model->snoops(iommu) && memory_view_create(replay->memory, err))
 		return -1;
 	if (replay->table_area == 0) {
 		limit = 1ull << model->pa_bits(iommu);
 		replay->table_area = replay->next_table = limit / 2;
 	}
-	return start_unit(replay, iommu, err);
+	root = replay->next_table;
+	if (start_unit(replay, iommu, err))
+		return -1;
+	return replay->points ? points_add_unit(replay, root, err) : 0;
 }
 
 /* The unit by its number in names; NAME_NONE: the implicit one, made when there is none. */
@@ -245,6 +260,7 @@ static int write_context(struct replay *replay, const struct device *device, uin
 					 .tag = domain ? domain->tag : 0,
 					 .ats = device->ats,
 					 .pri = device->pri,
+					 .stall = device->stall,
 					 .spare = replay->next_table };
 	struct table_word words[ATTACH_WORDS];
 	size_t n = iommu->model->attach_words(iommu, &attachment, words);
@@ -256,6 +272,8 @@ static int write_context(struct replay *replay, const struct device *device, uin
 			"this PASID; for VT-d choose vtd.driver_tables=first-stage or "
 			"second-stage",
 			pasid);
+	if (replay->points && points_attach(replay, device->unit, &attachment, words, n, err))
+		return -1;
 	replay->next_table += attachment.used * 4096ull;
 	replay->count.tables_made += attachment.used;
 	for (size_t i = 0; i < n; i++)
@@ -289,6 +307,7 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	device->requester_id = requester_of(replay, event, number);
 	device->ats = event_has(event, DEVICE_ATS);
 	device->pri = event_has(event, DEVICE_PRI);
+	device->stall = event_has(event, DEVICE_STALL);
 	device->config = machine_device(replay->machine, device->requester_id);
 	device->pri_state.allocation = (uint32_t)device->config.pri_credits;
 	device->owner = event_has(event, DEVICE_OWNER)
@@ -296,7 +315,8 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 				: NAME_NONE;
 	if (unit->iommu->model->add_device(unit->iommu, device->requester_id,
 					   device->ats ? &device->config.tlb : NULL,
-					   &device->handle, err))
+					   &device->handle, err) ||
+	    (replay->points && points_add_device(replay, device, err)))
 		return -1;
 	handles = realloc(replay->handles, replay->n_units * sizeof *handles);
 	if (!handles)
@@ -381,7 +401,11 @@ static int drop_config(struct replay *replay, const struct device *device, uint3
 		return 0;
 	replay->unit_at_hand = device->unit;
 	iommu->model->encode(iommu, &scope, &command);
-	return iommu->model->execute(iommu, replay->event, &command, &report, err);
+	return iommu->model->execute(iommu, replay->event, &command, &report, err) ||
+			       (replay->points &&
+				points_drop_config(replay, device->unit, &command, err))
+		       ? -1
+		       : 0;
 }
 
 int setup_dirty(struct replay *replay, const struct domain *domain, bool on, bool *able,
@@ -454,6 +478,7 @@ static int add_holders(struct replay *replay, struct domain *domain, const struc
 	if (add_tag(domain, device->unit, pasid == NO_PASID ? 0 : pasid))
 		return replay_error(replay, ERR_LIMIT, err,
 				    "more than %d IOMMUs and PASIDs in one domain", WORLD_UNITS);
+	domain->flushed = 0;
 	if (!device->ats)
 		return 0;
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
@@ -493,6 +518,31 @@ static uint32_t pasid_of(const struct replay *replay, const struct event *event)
 	return pasid == PASID_NONE ? NO_PASID : pasid;
 }
 
+static void leave(const struct replay *replay, struct domain *domain)
+{
+	if (!--domain->devices)
+		domain->left_seq = replay->seq;
+}
+
+void setup_flushed(struct replay *replay, const struct inval_op *op)
+{
+	const struct invalidation *scope = &op->scope;
+
+	for (uint32_t i = 0; i < replay->n_domains && !op->failed; i++) {
+		struct domain *domain = replay->domains[i];
+
+		if (!domain || domain->devices || !domain->holders || domain->left_seq >= op->seq)
+			continue;
+		if (scope->what == INVAL_ALL || scope->what == INVAL_DOMAIN)
+			domain->flushed |= domain_tags_in(domain, op->unit, scope);
+		for (uint32_t k = 0; scope->what == INVAL_DEVICE_ATC && k < domain->n_atcs; k++)
+			if (scope->first == 0 && scope->last >= domain->highest &&
+			    domain_atc_is(domain, k, replay->handles[op->unit][scope->device],
+					  scope))
+				domain->flushed |= 1ull << (WORLD_UNITS + k);
+	}
+}
+
 int setup_attach(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct device *device = device_of(replay, event, err);
@@ -506,7 +556,7 @@ int setup_attach(struct replay *replay, const struct event *event, struct err *e
 	if (!slot)
 		return err_no_memory(err, "a device's PASIDs");
 	if (*slot != NAME_NONE)
-		replay->domains[*slot]->devices--;
+		leave(replay, replay->domains[*slot]);
 	*slot = domain->number;
 	domain->devices++;
 	if (add_holders(replay, domain, device, pasid, err))
@@ -529,7 +579,7 @@ int setup_detach(struct replay *replay, const struct event *event, struct err *e
 		return 0;
 	slot = domain_slot(device, pasid);
 	tag = replay->domains[*slot]->tag;
-	replay->domains[*slot]->devices--;
+	leave(replay, replay->domains[*slot]);
 	*slot = NAME_NONE;
 	return write_context(replay, device, pasid, NULL, err) ||
 			       drop_config(replay, device, pasid, tag, err)

@@ -2,8 +2,6 @@
  * Updates: the ledger says what an event removes or narrows (rules R6), the driver's table code
  * writes the words, the policy decides on invalidations and on when table pages go back.
  */
-#include <stdlib.h>
-
 #include "sim/replay_private.h"
 
 static bool linux_policy(const struct replay *replay)
@@ -71,103 +69,6 @@ static inline int target_of(const struct replay *replay, const struct domain *do
 	return 0;
 }
 
-/* What an update takes from the ledger of a domain, and what it leaves in place. */
-struct removing {
-	struct replay *replay;
-	struct domain *domain;
-	enum removal_cause cause;
-	unsigned kept; /* permission bits that stay when the target stays */
-	bool inferred;
-	bool same_target;
-	bool has_target; /* iova now leads to pa */
-	uint64_t seq;
-	iova_t asked_first, asked_last;
-	iova_t iova;
-	pa_t pa;
-	bool any; /* something was told */
-};
-
-/* Tells of one piece of the ledger, minus what the update leaves in place. */
-static void tell_removed(struct removing *removing, const struct imap_entry *piece)
-{
-	struct replay *replay = removing->replay;
-	pa_t pa = piece->value[LEDGER_PA];
-	unsigned lost = (unsigned)piece->value[LEDGER_PERM] & TLB_PERM;
-
-	if (removing->same_target ||
-	    (removing->has_target && pa - piece->first == removing->pa - removing->iova))
-		lost &= ~removing->kept;
-	if (!lost)
-		return;
-	removing->any = true;
-	replay->observer->removed(
-		replay->observer->self,
-		&(struct removal){ .domain = removing->domain,
-				   .cause = removing->cause,
-				   .event = replay->event,
-				   .time_ns = replay->now_ns,
-				   .seq = removing->seq,
-				   .first = piece->first,
-				   .last = piece->last,
-				   .pa = pa,
-				   .lost = (uint8_t)lost,
-				   .beyond = piece->first < removing->asked_first ||
-					     piece->last > removing->asked_last,
-				   .asked_first = removing->asked_first,
-				   .asked_last = removing->asked_last,
-				   .mapped = piece->value[LEDGER_EVENT],
-				   .owner = owners_of(replay, removing->domain, pa),
-				   .inferred = removing->inferred });
-}
-
-static int cut_piece(void *ctx, const struct imap_entry *piece)
-{
-	struct removing *removing = ctx;
-
-	tell_removed(removing, piece);
-	owners_unmapped(removing->replay, removing->domain, piece->first, piece->last,
-			piece->value[LEDGER_PA]);
-	return 0;
-}
-
-/* A step in the order of updates. */
-static inline void begin_removing(struct removing *removing, struct replay *replay,
-				  struct domain *domain, enum removal_cause cause,
-				  const struct event *event)
-{
-	*removing = (struct removing){ .replay = replay,
-				       .domain = domain,
-				       .cause = cause,
-				       .inferred = event && event_class(event) == CLASS_INFERRED,
-				       .seq = ++replay->seq,
-				       .asked_last = UINT64_MAX };
-}
-
-/* Takes [first, last] out of the ledger and tells what was there. */
-static int remove_range(struct removing *removing, iova_t first, iova_t last, struct err *err)
-{
-	if (imap_cut(removing->domain->ledger, first, last, cut_piece, removing))
-		return err_no_memory(err, "the ledger of mappings");
-	return 0;
-}
-
-static int add_mapping(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
-		       pa_t pa, unsigned perm, struct err *err)
-{
-	struct imap_entry *entry = imap_insert(domain->ledger, first, last);
-
-	if (!entry)
-		return err_no_memory(err, "the ledger of mappings");
-	entry->value[LEDGER_PA] = pa;
-	entry->value[LEDGER_PERM] = perm;
-	entry->value[LEDGER_EVENT] = replay->event;
-	if (owners_mapped(replay, domain, first, last, pa))
-		return err_no_memory(err, "the reverse ledger");
-	replay->observer->mapped(replay->observer->self, domain, first, last, pa, perm,
-				 replay->event, replay->now_ns);
-	return 0;
-}
-
 static int cut_touched(void *ctx, const struct imap_entry *piece)
 {
 	(void)ctx;
@@ -195,7 +96,7 @@ static inline int touch(struct replay *replay, struct domain *domain, iova_t fir
 			struct err *err)
 {
 	if (replay->n_held)
-		pages_touched(replay, domain, first, last);
+		held_touched(replay, domain, first, last);
 	return domain->touched ? note_touched(replay, domain, first, last, err) : 0;
 }
 
@@ -239,10 +140,10 @@ static __attribute__((noinline)) int clear_overrun(struct replay *replay, struct
 
 	if (last == end || last - event->addr < low_mask(21))
 		return 0;
-	begin_removing(&removing, replay, domain, REMOVED_BY_MAP, event);
+	ledger_begin(&removing, replay, domain, REMOVED_BY_MAP, event);
 	removing.asked_first = event->addr;
 	removing.asked_last = last;
-	return remove_range(&removing, last + 1, end, err) ||
+	return ledger_remove(&removing, last + 1, end, err) ||
 	       writer_unmap(replay, domain, last + 1, end, &rules, outcome, err);
 }
 
@@ -253,12 +154,12 @@ static __attribute__((noinline)) int map_over(struct replay *replay, struct doma
 {
 	struct removing removing;
 
-	begin_removing(&removing, replay, domain, REMOVED_BY_MAP, event);
+	ledger_begin(&removing, replay, domain, REMOVED_BY_MAP, event);
 	removing.kept = perm;
 	removing.has_target = true;
 	removing.iova = event->addr;
 	removing.pa = pa;
-	return remove_range(&removing, event->addr, last, err);
+	return ledger_remove(&removing, event->addr, last, err);
 }
 
 int update_map(struct replay *replay, const struct event *event, struct err *err)
@@ -297,10 +198,10 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	if ((replay->machine->run.superpage_span == SPAN_OVERRUN &&
 	     clear_overrun(replay, domain, event, last, &outcome, err)) ||
 	    writer_map(replay, domain, event->addr, pa, last, perm, &rules, &outcome, err) ||
-	    add_mapping(replay, domain, event->addr, last, pa, perm, err))
+	    ledger_add(replay, domain, event->addr, last, pa, perm, err))
 		return -1;
 	writer_free_tables(replay, outcome.freed);
-	return replay->policy_invals && replay->machine->run.cm_flush_on_map
+	return replay->policy_invals && replay->caching_mode && replay->machine->run.cm_flush_on_map
 		       ? flush_on_map(replay, domain, event->addr, last, err)
 		       : 0;
 }
@@ -323,8 +224,8 @@ static int strict_unmap(struct replay *replay, struct domain *domain, iova_t fir
 		freed = NULL;
 	}
 	for (size_t i = 0; i < list->n; i++) {
-		gather_block(&list->items[i], run, &scope.first, &scope.last);
-		if (inval_issue(replay, domain, &scope, run->inval_latency, &number, err))
+		if (gather_block(&list->items[i], run, &scope.first, &scope.last) &&
+		    inval_issue(replay, domain, &scope, run->inval_latency, &number, err))
 			return -1;
 	}
 	if (number == NO_INVAL) { /* no device, nothing to wait for */
@@ -367,7 +268,7 @@ static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct 
 						  iova_t first, iova_t last,
 						  const struct write_rules *rules, struct err *err)
 {
-	bool lazy = replay->machine->run.policy == POLICY_LINUX_LAZY;
+	bool lazy = replay->lazy;
 	struct write_outcome outcome = { 0 };
 	struct gather_list list = { 0 };
 	int answer = -1;
@@ -380,6 +281,10 @@ static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct 
 		writer_free_tables(replay, outcome.freed);
 		answer = 0;
 	} else if (lazy) {
+		if (replay->machine->run.free_tables == FREE_BEFORE) {
+			writer_free_tables(replay, outcome.freed);
+			outcome.freed = NULL;
+		}
 		answer = fq_unmapped(replay, domain, first, last, outcome.freed, err);
 	} else {
 		answer = strict_unmap(replay, domain, first, last, &list, outcome.freed, err);
@@ -403,7 +308,7 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	first = event->addr;
 	if (domain->raw)
 		return rights_said(replay, domain, first, last, 0, 0, err);
-	begin_removing(&removing, replay, domain, REMOVED_BY_UNMAP, event);
+	ledger_begin(&removing, replay, domain, REMOVED_BY_UNMAP, event);
 	removing.asked_first = first;
 	removing.asked_last = last;
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
@@ -424,7 +329,8 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	if ((first < removing.asked_first || last > removing.asked_last) &&
 	    imap_isolate(domain->ledger, removing.asked_first, removing.asked_last))
 		return err_no_memory(err, "the ledger of mappings");
-	if (touch(replay, domain, first, last, err) || remove_range(&removing, first, last, err))
+	if (touch(replay, domain, first, last, err) || answers_gone(domain, first, last, err) ||
+	    ledger_remove(&removing, first, last, err))
 		return -1;
 	if (linux_policy(replay))
 		return policy_unmap(replay, domain, first, last, &rules, err);
@@ -449,7 +355,7 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 		return -1;
 	if (domain->raw)
 		return rights_narrowed(replay, domain, event->addr, last, perm, err);
-	begin_removing(&removing, replay, domain, REMOVED_BY_PROTECT, event);
+	ledger_begin(&removing, replay, domain, REMOVED_BY_PROTECT, event);
 	removing.kept = perm;
 	removing.same_target = true;
 	if (touch(replay, domain, event->addr, last, err))
@@ -458,7 +364,7 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 		return err_no_memory(err, "the ledger of mappings");
 	for (entry = imap_first_in(domain->ledger, event->addr, last);
 	     entry && entry->first <= last; entry = imap_next(domain->ledger, entry))
-		tell_removed(&removing, entry);
+		ledger_tell(&removing, entry);
 	if (writer_protect(replay, domain, event->addr, last, perm, &rules,
 			   &(struct write_outcome){ 0 }, err))
 		return -1;
@@ -519,16 +425,17 @@ int update_p2m(struct replay *replay, const struct event *event, struct err *err
 	replay->count.p2m++;
 	if (domain->raw)
 		return rights_said(replay, domain, first, last, mfn << 12, perm, err);
-	begin_removing(&removing, replay, domain, REMOVED_BY_P2M, event);
+	ledger_begin(&removing, replay, domain, REMOVED_BY_P2M, event);
 	removing.kept = perm;
 	removing.has_target = perm != 0;
 	removing.iova = first;
 	removing.pa = mfn << 12;
-	if (touch(replay, domain, first, last, err) || remove_range(&removing, first, last, err))
+	if (touch(replay, domain, first, last, err) || answers_gone(domain, first, last, err) ||
+	    ledger_remove(&removing, first, last, err))
 		return -1;
 	if (perm &&
 	    (writer_map(replay, domain, first, mfn << 12, last, perm, &rules, &outcome, err) ||
-	     add_mapping(replay, domain, first, last, mfn << 12, perm, err)))
+	     ledger_add(replay, domain, first, last, mfn << 12, perm, err)))
 		return -1;
 	if (!perm && writer_unmap(replay, domain, first, last, &rules, &outcome, err))
 		return -1;
@@ -546,174 +453,5 @@ int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t
 	if (writer_map(replay, domain, first, pa & ~page, last, TLB_READ | TLB_WRITE, &rules,
 		       &(struct write_outcome){ 0 }, err))
 		return -1;
-	return add_mapping(replay, domain, first, last, pa & ~page, TLB_READ | TLB_WRITE, err);
-}
-
-/* ---- raw words (root=): the words say what is mapped ------------------------------------- */
-
-struct segment {
-	iova_t first, last;
-	pa_t pa;
-	unsigned perm;
-};
-struct segments {
-	struct segment *items;
-	size_t n, max;
-};
-
-static int add_segment(struct segments *segments, struct segment add)
-{
-	struct segment *prior = segments->n ? &segments->items[segments->n - 1] : NULL;
-
-	if (prior && prior->last + 1 == add.first && prior->perm == add.perm &&
-	    prior->pa + (add.first - prior->first) == add.pa) {
-		prior->last = add.last;
-		return 0;
-	}
-	if (segments->n == segments->max) {
-		size_t max = segments->max ? segments->max * 2 : 16;
-		struct segment *items = realloc(segments->items, max * sizeof *items);
-
-		if (!items)
-			return -1;
-		segments->items = items;
-		segments->max = max;
-	}
-	segments->items[segments->n++] = add;
-	return 0;
-}
-
-/* The translations that an entry of `level` at input `first` stands for. */
-static int entry_segments(const struct replay *replay, const struct pt_format *format, uint64_t raw,
-			  unsigned level, iova_t first, unsigned perm, struct segments *segments)
-{
-	struct pt_entry entry = format->decode(raw, level);
-	unsigned lg2 = format->granule_lg2 + format->index_bits * level;
-	const struct frame *table;
-
-	if (entry.kind == PT_LEAF)
-		return add_segment(segments, (struct segment){ first, first + low_mask(lg2),
-							       entry.addr, perm & entry.perm });
-	if (entry.kind != PT_TABLE || level == 0)
-		return 0;
-	table = memory_frame(replay->memory, entry.addr);
-	for (unsigned i = 0; table && table->nonzero && i < 1u << format->index_bits; i++) {
-		iova_t at = first + ((iova_t)i << (lg2 - format->index_bits));
-
-		if (frame_word(table, i) &&
-		    entry_segments(replay, format, frame_word(table, i), level - 1, at,
-				   perm & entry.perm, segments))
-			return -1;
-	}
-	return 0;
-}
-
-/* The ledger of one domain after a word: what stays, what goes, what comes. */
-static int raw_ledger(struct replay *replay, struct domain *domain,
-		      const struct table_change *change, const struct segments *segments,
-		      struct err *err)
-{
-	struct removing removing;
-	iova_t at = change->first;
-
-	begin_removing(&removing, replay, domain, REMOVED_BY_WRITE, NULL);
-	for (size_t i = 0; i < segments->n; i++) {
-		const struct segment *segment = &segments->items[i];
-
-		removing.has_target = false;
-		removing.kept = 0;
-		if (segment->first > at && remove_range(&removing, at, segment->first - 1, err))
-			return -1;
-		removing.has_target = true;
-		removing.kept = segment->perm;
-		removing.iova = segment->first;
-		removing.pa = segment->pa;
-		if (remove_range(&removing, segment->first, segment->last, err))
-			return -1;
-		at = segment->last + 1;
-	}
-	removing.has_target = false;
-	removing.kept = 0;
-	return at <= change->last && (segments->n == 0 || at)
-		       ? remove_range(&removing, at, change->last, err)
-		       : 0;
-}
-
-/* Where the word lies in a table of a domain: ledger first, so that windows exist, then caches. */
-static int raw_change(struct replay *replay, const struct table_change *change, bool before,
-		      struct err *err)
-{
-	uint32_t number =
-		change->space < replay->n_spaces ? replay->space_domain[change->space] : NAME_NONE;
-	struct domain *domain = number != NAME_NONE ? replay->domains[number] : NULL;
-	struct segments segments = { 0 };
-	int answer;
-
-	if (!domain || change->configuration)
-		return 0;
-	if (entry_segments(replay, domain->format, change->now, change->level, change->first,
-			   TLB_PERM, &segments)) {
-		free(segments.items);
-		return err_no_memory(err, "a table's translations");
-	}
-	if (before && replay->n_held)
-		pages_touched(replay, domain, change->first, change->last);
-	answer = before ? raw_ledger(replay, domain, change, &segments, err) : 0;
-	if (!before && !answer && domain->asked)
-		answer = rights_written(replay, domain, change->first, change->last, err);
-	for (size_t i = 0; !before && !answer && i < segments.n; i++)
-		answer =
-			add_mapping(replay, domain, segments.items[i].first, segments.items[i].last,
-				    segments.items[i].pa, segments.items[i].perm, err);
-	free(segments.items);
-	return answer;
-}
-
-/* Entries of several words are written word by word; those of translations are one word each. */
-static void tell_written(struct replay *replay, pa_t pa, uint64_t old, uint64_t value)
-{
-	const struct frame *frame = memory_frame(replay->memory, pa);
-	const struct table_role *role = frame ? frame->node.role : NULL;
-
-	if (old != value && replay->observer->word_written && (!role || role->configuration))
-		replay->observer->word_written(replay->observer->self, pa, replay->event,
-					       replay->now_ns);
-}
-
-int update_write(struct replay *replay, const struct event *event, struct err *err)
-{
-	pa_t pa = event->addr;
-	uint64_t value = event_value(replay->batch, event, WRITE_VALUE);
-	struct table_change *where;
-	uint64_t old = 0;
-	uint32_t n;
-	int answer = 0;
-
-	if (pa & 7)
-		return replay_error(replay, ERR_INPUT, err,
-				    "pa=0x%llx: expected a multiple of 8, one 64-bit word",
-				    (unsigned long long)pa);
-	if (!memory_exists(replay->memory, pa) || pa >= replay->table_area)
-		return replay_error(replay, ERR_INPUT, err,
-				    "pa=0x%llx: expected an address below 0x%llx",
-				    (unsigned long long)pa, (unsigned long long)replay->table_area);
-	if (tables_where(replay->tables, pa, value, err))
-		return -1;
-	n = replay->tables->n_changes;
-	where = malloc((n + 1) * sizeof *where);
-	if (!where)
-		return err_no_memory(err, "a list of changes");
-	for (uint32_t i = 0; i < n; i++)
-		where[i] = replay->tables->changes[i];
-	memory_read(replay->memory, pa, &old);
-	for (uint32_t i = 0; i < n && !answer; i++)
-		answer = raw_change(replay, &where[i], true, err);
-	if (!answer)
-		answer = words_recorded(replay, pa, value, err);
-	for (uint32_t i = 0; i < n && !answer; i++)
-		answer = raw_change(replay, &where[i], false, err);
-	free(where);
-	if (!answer)
-		tell_written(replay, pa, old, value);
-	return answer;
+	return ledger_add(replay, domain, first, last, pa & ~page, TLB_READ | TLB_WRITE, err);
 }

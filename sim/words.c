@@ -1,5 +1,5 @@
 /* Table words on their way to memory and to the caches of every unit. */
-#include "sim/replay_private.h"
+#include "sim/points_private.h"
 
 void words_tell_units(struct replay *replay)
 {
@@ -15,6 +15,8 @@ void words_tell_units(struct replay *replay)
 		iommu->model->tables_changed(iommu, replay->event, tables->changes,
 					     tables->n_changes);
 	}
+	if (replay->points)
+		points_tables_changed(replay);
 }
 
 /* Words that stay in a CPU's cache until their line is written back. */

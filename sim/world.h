@@ -52,6 +52,8 @@ struct domain {
 	uint32_t tag_pasids
 		[WORLD_UNITS]; /* 0 without one (RID_PASID of drivers); ALL_PASIDS: several */
 	uint32_t n_tags;
+	uint64_t flushed;  /* of these: flushed as a whole since the last device left */
+	uint64_t left_seq; /* when it did, in the order of all updates and issues */
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
 	uint32_t atc_pasids[WORLD_ATCS];  /* and under which PASID each is attached */
 	uint32_t n_atcs;
@@ -65,7 +67,9 @@ struct domain {
 	/* Domains with root=, once an event said what their tables are to grant (rights.c): that, and the ranges
 	 * where tables are still to be compared with it. */
 	struct imap *asked, *unjudged;
-	struct imap *touched; /* ever mapped or unmapped; only once answers are compared */
+	struct imap *touched;	      /* ever mapped or unmapped; only once answers are compared */
+	struct imap *gone;	      /* ever unmapped, until then; neighbours are one range */
+	iova_t gone_first, gone_last; /* its range that came last */
 };
 
 /* A domain that a device uses for requests with a PASID. */
@@ -79,14 +83,13 @@ struct device {
 	uint32_t domain; /* of requests without a PASID: number or NAME_NONE */
 	struct pasid_attachment *pasids;
 	uint32_t n_pasids;
-	bool ats, pri;
+	bool ats, pri, stall;
 	struct device_config config;
 	struct pri_interface pri_state;
 	bool records_requests; /* the recording has its page requests */
-	uint32_t n_held;       /* DMAs that wait for a page, or are tried again */
+	uint32_t n_held;       /* DMAs that wait for a page or stall, or are tried again */
 	bool delayed; /* its recorded times hold no more (R9): from this event on, by so much */
 	uint64_t delayed_event, delay_ns;
-	struct imap *answered; /* pages of live mappings whose answers were compared */
 };
 
 /* The thread that serves the page request queue of a unit. */
@@ -100,6 +103,7 @@ struct unit {
 	uint32_t number; /* in names, or NAME_NONE: the implicit one */
 	struct iommu *iommu;
 	struct page_handler pages;
+	bool serves_stall;  /* the handler is at work for a stalled transaction */
 	uint64_t landed_ns; /* when the last DMA translated so far reaches memory; 0: none known */
 };
 
@@ -151,6 +155,12 @@ static inline bool domain_on(const struct domain *domain, uint32_t unit)
 	return false;
 }
 
+/* Who may hold translations of the domain now. */
+static inline uint64_t domain_holders(const struct domain *domain)
+{
+	return domain->holders & ~domain->flushed;
+}
+
 /* Whether an invalidation of that device's TLB is for the domain's i-th. */
 static inline bool domain_atc_is(const struct domain *domain, uint32_t i, uint32_t device,
 				 const struct invalidation *scope)
@@ -174,9 +184,10 @@ struct removal {
 	enum removal_cause cause;
 	uint64_t event, time_ns, seq;
 	iova_t first, last;
-	pa_t pa;      /* first's old target */
-	uint8_t lost; /* permission bits that went */
-	bool beyond;  /* outside of what the unmap asked for (over-unmap): */
+	pa_t pa;       /* first's old target */
+	uint8_t lost;  /* permission bits that went */
+	uint8_t taken; /* of these, what tables of this format grant no more */
+	bool beyond;   /* outside of what the unmap asked for (over-unmap): */
 	iova_t asked_first, asked_last;
 	uint64_t mapped; /* event of the map, or NO_EVENT */
 	uint32_t owner;	 /* of the page at this instant; string number or NAME_NONE */
@@ -193,7 +204,9 @@ struct inval_op {
 	uint32_t domain;	   /* the neutral event's, or NAME_NONE */
 	bool policy;		   /* issued by the policy, not recorded */
 	bool failed;		   /* done with status other than ok: covers nothing */
+	bool inferred;		   /* its event, or that of its completion, is of class inferred */
 	struct invalidation scope; /* what was recorded or encoded */
+	enum inval_what executes_as; /* the command's, which may take more than that */
 	struct native_command command;
 };
 

@@ -47,6 +47,7 @@ run_suite layers scripts/include-check.sh --count
 [ ! -x "$build/unit-tests" ] || run_suite unit tests/unit/run.sh "$build/unit-tests"
 run_suite scenarios tests/scenarios/run.sh "$build/iommusim"
 run_suite cli tests/cli/run.sh "$build/iommusim"
+run_suite verify tests/verify/run.sh "$build/iommusim"
 run_suite kill tests/kill/run.sh "$build/iommusim"
 [ ! -x "$build/marks/iommusim" ] || run_suite marks tests/marks/run.sh "$build/marks/iommusim" "$build/marks/unit-tests"
 [ ! -x "$build/marks/iommusim" ] || run_suite steps tests/marks/steps.sh "$build/marks/iommusim"

@@ -64,8 +64,8 @@ static int refuse_pattern(const char *name, struct err *err)
 	for (unsigned i = 0; i < PATTERNS; i++)
 		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "",
 			 patterns[i].name);
-	return err_set(err, ERR_USAGE, "unknown pattern '%.40s'%s%s%s; expected one of %s", name,
-		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "", list);
+	return err_set(err, ERR_USAGE, "unknown pattern '%.40s'; expected one of %s%s%s%s", name,
+		       list, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static int check_number(const char *name, uint64_t value, uint64_t min, uint64_t max,

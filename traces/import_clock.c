@@ -431,13 +431,17 @@ int clock_enclose(const struct command *brackets, const struct command *reads, s
 	struct piece_doubt doubt = { 0 };
 	uint64_t from = brackets[0].low, uncertainty_ns;
 	int64_t low = INT64_MIN / 2, high = INT64_MAX / 2;
+	size_t used = 0;
 
 	info->clock = (struct import_clock){ .n = 0 };
 	for (size_t i = 0; i < n; i++) {
 		int64_t least = (int64_t)(reads[i].time - brackets[i].high);
 		int64_t most = (int64_t)(reads[i].time - brackets[i].low);
 
-		if (i > 0 && (least > high || most < low)) {
+		/* one that ends before it begins, or lies 146 years off, tells nothing */
+		if (least > most || least < INT64_MIN / 2 || most > INT64_MAX / 2)
+			continue;
+		if (used++ > 0 && (least > high || most < low)) {
 			if (add_piece(&info->clock, from, low, high, &doubt))
 				break;
 			from = brackets[i].low;
@@ -447,6 +451,12 @@ int clock_enclose(const struct command *brackets, const struct command *reads, s
 		low = least > low ? least : low;
 		high = most < high ? most : high;
 	}
+	if (!used)
+		return err_set(
+			err, ERR_INPUT,
+			"the clocks cannot be put together: of %zu brackets none ends after it "
+			"begins; are both of the same run?",
+			n);
 	if (add_piece(&info->clock, from, low, high, &doubt))
 		return err_set(err, ERR_INPUT,
 			       "the clocks of both recordings do not run together: the offset that "

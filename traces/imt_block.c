@@ -113,8 +113,10 @@ static bool shape_fits(const struct imt_decoder *decoder, uint64_t shape)
 
 /* ---- loading ----------------------------------------------------------------------------------------- */
 
+/* kinds: as the header has them; 0: it does not say. */
 static int read_tables(struct imt_decoder *decoder, const unsigned char *payload, uint32_t bytes,
-		       unsigned n_columns, const struct names *names, char what[160])
+		       uint32_t kinds, unsigned n_columns, const struct names *names,
+		       char what[160])
 {
 	size_t at = IMT_DATA_HEADER + (size_t)n_columns * IMT_COLUMN_ENTRY;
 
@@ -124,6 +126,8 @@ static int read_tables(struct imt_decoder *decoder, const unsigned char *payload
 		decoder->shapes[i] = get64(payload + at);
 		if (!shape_fits(decoder, decoder->shapes[i]))
 			return wrong(what, "a shape that no event has");
+		if (kinds && !(kinds & imt_kind_bit(decoder->shapes[i] & 0xff)))
+			return wrong(what, "a kind that is not among the header's");
 		decoder->shape_slots[i] = (uint8_t)shape_slots(decoder->shapes[i]);
 	}
 	for (uint32_t i = 0; i < decoder->n_agents; i++, at += 4) {
@@ -246,11 +250,12 @@ static uint8_t four_codes(unsigned codes)
 	return total;
 }
 
-/* Steps are not negative; the last time must fit, so that none goes back. */
-static bool times_fit(const struct column *steps, const struct column *exceptions, uint64_t time_ns,
-		      uint32_t records)
+/* Steps are not negative; the last time must fit, so that none goes back, and be the header's. */
+static bool times_fit(const struct column *steps, const struct column *exceptions,
+		      const struct imt_block *block)
 {
-	uint64_t small = 0;
+	uint64_t small = 0, time_ns = block->time_ns;
+	uint32_t records = block->records;
 
 	for (uint32_t i = 0; i < records && steps->width == 1; i++)
 		small += steps->data[i] == 255 ? 0 : steps->data[i];
@@ -262,7 +267,8 @@ static bool times_fit(const struct column *steps, const struct column *exception
 	for (uint32_t i = 0; i < exceptions->bytes; i += IMT_TIME_EXCEPTION)
 		if (__builtin_add_overflow(time_ns, get64(exceptions->data + i + 4), &time_ns))
 			return false;
-	return !__builtin_add_overflow(time_ns, small, &time_ns);
+	return !__builtin_add_overflow(time_ns, small, &time_ns) &&
+	       time_ns - block->time_ns == block->span_ns;
 }
 
 /* The lengths that a column of 2-bit codes gives must add up to its values. */
@@ -338,7 +344,8 @@ static int validate_shapes(const struct imt_decoder *decoder, char what[160])
 		       : wrong(what, "a number of values that its records do not need");
 }
 
-static int validate(const struct imt_decoder *decoder, uint64_t time_ns, char what[160])
+static int validate(const struct imt_decoder *decoder, const struct imt_block *block,
+		    char what[160])
 {
 	const struct column *c = decoder->columns;
 
@@ -354,8 +361,8 @@ static int validate(const struct imt_decoder *decoder, uint64_t time_ns, char wh
 	    !exceptions_fit(&c[COLUMN_TIME], &c[COLUMN_TIME_EXCEPTION], IMT_TIME_EXCEPTION,
 			    decoder->records))
 		return wrong(what, "times that do not match its records");
-	if (!times_fit(&c[COLUMN_TIME], &c[COLUMN_TIME_EXCEPTION], time_ns, decoder->records))
-		return wrong(what, "times beyond 2^64 ns");
+	if (!times_fit(&c[COLUMN_TIME], &c[COLUMN_TIME_EXCEPTION], block))
+		return wrong(what, "times beyond 2^64 ns, or another span than the header's");
 	if (!codes_fit(&c[COLUMN_ADDR_CODE], &c[COLUMN_ADDR], decoder->records))
 		return wrong(what, "addresses that do not match their lengths");
 	if (!codes_fit(&c[COLUMN_SLOT_CODE], &c[COLUMN_SLOT], decoder->n_slots))
@@ -380,9 +387,9 @@ int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
 	    !block->records || block->records > IMT_RECORDS_MAX)
 		return wrong(what, "counts beyond the format's limits");
 	decoder->records = block->records;
-	if (read_tables(decoder, payload, block->bytes, n_columns, names, what) ||
+	if (read_tables(decoder, payload, block->bytes, block->kinds, n_columns, names, what) ||
 	    read_columns(decoder, payload, block->bytes, n_columns, what) ||
-	    validate(decoder, block->time_ns, what)) {
+	    validate(decoder, block, what)) {
 		decoder->records = 0;
 		return -1;
 	}

@@ -32,6 +32,7 @@ enum {
 	IMT_SLOTS_MAX = 1 << 21,
 	IMT_INDEX_MAX = 16384,
 	IMT_INDEX_ENTRY = 40,
+	IMT_END_BYTES = 24,  /* u64 records, u64 blocks, u32 CRC over all their CRCs, u32 0 */
 	IMT_LOSS_BYTES = 24, /* u64 first record lost, u64 how many (all ones: unknown), u64 time */
 };
 
@@ -99,6 +100,12 @@ static inline void put64(unsigned char *p, uint64_t value)
 {
 	put32(p, (uint32_t)value);
 	put32(p + 4, (uint32_t)(value >> 32));
+}
+
+/* A block's set of kinds has a bit for each; from 31 on they share one. */
+static inline uint32_t imt_kind_bit(unsigned kind)
+{
+	return 1u << (kind < 31 ? kind : 31);
 }
 
 static inline uint64_t zigzag(uint64_t delta)

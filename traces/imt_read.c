@@ -21,7 +21,9 @@ struct imt_source {
 	uint64_t sequence;     /* that the next block should have */
 	uint64_t records;      /* delivered, or lost and accounted for */
 	uint64_t last_ns;
-	uint64_t index; /* offset of the last INDEX; 0: none is known */
+	uint64_t index;	      /* offset of the last INDEX; 0: none is known */
+	uint32_t crc_of_crcs; /* of the blocks so far */
+	bool skipped;	      /* not all of them: END's totals are not compared */
 	bool ended, end_seen, loading;
 	uint64_t first; /* number of the batch's first event */
 	struct event events[EVENT_BATCH];
@@ -81,7 +83,7 @@ static int next_header(struct imt_source *source, struct imt_block *block, char 
 	unsigned char raw[IMT_BLOCK_HEADER];
 	size_t n = read_at(source, source->offset, raw, sizeof raw);
 
-	if (n == 0 || (n >= 4 && n <= IMT_TRAILER && source->end_seen))
+	if (n == 0 || (n <= IMT_TRAILER && source->end_seen))
 		return 0;
 	if (n < sizeof raw) {
 		snprintf(what, 160, "cut short: %zu bytes of its header", n);
@@ -230,6 +232,27 @@ static int read_loss(struct imt_source *source, const struct imt_block *block, c
 	return 0;
 }
 
+/* END counts what came before it, so that whole blocks cannot be missing behind a file's last good one. */
+static int read_end(struct imt_source *source, const struct imt_block *block, char what[160])
+{
+	const unsigned char *end = source->payload;
+
+	if (block->bytes != IMT_END_BYTES) {
+		snprintf(what, 160, "END of %u bytes, expected %d", block->bytes, IMT_END_BYTES);
+		return -1;
+	}
+	source->end_seen = true;
+	if (source->skipped ||
+	    (get64(end) == source->records && get64(end + 8) == block->sequence &&
+	     get32(end + 16) == source->crc_of_crcs))
+		return 0;
+	snprintf(what, 160,
+		 "inconsistent, not damaged: END counts %" PRIu64 " records in %" PRIu64
+		 " blocks, there are %" PRIu64 " in %" PRIu64,
+		 get64(end), get64(end + 8), source->records, block->sequence);
+	return -1;
+}
+
 static int take_block(struct imt_source *source, const struct imt_block *block, char what[160])
 {
 	if (read_payload(source, block, what))
@@ -242,8 +265,7 @@ static int take_block(struct imt_source *source, const struct imt_block *block, 
 	case IMT_DATA:
 		return load_data(source, block, what);
 	case IMT_END:
-		source->end_seen = true;
-		return 0;
+		return read_end(source, block, what);
 	case IMT_LOSS:
 		return read_loss(source, block, what);
 	case IMT_INDEX:
@@ -259,6 +281,10 @@ static int take_block(struct imt_source *source, const struct imt_block *block, 
 
 static void step_over(struct imt_source *source, const struct imt_block *block)
 {
+	unsigned char crc[4];
+
+	put32(crc, block->crc);
+	source->crc_of_crcs = crc32c(source->crc_of_crcs, crc, sizeof crc);
 	source->offset += IMT_BLOCK_HEADER + ((uint64_t)block->bytes + 7) / 8 * 8;
 	source->head.offset = source->offset;
 	source->sequence = block->sequence + 1;
@@ -311,6 +337,7 @@ static int salvage(struct imt_source *source, struct event_batch *batch)
 {
 	struct imt_block block;
 
+	source->skipped = true;
 	while (resynchronise(source, &block)) {
 		uint64_t lost = block.first > source->records ? block.first - source->records : 0;
 
@@ -334,7 +361,7 @@ static int salvage(struct imt_source *source, struct event_batch *batch)
 static int at_end(struct imt_source *source, struct err *err)
 {
 	source->ended = true;
-	source->info.closed = source->end_seen;
+	source->info.closed = source->info.closed && source->end_seen;
 	if (source->end_seen || source->options.salvage)
 		return 0;
 	return err_set(err, ERR_DAMAGED,
@@ -454,6 +481,11 @@ static int check_file_header(struct imt_source *source, struct err *err)
 		source->info.damaged_blocks++;
 		return 0;
 	}
+	if (get16(raw + 8) == IMT_MAJOR && (get32(raw + 12) != IMT_HEADER || get64(raw + 24)))
+		return err_set(err, ERR_INPUT,
+			       "%s: a file header of %u bytes and a base time of %" PRIu64
+			       " ns; expected %d and 0",
+			       source->path, get32(raw + 12), get64(raw + 24), IMT_HEADER);
 	if (get16(raw + 8) != IMT_MAJOR)
 		return err_set(err, ERR_INPUT,
 			       "%s: format version %u; this program reads version %d", source->path,
@@ -612,6 +644,7 @@ int imt_source_seek(struct event_source *head, uint64_t number, struct err *err)
 	char what[160];
 	int got;
 
+	source->skipped = true;
 	seek_by_index(source, number);
 	got = seek_by_headers(source, number, &block, err); /* at once where the index led */
 	if (got)

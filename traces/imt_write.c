@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+#include "hw/base/version.h"
 #include "traces/imt_format.h"
 #include "traces/meta.h"
 #include "traces/output.h"
@@ -46,6 +47,7 @@ struct imt_sink {
 	uint64_t last_values[EVENT_KINDS][EVENT_FIELDS];
 	struct bytes columns[COLUMN_IDS], payload;
 	unsigned time_width, shape_width, agent_width;
+	uint32_t kinds; /* of the block's events, a bit each */
 	struct index_entry *index;
 	uint32_t n_index;
 	uint64_t last_index;
@@ -118,6 +120,7 @@ static int write_block(struct imt_sink *sink, enum imt_type type, unsigned flags
 	put32(header + 36, crc);
 	put64(header + 40, time_ns);
 	put64(header + 48, span_ns);
+	put32(header + 56, type == IMT_DATA ? sink->kinds : 0);
 	put32(header + 60, crc32c(0, header, 60));
 	sink->crc_of_crcs = crc32c(sink->crc_of_crcs, header + 36, 4);
 	sink->blocks++;
@@ -314,6 +317,7 @@ static int encode_columns(struct imt_sink *sink)
 	uint64_t last = sink->events[0].time_ns, slot_count = 0;
 
 	choose_widths(sink);
+	sink->kinds = 0;
 	for (int id = 0; id < COLUMN_IDS; id++) {
 		c[id].n = 0;
 		if (reserve(&c[id], (size_t)sink->n * 12 + (size_t)sink->n_slots * 8 + 64))
@@ -326,6 +330,7 @@ static int encode_columns(struct imt_sink *sink)
 
 		if (agent_number(sink, event->agent, &agent))
 			return -1;
+		sink->kinds |= imt_kind_bit(event->kind);
 		append_number(&c[COLUMN_SHAPE], shape == IMT_SHAPES_MAX ? 65535 : shape, 2);
 		if (shape == IMT_SHAPES_MAX) {
 			append_number(&c[COLUMN_SHAPE_EXCEPTION], i, 4);
@@ -604,8 +609,8 @@ static int write_start(struct imt_sink *sink, const char *meta, struct err *err)
 	char text[256];
 	int answer;
 
-	snprintf(text, sizeof text, "format = imt %d.%d\nwriter = iommusim\nlibzstd = %s\n",
-		 IMT_MAJOR, IMT_MINOR, ZSTD_versionString());
+	snprintf(text, sizeof text, "format = imt %d.%d\nwriter = iommusim %s\nlibzstd = %s\n",
+		 IMT_MAJOR, IMT_MINOR, IOMMUSIM_VERSION, ZSTD_versionString());
 	if (reserve(&payload, strlen(text) + (meta ? strlen(meta) + 1 : 0)))
 		return err_no_memory(err, "META");
 	append(&payload, text, strlen(text));

@@ -24,6 +24,8 @@ static int refuse_kind(const char *path, const unsigned char *bytes, size_t n, s
 
 	if (n == 0)
 		looks = "an empty file";
+	else if (n >= 16 && !memcmp(bytes, "SQLite format 3", 16))
+		looks = "an SQLite database";
 	else if (n >= 4 && !memcmp(bytes, "\x28\xb5\x2f\xfd", 4))
 		looks = "a zstd-compressed file";
 	else if (n >= 10 && !memcmp(bytes, "\x17\x08\x44tracing", 10))
@@ -32,7 +34,9 @@ static int refuse_kind(const char *path, const unsigned char *bytes, size_t n, s
 		looks = "Linux ftrace text";
 	else if (memchr(bytes, '@', n) && memchr(bytes, ':', n))
 		looks = "a QEMU log";
-	if (n)
+	if (n >= 16 && !memcmp(bytes, "SQLite format 3", 16))
+		way = "a store of results is read by 'iommusim report'";
+	else if (n)
 		way = "bring it in with 'iommusim import --guest TRACE --host LOG -o FILE.imt'";
 	return err_set(err, ERR_INPUT,
 		       "%s: looks like %s; expected a native recording (.imt) or the text form, "
@@ -55,6 +59,12 @@ int recording_open(const char *path, bool salvage, struct event_source **out, st
 	if (!file)
 		return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
 	n = fread(bytes, 1, sizeof bytes, file);
+	if (ferror(file)) { /* a folder, for one */
+		err_set(err, ERR_USAGE, "%s: %s; expected the file of a recording", path,
+			strerror(errno));
+		fclose(file);
+		return -1;
+	}
 	if (n >= 4 && memcmp(bytes, magic, 4) == 0) {
 		fclose(file);
 		return imt_source_open(path, &options, out, err);

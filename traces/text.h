@@ -28,4 +28,11 @@ int text_sink_open(FILE *file, const char *meta, struct event_sink **out, struct
 void text_format(const struct names *names, const struct event_batch *batch,
 		 const struct event *event, char *text, size_t size);
 
+/* One value as the text form writes it, without its key, strings without quotes. */
+void text_format_value(const struct names *names, const struct event_field *field, uint64_t value,
+		       char *text, size_t size);
+
+/* Whether the address, which has no bit of its own, is part of the event: `inval` and `dirty` may name no range. */
+bool text_shows_address(const struct event *event, const struct event_field *field);
+
 #endif

@@ -80,6 +80,8 @@ static void put_value(struct line *line, const struct names *names, const struct
 {
 	switch (field->type) {
 	case FIELD_HEX:
+	case FIELD_WORDS:
+	case FIELD_WORD_MORE:
 		put(line, "0x%" PRIx64, value);
 		break;
 	case FIELD_SIZE:
@@ -92,6 +94,7 @@ static void put_value(struct line *line, const struct names *names, const struct
 		put(line, "no");
 		break;
 	case FIELD_CHOICE:
+	case FIELD_WORD:
 		put_choice(line, field->choices, value);
 		break;
 	case FIELD_PERM:
@@ -99,6 +102,7 @@ static void put_value(struct line *line, const struct names *names, const struct
 		    value & 4 ? "x" : "");
 		break;
 	case FIELD_NAME:
+	case FIELD_STRING:
 		put(line, "%s", names_text(names, (uint32_t)value));
 		break;
 	case FIELD_IOMMU:
@@ -141,8 +145,7 @@ static void put_subject(struct line *line, const struct names *names,
 	}
 }
 
-/* Whether an address or length that has no bit of its own is part of the line. */
-static bool head_field_shown(const struct event *event, const struct event_field *field)
+bool text_shows_address(const struct event *event, const struct event_field *field)
 {
 	if (field->required)
 		return true;
@@ -167,7 +170,7 @@ static void put_field(struct line *line, const struct names *names, const struct
 
 	switch (field->place) {
 	case PLACE_ADDR:
-		if (head_field_shown(event, field))
+		if (text_shows_address(event, field))
 			put(line, " %s=0x%" PRIx64, field->key, event->addr);
 		return;
 	case PLACE_LEN:
@@ -192,6 +195,17 @@ static void put_field(struct line *line, const struct names *names, const struct
 		put(line, " %s=", field->key);
 		put_value(line, names, field, event_value(batch, event, f));
 	}
+}
+
+void text_format_value(const struct names *names, const struct event_field *field, uint64_t value,
+		       char *text, size_t size)
+{
+	struct line line = { text, 0, size };
+
+	if (!size)
+		return;
+	text[0] = 0;
+	put_value(&line, names, field, value);
 }
 
 void text_format(const struct names *names, const struct event_batch *batch,

@@ -2,52 +2,6 @@
 
 enum { MAIR_NORMAL = 1 << 2, SH_INNER = 3 << 8, S2_NORMAL = 0xf << 2 };
 
-static struct entry_view view(const uint64_t *words, unsigned level, unsigned granule_lg2)
-{
-	struct pt_entry entry = arm_lpae_decode(words[0], level, granule_lg2, false);
-
-	if (entry.kind == PT_TABLE)
-		return (struct entry_view){ .kind = ENTRY_TABLE,
-					    .child = entry.addr,
-					    .role = &arm_lpae_roles[(granule_lg2 - 12) / 2],
-					    .level = entry.level };
-	return (struct entry_view){ .kind = entry.kind == PT_ABSENT ? ENTRY_ABSENT : ENTRY_LEAF };
-}
-
-static struct entry_view view_4k(const uint64_t *words, unsigned level)
-{
-	return view(words, level, 12);
-}
-
-static struct entry_view view_16k(const uint64_t *words, unsigned level)
-{
-	return view(words, level, 14);
-}
-
-static struct entry_view view_64k(const uint64_t *words, unsigned level)
-{
-	return view(words, level, 16);
-}
-
-/* Bits [58:55] are software's. AF stays: without hardware update it decides on a fault. */
-#define MEANING 0xf87fffffffffffffull
-
-const struct table_role arm_lpae_roles[ARM_GRANULES] = {
-	{ .name = "arm 4K", .unit_lg2 = 12, .index_bits = 9, .meaning = MEANING, .view = view_4k },
-	{ .name = "arm 16K",
-	  .unit_lg2 = 14,
-	  .index_bits = 11,
-	  .frames_lg2 = 2,
-	  .meaning = MEANING,
-	  .view = view_16k },
-	{ .name = "arm 64K",
-	  .unit_lg2 = 16,
-	  .index_bits = 13,
-	  .frames_lg2 = 4,
-	  .meaning = MEANING,
-	  .view = view_64k },
-};
-
 unsigned arm_contiguous_lg2(unsigned granule_lg2, unsigned level)
 {
 	static const uint8_t lg2[ARM_GRANULES][ARM_LEVELS] = { { 4, 4, 4, 0 },
@@ -144,6 +98,30 @@ static struct pt_entry stage2_decode_64k(uint64_t raw, unsigned level)
 {
 	return stage2_meaning(raw, arm_lpae_decode(raw, level, 16, false));
 }
+
+/* Bits [58:55] are software's. AF stays: without hardware update it decides on a fault. Tables are the same in both
+ * stages. */
+#define MEANING 0xf87fffffffffffffull
+
+const struct table_role arm_lpae_roles[ARM_GRANULES] = {
+	{ .name = "arm 4K",
+	  .unit_lg2 = 12,
+	  .index_bits = 9,
+	  .meaning = MEANING,
+	  .decode = stage1_decode_4k },
+	{ .name = "arm 16K",
+	  .unit_lg2 = 14,
+	  .index_bits = 11,
+	  .frames_lg2 = 2,
+	  .meaning = MEANING,
+	  .decode = stage1_decode_16k },
+	{ .name = "arm 64K",
+	  .unit_lg2 = 16,
+	  .index_bits = 13,
+	  .frames_lg2 = 4,
+	  .meaning = MEANING,
+	  .decode = stage1_decode_64k },
+};
 
 const struct pt_format arm_stage1[ARM_GRANULES] = {
 	{ .name = "arm-stage1-4k",

@@ -17,18 +17,6 @@ static uint64_t table(pa_t pa)
 	return pa | 1 | 1u << VTD_FS_WRITE | 1u << VTD_FS_USER | 1u << VTD_FS_ACCESSED;
 }
 
-static struct entry_view view(const uint64_t *words, unsigned level)
-{
-	struct pt_entry entry = vtd_fs_decode(words[0], level);
-
-	if (entry.kind == PT_TABLE)
-		return (struct entry_view){ .kind = ENTRY_TABLE,
-					    .child = entry.addr,
-					    .role = &vtd_fs_role,
-					    .level = entry.level };
-	return (struct entry_view){ .kind = entry.kind == PT_ABSENT ? ENTRY_ABSENT : ENTRY_LEAF };
-}
-
 const struct table_role vtd_fs_role = {
 	.name = "vtd first stage",
 	.unit_lg2 = 12,
@@ -36,7 +24,7 @@ const struct table_role vtd_fs_role = {
 	/* ignored: PWT [3], PCD [4], G [8], [9], [11], [62:52] */
 	.meaning = 0x800ffffffffff087ull,
 	.state = STATE,
-	.view = view,
+	.decode = vtd_fs_decode,
 };
 
 const struct pt_format vtd_fs = {

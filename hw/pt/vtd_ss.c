@@ -12,18 +12,6 @@ static uint64_t table(pa_t pa)
 	return pa | TLB_READ | TLB_WRITE;
 }
 
-static struct entry_view view(const uint64_t *words, unsigned level)
-{
-	struct pt_entry entry = vtd_ss_decode(words[0], level);
-
-	if (entry.kind == PT_TABLE)
-		return (struct entry_view){ .kind = ENTRY_TABLE,
-					    .child = entry.addr,
-					    .role = &vtd_ss_role,
-					    .level = entry.level };
-	return (struct entry_view){ .kind = entry.kind == PT_ABSENT ? ENTRY_ABSENT : ENTRY_LEAF };
-}
-
 const struct table_role vtd_ss_role = {
 	.name = "vtd second stage",
 	.unit_lg2 = 12,
@@ -31,7 +19,7 @@ const struct table_role vtd_ss_role = {
 	/* ignored: X [2], EMT [5:3], IPAT [6], A and D [9:8], [10], [61:52], [63] */
 	.meaning = 0x400ffffffffff883ull,
 	.state = 1 << VTD_SS_ACCESSED | 1 << VTD_SS_DIRTY,
-	.view = view,
+	.decode = vtd_ss_decode,
 };
 
 const struct pt_format vtd_ss = {

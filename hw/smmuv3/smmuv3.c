@@ -13,6 +13,7 @@ static void smmu_destroy(struct iommu *iommu)
 	if (!smmu)
 		return;
 	tlb_destroy(smmu->tlb);
+	tlb_destroy(smmu->ipa);
 	for (unsigned i = 0; i < 2 * ARM_LEVELS; i++)
 		tlb_destroy(smmu->walk[i / ARM_LEVELS][i % ARM_LEVELS]);
 	for (uint32_t i = 0; i < smmu->n_spaces; i++)
@@ -49,6 +50,16 @@ static int check_config(const struct smmuv3_config *config, struct err *err)
 			       "smmuv3.walk.ways %llu",
 			       (unsigned long long)config->walk_entries,
 			       (unsigned long long)config->walk_ways);
+	if (config->ipa_ways && config->ipa_entries % config->ipa_ways)
+		return err_set(err, ERR_CONFIG,
+			       "smmuv3: smmuv3.ipa.entries %llu is not a multiple of "
+			       "smmuv3.ipa.ways %llu",
+			       (unsigned long long)config->ipa_entries,
+			       (unsigned long long)config->ipa_ways);
+	if (config->nested && (config->stage != 1 || !config->s2p || !config->gran4k))
+		return err_set(err, ERR_CONFIG,
+			       "smmuv3: smmuv3.nested needs smmuv3.stage 1, smmuv3.s2p and "
+			       "smmuv3.gran4k");
 	if ((config->stage == 1 && !config->s1p) || (config->stage == 2 && !config->s2p))
 		return err_set(
 			err, ERR_CONFIG,
@@ -66,9 +77,17 @@ static int create_caches(struct smmu *smmu, uint64_t seed, struct err *err)
 					 .address_bits = KEY_BITS,
 					 .seed = seed };
 	uint64_t ways = config->walk_ways ? config->walk_ways : config->walk_entries;
+	uint64_t ipa_ways = config->ipa_ways ? config->ipa_ways : config->ipa_entries;
 
 	if (tlb_create(&geometry, "smmuv3.tlb", &smmu->tlb, err))
 		return -1;
+	if (config->ipa_entries) {
+		geometry.sets = config->ipa_entries / ipa_ways;
+		geometry.ways = ipa_ways;
+		geometry.replacement = config->ipa_replacement;
+		if (tlb_create(&geometry, "smmuv3.ipa", &smmu->ipa, err))
+			return -1;
+	}
 	if (!config->walk_entries)
 		return 0;
 	geometry.sets = config->walk_entries / ways;
@@ -205,41 +224,26 @@ static uint64_t smmu_n_tags(const struct iommu *iommu)
 	return wide ? 1 << 16 : 1 << 8;
 }
 
-static const char *smmu_fault_name(uint16_t code)
-{
-	static const struct {
-		uint16_t code;
-		const char *name;
-	} names[] = {
-		{ F_UUT, "F_UUT" },
-		{ C_BAD_STREAMID, "C_BAD_STREAMID" },
-		{ F_STE_FETCH, "F_STE_FETCH" },
-		{ C_BAD_STE, "C_BAD_STE" },
-		{ F_BAD_ATS_TREQ, "F_BAD_ATS_TREQ" },
-		{ F_STREAM_DISABLED, "F_STREAM_DISABLED" },
-		{ F_TRANSL_FORBIDDEN, "F_TRANSL_FORBIDDEN" },
-		{ C_BAD_SUBSTREAMID, "C_BAD_SUBSTREAMID" },
-		{ F_CD_FETCH, "F_CD_FETCH" },
-		{ C_BAD_CD, "C_BAD_CD" },
-		{ F_WALK_EABT, "F_WALK_EABT" },
-		{ F_TRANSLATION, "F_TRANSLATION" },
-		{ F_ADDR_SIZE, "F_ADDR_SIZE" },
-		{ F_ACCESS, "F_ACCESS" },
-		{ F_PERMISSION, "F_PERMISSION" },
-		{ F_TLB_CONFLICT, "F_TLB_CONFLICT" },
-		{ SMMUV3_SILENT_ABORT, "abort without event" },
-	};
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (names[i].code == code)
-			return names[i].name;
-	return NULL;
-}
-
-static bool smmu_fault_is_missing(uint16_t code)
-{
-	return code == F_TRANSLATION || code == F_ACCESS || code == F_PERMISSION;
-}
+static const struct fault_row smmu_faults[] = {
+	{ F_UUT, "F_UUT", false },
+	{ C_BAD_STREAMID, "C_BAD_STREAMID", false },
+	{ F_STE_FETCH, "F_STE_FETCH", false },
+	{ C_BAD_STE, "C_BAD_STE", false },
+	{ F_BAD_ATS_TREQ, "F_BAD_ATS_TREQ", false },
+	{ F_STREAM_DISABLED, "F_STREAM_DISABLED", false },
+	{ F_TRANSL_FORBIDDEN, "F_TRANSL_FORBIDDEN", false },
+	{ C_BAD_SUBSTREAMID, "C_BAD_SUBSTREAMID", false },
+	{ F_CD_FETCH, "F_CD_FETCH", false },
+	{ C_BAD_CD, "C_BAD_CD", false },
+	{ F_WALK_EABT, "F_WALK_EABT", false },
+	{ F_TRANSLATION, "F_TRANSLATION", true },
+	{ F_ADDR_SIZE, "F_ADDR_SIZE", false },
+	{ F_ACCESS, "F_ACCESS", true },
+	{ F_PERMISSION, "F_PERMISSION", true },
+	{ F_TLB_CONFLICT, "F_TLB_CONFLICT", false },
+	{ SMMUV3_SILENT_ABORT, "abort without event", false },
+	{ 0, NULL, false },
+};
 
 static const char *smmu_structure_name(enum structure structure, unsigned level)
 {
@@ -253,7 +257,7 @@ static const char *smmu_structure_name(enum structure structure, unsigned level)
 	/* A descriptor of the manual's level n points to a table of level n + 1. */
 	switch (structure) {
 	case STRUCTURE_TLB:
-		return "TLB";
+		return level ? "IPA cache" : "TLB";
 	case STRUCTURE_WALK_CACHE:
 		return level < 8 ? pointers[level] : "walk cache";
 	case STRUCTURE_CONFIG:
@@ -282,6 +286,7 @@ static const char *smmu_counter(const struct iommu *iommu, unsigned index, uint6
 		{ "walk.stage2.level1.hits", count->walk_hits[1][1] },
 		{ "walk.stage2.level0.hits", count->walk_hits[1][2] },
 		{ "walk.reads", count->walk_reads },
+		{ "ipa.hits", count->ipa_hits },
 		{ "config.hits", count->config_hits },
 		{ "config.misses", count->config_misses },
 		{ "evictions", count->evictions },
@@ -358,6 +363,11 @@ static bool smmu_snoops(const struct iommu *iommu)
 	return ((const struct smmu *)iommu)->config.cohacc;
 }
 
+static bool smmu_plain_copies(const struct iommu *iommu)
+{
+	return !((const struct smmu *)iommu)->not_plain;
+}
+
 const struct iommu_model smmuv3_model = {
 	.name = "smmuv3",
 	.spec = "Arm System Memory Management Unit Architecture Specification version 3, IHI 0070, "
@@ -369,7 +379,7 @@ const struct iommu_model smmuv3_model = {
 		 "memory attributes: only Device or Normal at stage 2, for S2PTW; whether tables "
 		 "are "
 		 "snooped is IDR0.COHACC's alone to say; queues always are\n"
-		 "TBU micro TLBs and the IPA cache: one main TLB, walk caches by stage and level\n"
+		 "TBU micro TLBs: requests meet one main TLB, whichever port they come by\n"
 		 "walk-cache pointers of a nested stage 1 hold IPAs: every use goes through stage "
 		 "2\n"
 		 "STE.CONT, speculative fills, prefetch commands: allowed, never done here\n"
@@ -377,17 +387,17 @@ const struct iommu_model smmuv3_model = {
 		 "ATCs: a change of any configuration structure has every copy compared again; "
 		 "privileged "
 		 "requests, instruction fetches and zero-length reads go untranslated\n"
-		 "a replay's domains are of one stage; nested translation is reached by register "
-		 "and "
-		 "table writes alone\n"
+		 "a replay's stage 2 below stage 1 (smmuv3.nested) maps every IPA to itself; any "
+		 "other is "
+		 "reached by register and table writes alone\n"
 		 "an invalidation without IDR3.RIL is one command: more than a page is the whole "
 		 "ASID\n"
-		 "what becomes of a stalled transaction is counted, not reported with its DMA\n"
 		 "broadcast TLB maintenance (BTM): none arrives\n"
 		 "a page that holds both page tables and configuration: the configuration is "
 		 "compared "
 		 "on every use, tables below it are not followed\n"
-		 "walk latency: a walk happens at one instant\n",
+		 "walk latency: a walk happens at one instant\n"
+		 "MMU-500: an SMMUv2, no machine of this model\n",
 	.config_size = sizeof(struct smmuv3_config),
 	.settings = smmuv3_settings,
 	.create = smmu_create,
@@ -404,8 +414,10 @@ const struct iommu_model smmuv3_model = {
 	.reg_read = smmu_reg_read,
 	.acknowledge_faults = smmu_acknowledge_faults,
 	.start = smmu_start,
+	.start_rows = smmu_start_rows,
 	.config_bytes = smmu_config_bytes,
 	.pages = &smmu_pages,
+	.stalls = &smmu_stall_ops,
 	.attach_words = smmu_attach_words,
 	.format = smmu_format,
 	.levels = smmu_levels,
@@ -415,10 +427,10 @@ const struct iommu_model smmuv3_model = {
 	.tags = smmu_n_tags,
 	.tag_kind = smmu_tag_kind,
 	.refuses_unattached = true,
-	.fault_name = smmu_fault_name,
-	.fault_is_missing = smmu_fault_is_missing,
+	.faults = smmu_faults,
 	.structure_name = smmu_structure_name,
 	.counter = smmu_counter,
 	.each_copy = smmu_each_copy,
+	.plain_copies = smmu_plain_copies,
 	.vectors = &smmuv3_vectors,
 };

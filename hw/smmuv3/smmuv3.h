@@ -5,8 +5,8 @@
  * Models: linear and two-level stream tables, STE and CD with every legality check in order (5.2,
  * 5.4), substreams; stage 1, stage 2 and nested walks of VMSAv8-64 with 4, 16 and 64 KiB granules,
  * contiguous sets, concatenated stage-2 tables, hardware update of access flag and dirty state; one
- * main TLB with tags by StreamWorld, VMID and ASID (3.17), walk caches for each stage and level, a
- * configuration cache; commands (4), event queue, terminate and stall models (3.12), PRI queue,
+ * main TLB with tags by StreamWorld, VMID and ASID (3.17), an IPA cache of what stage 2 gave nested
+ * walks, walk caches for each stage and level, a configuration cache; commands (4), event queue, terminate and stall models (3.12), PRI queue,
  * ATS, GERROR.
  * Leaves out: see smmuv3_model.omits.
  */
@@ -27,10 +27,11 @@ struct smmuv3_config {
 	uint64_t stall_model, term_model, stall_max, cmdqs, eventqs, priqs;
 	uint64_t e2h, recinvsid, rec_cfg_ats, atschk, vmw, gbpa_abort;
 	uint64_t tlb_sets, tlb_ways, tlb_replacement;
+	uint64_t ipa_entries, ipa_ways, ipa_replacement;
 	uint64_t walk_entries, walk_ways, walk_replacement, config_entries;
 	uint64_t multi_hit, contiguous, cache_illegal, over_invalidation, merge;
 	uint64_t full_queue, event_class, retry_bytes;
-	uint64_t stage, granule, eventq_log2, priq_log2;
+	uint64_t stage, nested, granule, eventq_log2, priq_log2;
 };
 
 enum { SMMUV3_CONFLICT, SMMUV3_OLDEST, SMMUV3_NEWEST, SMMUV3_LARGEST };
@@ -134,17 +135,6 @@ struct smmuv3_detail {
 	uint64_t record[4]; /* the event record that was written, or had to be */
 };
 const struct smmuv3_detail *smmuv3_detail(const struct iommu *iommu);
-
-/* A transaction that stalled, in order of arrival, resolved ones included until they are forgotten. */
-enum smmuv3_stall_state { STALL_HELD_BACK, STALL_RECORDED, STALL_COMPLETED, STALL_TERMINATED };
-struct smmuv3_stall {
-	enum smmuv3_stall_state state;
-	struct dma_request request;
-	uint32_t sid;
-	uint16_t stag;
-	struct dma_result end; /* COMPLETED, TERMINATED */
-};
-size_t smmuv3_stalls(const struct iommu *iommu, const struct smmuv3_stall **stalls);
 
 /* A page request from an endpoint (chapter 8), and what comes back at once. */
 struct smmuv3_page_request {

@@ -19,6 +19,19 @@ bool smmu_context_checked(const struct smmu *smmu, const struct smmu_context *co
 		context->generation != smmu_vmid_generation(smmu, context->ste.vmid));
 }
 
+/* 64 bytes; an L1 descriptor has fewer. */
+static uint64_t last_of(const struct smmu_watched *watched)
+{
+	return watched->index + 3u;
+}
+
+static void note_read(struct cached_copy *copy, unsigned i, const struct smmu_watched *watched)
+{
+	copy->read[i].space = watched->space;
+	copy->read[i].first = watched->index;
+	copy->read[i].last = last_of(watched);
+}
+
 static uint64_t name_of(const struct smmu_context *context)
 {
 	return copy_name(STRUCTURE_CONFIG, 0, context->serial);
@@ -42,6 +55,12 @@ void smmu_context_copy(const struct smmu *smmu, const struct smmu_context *conte
 		.filled = context->filled,
 		.changed = context->changed,
 	};
+	for (unsigned i = 0; i < 2; i++)
+		note_read(copy, i, &context->watched[i]);
+	for (uint64_t i = 0; i < smmu->config.config_entries; i++)
+		if (smmu->streams[i].valid && smmu->streams[i].sid == context->sid)
+			for (unsigned k = 0; k < 2; k++)
+				note_read(copy, 2 + k, &smmu->streams[i].watched[k]);
 }
 
 void smmu_context_drop(struct smmu *smmu, struct smmu_context *context)
@@ -99,12 +118,10 @@ static void doubt(struct smmu *smmu, struct smmu_context *context)
 static bool touches(const struct smmu_watched watched[2], const struct table_change *change)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		uint64_t last = watched[i].index + 3; /* 64 bytes; an L1 descriptor has fewer */
-
 		/* a page that became a table too reports what it holds as tables do */
 		if (watched[i].space == change->space &&
 		    (!change->configuration ||
-		     (change->first <= last && change->last >= watched[i].index)))
+		     (change->first <= last_of(&watched[i]) && change->last >= watched[i].index)))
 			return true;
 	}
 	return false;

@@ -79,6 +79,7 @@ static bool walk_again(struct smmu *smmu, const struct smmu_answer *truth, iova_
 	return smmu_begin(walker, context) == START_WALK;
 }
 
+/* The same part of a larger page is the same, whatever the level of its leaf is now. */
 static bool translation_true(struct smmu *smmu, const struct tlb_at *at,
 			     const struct smmu_answer *truth)
 {
@@ -94,8 +95,7 @@ static bool translation_true(struct smmu *smmu, const struct tlb_at *at,
 	       walker.key == first && walker.half->space == at->copy->space &&
 	       tlb_tag_of(smmu->tlb, at) == (walker.global ? context->global_tag : context->tag) &&
 	       walker.pa == bits_at(*at->data, 51, 12) &&
-	       walker.data == (*at->data & (COPY_ATTRIBUTES | COPY_STAGE1 | COPY_STAGE2 |
-					    3ull << LEVEL1_SHIFT | 3ull << LEVEL2_SHIFT));
+	       !((walker.data ^ *at->data) & (COPY_ATTRIBUTES | COPY_STAGE1 | COPY_STAGE2));
 }
 
 static bool pointer_true(struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at,
@@ -136,7 +136,9 @@ bool smmu_copy_true(struct smmu *smmu, const struct tlb *tlb, const struct tlb_a
 {
 	if (truth->context.fault.event)
 		return false;
-	return tlb == smmu->tlb ? translation_true(smmu, at, truth)
+	if (tlb == smmu->tlb)
+		return translation_true(smmu, at, truth);
+	return tlb == smmu->ipa ? smmu_ipa_true(smmu, at, truth)
 				: pointer_true(smmu, tlb, at, truth);
 }
 
@@ -145,6 +147,12 @@ bool smmu_context_true(const struct smmu_context *context, const struct smmu_con
 	return !truth->fault.event == !context->fault.event &&
 	       !memcmp(context->ste.words, truth->ste.words, sizeof context->ste.words) &&
 	       !memcmp(context->cd, truth->cd, sizeof context->cd);
+}
+
+/* Else of pointers to tables. */
+static bool of_translations(const struct smmu *smmu, const struct tlb *tlb)
+{
+	return tlb == smmu->tlb || tlb == smmu->ipa;
 }
 
 /* Clears the bit of a copy that is proven to equal truth as a whole. */
@@ -158,13 +166,13 @@ static void prove(struct smmu *smmu, const struct smmu_path *path, const struct 
 	if (!path->any || smmu->tags[tlb_tag_of(path->tlb, at)].conflicted ||
 	    !smmu_copy_true(smmu, path->tlb, at, truth))
 		return;
-	if (path->tlb == smmu->tlb) {
+	if (path->tlb == smmu->tlb)
 		at->copy->generation =
 			smmu_vmid_generation(smmu, smmu->tags[tlb_tag_of(path->tlb, at)].vmid);
-		if (smmu_others(smmu, at, tlb_first(smmu->tlb, at), tlb_last(smmu->tlb, at), false,
-				NULL))
-			return;
-	}
+	if (of_translations(smmu, path->tlb) &&
+	    smmu_others(smmu, path->tlb, at, tlb_first(path->tlb, at), tlb_last(path->tlb, at),
+			NULL))
+		return;
 	smmu_copy_closes(smmu, path->tlb, at);
 	*at->data &= ~(uint64_t)TLB_CHECK;
 	at->copy->reasons = 0;
@@ -202,14 +210,13 @@ void smmu_compare(struct smmu *smmu, const struct dma_request *request,
 	use.truth = truth->result;
 	use.walk = truth->walked ? &truth->walker.report : NULL;
 	use.verdict = smmu_judge(served, &truth->result, reasons);
-	if (path->any && path->tlb == smmu->tlb) {
-		iova_t first = path->key;
+	if (path->any && of_translations(smmu, path->tlb)) {
+		uint32_t beyond = path->tlb == smmu->tlb && request->len ? request->len - 1 : 0;
 
-		use.matches +=
-			smmu_others(smmu, &path->at, first,
-				    first + (request->len ? request->len - 1 : 0), false, &other);
+		use.matches += smmu_others(smmu, path->tlb, &path->at, path->key,
+					   path->key + beyond, &other);
 		if (use.matches > 1)
-			smmu_copy_of(smmu, smmu->tlb, &other, &use.other);
+			smmu_copy_of(smmu, path->tlb, &other, &use.other);
 	}
 	if (path->freed) {
 		use.page_freed_table = true;

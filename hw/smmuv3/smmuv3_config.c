@@ -149,15 +149,38 @@ static bool find_cd(struct smmu *smmu, struct smmu_context *context, uint32_t in
 	return true;
 }
 
-static void set_spaces(const struct smmu *smmu, struct smmu_context *context)
+/*
+ * Copies of a nested context are of its stage-1 tables, as far as the graph knows their root for one: it takes
+ * their pointers for PAs, and so they have to be where stage 2 leaves an address as it is. Else they are
+ * of the space of stage 2. What it says of changes is not relied upon (rules R4).
+ */
+static uint32_t nested_space(struct smmu *smmu, const struct smmu_context *context,
+			     const struct smmu_half *half, const struct dma_request *request)
+{
+	const struct frame *frame = memory_frame(smmu->memory, half->root);
+	struct smmu_walker walker;
+	struct smmu_stage2 out;
+
+	smmu_walker_init(smmu, &walker, request, false);
+	walker.context = context;
+	if (frame && frame->node.space && frame->node.level == half->top &&
+	    frame->node.role == arm_granule(half->granule_lg2).role &&
+	    smmu_stage2(&walker, half->root, 0, CLASS_TT, &out) && out.pa == half->root)
+		return frame->node.space;
+	return context->ste.s2.space;
+}
+
+static void set_spaces(struct smmu *smmu, struct smmu_context *context,
+		       const struct dma_request *request)
 {
 	if (context->stage2)
 		context->ste.s2.space = smmu_space_of(smmu, context->ste.s2.root);
-	/* Copies of nested contexts are of the space that maps to memory. */
-	for (unsigned n = 0; n < 2 && context->stage1; n++)
-		context->half[n].space = context->stage2
-						 ? context->ste.s2.space
-						 : smmu_space_of(smmu, context->half[n].root);
+	for (unsigned n = 0; n < 2 && context->stage1; n++) {
+		struct smmu_half *half = &context->half[n];
+
+		half->space = context->stage2 ? nested_space(smmu, context, half, request)
+					      : smmu_space_of(smmu, half->root);
+	}
 }
 
 /* The fast loop takes lower-half inputs of plain stage-1 or stage-2 contexts. */
@@ -209,6 +232,7 @@ void smmu_context_read(struct smmu *smmu, uint32_t sid, uint32_t ssid, const str
 	} else if (!context->fault.event && context->stage2) {
 		context->tag = context->global_tag = context->tag2;
 	}
-	set_spaces(smmu, context);
+	context->tag_bits = (uint64_t)context->tag << (KEY_BITS - 11);
+	set_spaces(smmu, context, walker->request);
 	set_plain(context);
 }

@@ -1,13 +1,14 @@
 /* TLB and walk-cache entries: what is marked, what is told. */
 #include "hw/smmuv3/smmuv3_private.h"
 
-enum { STRUCTURES = 1 + 2 * ARM_LEVELS };
+enum { STRUCTURES = 2 + 2 * ARM_LEVELS };
 
 struct tlb *smmu_structure(const struct smmu *smmu, unsigned index)
 {
 	for (unsigned i = 0; i < STRUCTURES; i++) {
-		struct tlb *tlb =
-			i ? smmu->walk[(i - 1) / ARM_LEVELS][(i - 1) % ARM_LEVELS] : smmu->tlb;
+		struct tlb *tlb = i == 0   ? smmu->tlb
+				  : i == 1 ? smmu->ipa
+					   : smmu->walk[(i - 2) / ARM_LEVELS][(i - 2) % ARM_LEVELS];
 
 		if (tlb && index-- == 0)
 			return tlb;
@@ -20,7 +21,7 @@ void smmu_structure_kind(const struct smmu *smmu, const struct tlb *tlb, unsigne
 {
 	*stage = *level = 0;
 	for (unsigned i = 0; i < 2 * ARM_LEVELS; i++)
-		if (tlb != smmu->tlb && smmu->walk[i / ARM_LEVELS][i % ARM_LEVELS] == tlb) {
+		if (tlb && smmu->walk[i / ARM_LEVELS][i % ARM_LEVELS] == tlb) {
 			*stage = i / ARM_LEVELS + 1;
 			*level = i % ARM_LEVELS;
 		}
@@ -49,12 +50,14 @@ void smmu_copy_of(const struct smmu *smmu, const struct tlb *tlb, const struct t
 	smmu_structure_kind(smmu, tlb, &stage, &level);
 	*copy = (struct cached_copy){
 		.structure = stage ? STRUCTURE_WALK_CACHE : STRUCTURE_TLB,
-		.level = (uint8_t)(stage ? level + (stage - 1) * ARM_LEVELS : 0),
+		.level = (uint8_t)(stage ? level + (stage - 1) * ARM_LEVELS
+					 : tlb == smmu->ipa), /* smmu_structure_name() */
 		.perm = (uint8_t)(smmu_allowed(data, false) | smmu_allowed(data, true)),
 		.page_lg2 = at->copy->page_lg2,
 		.reasons = (data & TLB_CHECK) ? at->copy->reasons : 0,
 		.space = at->copy->space,
-		.tag = smmu_neutral_tag(smmu, (uint32_t)tlb_tag_of(tlb, at)),
+		.tag = smmu_neutral_tag(smmu, (uint32_t)tlb_tag_of(tlb, at)) |
+		       (uint64_t)(tlb == smmu->ipa) << 42, /* no request looks for these */
 		.pasid = NO_PASID,
 		.serial = at->copy->serial,
 		.first = smmu_unkey(tlb_first(tlb, at)),
@@ -75,8 +78,8 @@ static uint64_t name_of(const struct smmu *smmu, const struct tlb *tlb, const st
 {
 	unsigned stage, level;
 
-	if (tlb == smmu->tlb)
-		return copy_name(STRUCTURE_TLB, 0, at->copy->serial);
+	if (tlb == smmu->tlb || tlb == smmu->ipa)
+		return copy_name(STRUCTURE_TLB, tlb == smmu->ipa, at->copy->serial);
 	smmu_structure_kind(smmu, tlb, &stage, &level);
 	return copy_name(STRUCTURE_WALK_CACHE, level + (stage - 1) * ARM_LEVELS, at->copy->serial);
 }
@@ -147,6 +150,8 @@ static void mark_user(struct smmu *smmu, const struct smmu_user *user,
 	for (unsigned level = 0; level < below && level < ARM_LEVELS; level++)
 		if (smmu->walk[user->stage2][level] && MARK(MARK_SMMU_POINTER))
 			tlb_visit(smmu->walk[user->stage2][level], &scope, mark_copy, &marking);
+	if (user->stage2 && smmu->ipa && MARK(MARK_SMMU_IPA))
+		tlb_visit(smmu->ipa, &scope, mark_copy, &marking);
 	if (user->stage2) {
 		if (MARK(MARK_SMMU_STAGE2_GENERATION))
 			smmu->vmid_generation[smmu->tags[user->tag].vmid]++;
@@ -245,27 +250,20 @@ uint64_t smmu_tag_copies(struct smmu *smmu, uint32_t tag)
 
 struct search {
 	struct smmu *smmu;
-	const struct tlb_at *self;
+	struct smmu_matching *matching;
 	uint32_t n;
-	struct tlb_at *other;
-	bool mark; /* R5: both copies of an overlap get the bit */
 };
 
-static bool note_other(void *ctx, struct tlb *tlb, const struct tlb_at *at)
+static bool note_match(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
 	struct search *search = ctx;
 
-	if (at->copy == search->self->copy)
+	if (at->copy == search->matching->besides)
 		return false;
 	search->n++;
-	if (search->other)
-		*search->other = *at;
-	if (search->mark) {
-		if (MARK(MARK_SMMU_OVERLAP_VALID))
-			smmu_copy_doubt(search->smmu, tlb, at, CHECK_OVERLAP, NO_EVENT);
-		if (MARK(MARK_SMMU_OVERLAP_FILL))
-			smmu_copy_doubt(search->smmu, tlb, search->self, CHECK_OVERLAP, NO_EVENT);
-	}
+	search->matching->one = *at;
+	if (search->matching->mark && MARK(MARK_SMMU_OVERLAP_VALID))
+		smmu_copy_doubt(search->smmu, tlb, at, CHECK_OVERLAP, NO_EVENT);
 	return false;
 }
 
@@ -277,19 +275,55 @@ static bool compatible(const struct smmu *smmu, uint32_t a, uint32_t b)
 	return a == b || (x->world == y->world && x->vmid == y->vmid && (x->global || y->global));
 }
 
-uint32_t smmu_others(struct smmu *smmu, const struct tlb_at *at, iova_t first, iova_t last,
-		     bool mark, struct tlb_at *other)
+uint32_t smmu_matching(struct smmu *smmu, struct smmu_matching *matching)
 {
-	struct search search = { .smmu = smmu, .self = at, .other = other, .mark = mark };
-	uint32_t tag = (uint32_t)tlb_tag_of(smmu->tlb, at);
-	struct tlb_scope scope = { .tag = tag, .first = first, .last = last };
+	struct search search = { .smmu = smmu, .matching = matching };
+	struct tlb_scope scope = { .tag = matching->tag,
+				   .first = matching->first,
+				   .last = matching->last };
 
-	tlb_visit(smmu->tlb, &scope, note_other, &search);
+	tlb_visit(matching->tlb, &scope, note_match, &search);
 	for (uint32_t i = 1; smmu->any_global && i < smmu->n_tags; i++) {
-		if (i == tag || !compatible(smmu, tag, i))
+		if (i == matching->tag || !compatible(smmu, matching->tag, i))
 			continue;
 		scope.tag = i;
-		tlb_visit(smmu->tlb, &scope, note_other, &search);
+		tlb_visit(matching->tlb, &scope, note_match, &search);
 	}
 	return search.n;
+}
+
+uint32_t smmu_others(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, iova_t first,
+		     iova_t last, struct tlb_at *other)
+{
+	struct smmu_matching matching = { .tlb = tlb,
+					  .tag = (uint32_t)tlb_tag_of(tlb, at),
+					  .first = first,
+					  .last = last,
+					  .besides = at->copy };
+	uint32_t n = smmu_matching(smmu, &matching);
+
+	if (n && other)
+		*other = matching.one;
+	return n;
+}
+
+void smmu_choose_match(struct smmu_walker *walker, struct tlb *tlb, iova_t key, struct tlb_at *at)
+{
+	struct smmu *smmu = walker->smmu;
+	uint64_t rule = smmu->config.multi_hit;
+	struct tlb_at other;
+
+	if (!smmu_others(smmu, tlb, at, key, key, &other))
+		return;
+	if (rule == SMMUV3_LARGEST) {
+		if (other.copy->page_lg2 > at->copy->page_lg2)
+			*at = other;
+	} else if (rule == SMMUV3_CONFLICT && smmu->config.bbml != 2) {
+		walker->fault = (struct smmu_fault){ .event = F_TLB_CONFLICT,
+						     .s2 = tlb == smmu->ipa,
+						     .class = CLASS_IN,
+						     .level = -1 };
+	} else if ((other.copy->serial < at->copy->serial) == (rule != SMMUV3_NEWEST)) {
+		*at = other;
+	}
 }

@@ -8,7 +8,15 @@
 #include "hw/smmuv3/smmuv3_private.h"
 
 enum { SPLIT = 8, STE_LG2 = 6, L1_LG2 = 3, EVENT_LG2 = 5, PAGE_REQUEST_LG2 = 4 };
-enum { STE_ABORT = 1, STE_BYPASS = 4 << 1 | 1, STE_S1 = 5 << 1 | 1, STE_S2 = 6 << 1 | 1 };
+enum {
+	STE_ABORT = 1,
+	STE_BYPASS = 4 << 1 | 1,
+	STE_S1 = 5 << 1 | 1,
+	STE_S2 = 6 << 1 | 1,
+	STE_NESTED = 7 << 1 | 1
+};
+/* Second half of an STE's stage-2 word: S2IR0, S2OR0, S2SH0, S2PS 48 bits, S2AA64, S2PTW, S2R. */
+enum { STE_S2_FLAGS = 5 << 8 | 3 << 12 | 5 << 16 | 1 << 19 | 1 << 22 | 1 << 26 };
 
 /* Sizes of the parts, each aligned to itself when laid out from the largest down. */
 static uint64_t l1_bytes(const struct smmu *smmu)
@@ -42,13 +50,29 @@ static uint64_t page_request_bytes(const struct smmu *smmu)
 	return smmu->config.pri ? queue_bytes(smmu->config.priq_log2, PAGE_REQUEST_LG2) : 0;
 }
 
+/* A hypervisor's stage 2 below the guest's stage 1, where IPA and PA are the same: blocks of 1 GiB. */
+static unsigned nested_bits(const struct smmu *smmu)
+{
+	return smmu->config.oas < 48 ? (unsigned)smmu->config.oas : 48;
+}
+
+static uint64_t nested_blocks(const struct smmu *smmu)
+{
+	return 1ull << (nested_bits(smmu) - 30);
+}
+
+static uint64_t nested_bytes(const struct smmu *smmu)
+{
+	return smmu->config.nested ? 2 * 4096 + nested_blocks(smmu) * 8 : 0;
+}
+
 /* With room to align the L1 table, the leaves, the CDs and the queues. */
 uint64_t smmu_config_bytes(const struct iommu *iommu)
 {
 	const struct smmu *smmu = (const struct smmu *)iommu;
 
 	return 4 * stream_bytes(smmu) + 2 * l1_bytes(smmu) + 2 * event_bytes(smmu) +
-	       2 * page_request_bytes(smmu);
+	       2 * page_request_bytes(smmu) + nested_bytes(smmu);
 }
 
 static pa_t aligned(pa_t pa, uint64_t bytes)
@@ -61,25 +85,56 @@ static pa_t leaves_at(const struct smmu *smmu)
 	return aligned(smmu->layout + l1_bytes(smmu), stream_bytes(smmu));
 }
 
+static pa_t event_queue_at(const struct smmu *smmu)
+{
+	return aligned(leaves_at(smmu) + 2 * stream_bytes(smmu), event_bytes(smmu));
+}
+
+static pa_t page_queue_at(const struct smmu *smmu)
+{
+	uint64_t bytes = page_request_bytes(smmu);
+	pa_t after = event_queue_at(smmu) + event_bytes(smmu);
+
+	return bytes ? aligned(after, bytes) : after;
+}
+
+/* The root of level 0, where there is one; then the tables of level 1. */
+static pa_t nested_at(const struct smmu *smmu)
+{
+	return aligned(page_queue_at(smmu) + page_request_bytes(smmu), 4096);
+}
+
+size_t smmu_start_rows(const struct iommu *iommu, struct table_row rows[START_ROWS])
+{
+	const struct smmu *smmu = (const struct smmu *)iommu;
+	pa_t blocks = nested_at(smmu) + 4096;
+
+	if (!smmu->config.nested)
+		return 0;
+	rows[0] = (struct table_row){ blocks, nested_blocks(smmu),
+				      arm_stage2[0].leaf(0, TLB_READ | TLB_WRITE, 2), 1ull << 30 };
+	if (nested_bits(smmu) < 40)
+		return 1;
+	rows[1] =
+		(struct table_row){ nested_at(smmu), nested_blocks(smmu) / 512, blocks | 3, 4096 };
+	return 2;
+}
+
 int smmu_start(struct iommu *iommu, pa_t root)
 {
 	struct smmu *smmu = smmu_of(iommu);
 	const struct smmuv3_config *config = &smmu->config;
-	pa_t queue;
 
 	smmu->layout = aligned(root, l1_bytes(smmu));
-	queue = aligned(leaves_at(smmu) + 2 * stream_bytes(smmu), event_bytes(smmu));
 	if (config->st_level)
 		smmu_reg_write(iommu, 0, SMMU_STRTAB_BASE, smmu->layout, 8);
 	else
 		smmu_reg_write(iommu, 0, SMMU_STRTAB_BASE, leaves_at(smmu), 8);
 	smmu_reg_write(iommu, 0, SMMU_STRTAB_BASE_CFG,
 		       config->sidsize | SPLIT << 6 | config->st_level << 16, 4);
-	smmu_reg_write(iommu, 0, SMMU_EVENTQ_BASE, queue | config->eventq_log2, 8);
+	smmu_reg_write(iommu, 0, SMMU_EVENTQ_BASE, event_queue_at(smmu) | config->eventq_log2, 8);
 	if (config->pri)
-		smmu_reg_write(iommu, 0, SMMU_PRIQ_BASE,
-			       aligned(queue + event_bytes(smmu), page_request_bytes(smmu)) |
-				       config->priq_log2,
+		smmu_reg_write(iommu, 0, SMMU_PRIQ_BASE, page_queue_at(smmu) | config->priq_log2,
 			       8);
 	smmu_reg_write(iommu, 0, SMMU_IRQ_CTRL, 7, 4);
 	/* SMMUEN, EVENTQEN, CMDQEN, and PRIQEN; ATSCHK as the settings say */
@@ -125,10 +180,29 @@ static uint64_t granule_code(const struct smmu *smmu)
 	return codes[smmu->config.granule];
 }
 
+/* CD.S of a device that may stall: none of PCIe (3.12.2), of which those with ATS are. */
+static uint64_t stalls(const struct smmu *smmu, const struct attachment *attachment)
+{
+	bool stall = attachment->stall && !attachment->ats && smmu->config.stall_model != 1;
+
+	return stall || smmu->config.stall_model == 2 ? 1ull << 44 : 0;
+}
+
 /* STE.EATS of a device whose ATS the driver switches on: 1, full ATS. */
 static uint64_t eats(const struct smmu *smmu, const struct attachment *attachment)
 {
 	return attachment->ats && smmu->config.ats ? 1ull << 28 : 0;
+}
+
+/* Every stream's stage 2 is the same, under VMID 0. */
+static size_t nested_words(const struct smmu *smmu, pa_t ste, struct table_word *words)
+{
+	bool root = nested_bits(smmu) >= 40;
+	uint64_t sizes = (64 - nested_bits(smmu)) | (root ? 2u : 1u) << 6 | STE_S2_FLAGS;
+
+	words[0] = (struct table_word){ ste + 24, nested_at(smmu) + (root ? 0 : 4096) };
+	words[1] = (struct table_word){ ste + 16, sizes << 32 };
+	return 2;
 }
 
 /* MAIR with Normal write-back at index 1, which the leaves of arm_stage1 name. */
@@ -139,7 +213,8 @@ static size_t stage1_words(const struct smmu *smmu, const struct attachment *att
 		leaves_at(smmu) + stream_bytes(smmu) + ((pa_t)attachment->requester_id << STE_LG2);
 	uint64_t low = (64 - smmu_input_bits(smmu, attachment->levels)) | granule_code(smmu) << 6 |
 		       5ull << 8 | 3ull << 12 | 1ull << 30 | 1ull << 31 | 5ull << 32 | 1ull << 41 |
-		       1ull << 45 | 1ull << 46 | 1ull << 47 | attachment->tag << 48;
+		       1ull << 45 | 1ull << 46 | 1ull << 47 | attachment->tag << 48 |
+		       stalls(smmu, attachment);
 	size_t n = 0;
 
 	words[n++] = (struct table_word){ cd + 8, attachment->root };
@@ -147,7 +222,9 @@ static size_t stage1_words(const struct smmu *smmu, const struct attachment *att
 	words[n++] = (struct table_word){ cd, low };
 	/* S1DSS 2, caching attributes */
 	words[n++] = (struct table_word){ ste + 8, 0xd6 | 1ull << 44 | eats(smmu, attachment) };
-	words[n++] = (struct table_word){ ste, cd | STE_S1 };
+	if (smmu->config.nested)
+		n += nested_words(smmu, ste, words + n);
+	words[n++] = (struct table_word){ ste, cd | (smmu->config.nested ? STE_NESTED : STE_S1) };
 	return n;
 }
 
@@ -156,8 +233,7 @@ static size_t stage2_words(const struct smmu *smmu, const struct attachment *att
 {
 	uint64_t start = attachment->levels - (granule_lg2(smmu) == 12 ? 2 : 1);
 	uint64_t sizes = (64 - smmu_input_bits(smmu, attachment->levels)) | start << 6 |
-			 granule_code(smmu) << 14 | 5ull << 8 | 3ull << 12 | 5ull << 16 |
-			 1ull << 19 | 1ull << 22 | 1ull << 26;
+			 granule_code(smmu) << 14 | STE_S2_FLAGS;
 	size_t n = 0;
 
 	words[n++] = (struct table_word){ ste + 24, attachment->root };

@@ -139,6 +139,11 @@ void smmu_gerror(struct smmu *smmu, unsigned index)
 		smmu->gerror ^= 1u << index;
 }
 
+uint32_t smmu_evtq_holder(struct smmu *smmu, uint32_t device)
+{
+	return smmu_queue_holder(smmu, &smmu->evtq, EVENT_LG2, 32, device);
+}
+
 /* Identical to the last record but for the offset, and mergeable (7.3.1). */
 static bool merges(const struct smmu *smmu, const struct smmu_context *context,
 		   const uint64_t record[4])
@@ -197,6 +202,7 @@ static void write_event(struct smmu *smmu, const struct smmu_context *context,
 		memcpy(smmu->last_record, record, sizeof smmu->last_record);
 	} else if (bit(smmu->cr0, 2) && full) {
 		report->fate = FAULT_LOST;
+		report->holder = smmu_evtq_holder(smmu, report->request->device);
 		smmu->count.lost++;
 	} else {
 		report->fate = FAULT_DISABLED;

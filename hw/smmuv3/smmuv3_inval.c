@@ -135,6 +135,8 @@ static void remove_tag(struct smmu *smmu, uint32_t tag, const struct native_comm
 		removal.level = ttl_level(smmu, command->words[1]);
 	}
 	tlb_visit(smmu->tlb, &scope, remove_copy, &removal);
+	if (smmu->ipa && stage2)
+		tlb_visit(smmu->ipa, &scope, remove_copy, &removal);
 	if (address && bit(command->words[1], LEAF_BIT) && !smmu->config.over_invalidation)
 		return;
 	removal.pointers = true;

@@ -60,14 +60,6 @@ enum smmuv3_page_answer smmuv3_page_request(struct iommu *iommu,
 
 /* ---- for a replay ------------------------------------------------------------------------------- */
 
-static uint32_t device_of(const struct smmu *smmu, uint64_t sid)
-{
-	for (uint32_t device = 0; device < smmu->n_devices; device++)
-		if (smmu->devices[device].sid == sid)
-			return device;
-	return NO_DEVICE;
-}
-
 static bool read_entry(const struct smmu *smmu, uint32_t pointer, uint64_t words[2])
 {
 	pa_t at = smmu_queue_at(&smmu->priq, pointer, ENTRY_LG2);
@@ -78,19 +70,6 @@ static bool read_entry(const struct smmu *smmu, uint32_t pointer, uint64_t words
 static bool reached(const struct smmu *smmu, uint32_t pointer)
 {
 	return !((pointer ^ smmu->priq.prod) & smmu_queue_mask(&smmu->priq));
-}
-
-/* A device other than this one that has a request in the queue. */
-static uint32_t other_holder(const struct smmu *smmu, uint32_t device)
-{
-	const struct smmu_queue *queue = &smmu->priq;
-	uint64_t words[2];
-
-	for (uint32_t at = queue->cons; !reached(smmu, at); at = smmu_queue_next(queue, at))
-		if (read_entry(smmu, at, words) &&
-		    bits(words[0], 31, 0) != smmu->devices[device].sid)
-			return device_of(smmu, bits(words[0], 31, 0));
-	return NO_DEVICE;
 }
 
 static enum page_fate smmu_page_request(struct iommu *iommu, uint64_t event,
@@ -112,7 +91,8 @@ static enum page_fate smmu_page_request(struct iommu *iommu, uint64_t event,
 						     .privileged = request->privileged };
 	struct page_report report = { .event = event,
 				      .request = request,
-				      .holder = other_holder(smmu, request->device) };
+				      .holder = smmu_queue_holder(smmu, &smmu->priq, ENTRY_LG2, 0,
+								  request->device) };
 	bool was_empty = smmu_queue_empty(&smmu->priq);
 	uint64_t lost = smmu->count.pri_lost;
 
@@ -138,7 +118,7 @@ static size_t smmu_page_queue_read(struct iommu *iommu, uint64_t event,
 			continue;
 		requests[n++] = (struct page_request){
 			.iova = words[1] & ~0xfffull,
-			.device = device_of(smmu, bits(words[0], 31, 0)),
+			.device = smmu_device_of(smmu, bits(words[0], 31, 0)),
 			.pasid = bit(words[0], PRI_SSV) ? (uint32_t)bits(words[0], 51, 32)
 							: NO_PASID,
 			.group = (uint16_t)bits(words[1], 8, 0),
@@ -197,7 +177,7 @@ static bool smmu_decode_response(const struct iommu *iommu, const struct native_
 	if (!smmuv3_unpack(native, &command) || command.opcode != CMD_PRI_RESP)
 		return false;
 	*response = (struct page_response){
-		.device = device_of((const struct smmu *)iommu, command.sid),
+		.device = smmu_device_of((const struct smmu *)iommu, command.sid),
 		.pasid = command.ssv ? (uint32_t)command.ssid : NO_PASID,
 		.group = (uint16_t)command.group,
 		.code = codes[command.response & 3],

@@ -21,6 +21,7 @@ enum { PRIVILEGED_SHIFT = 6, CLEAN_SHIFT = 9, LEVEL1_SHIFT = 52, LEVEL2_SHIFT = 
 #define COPY_CLEAN (3ull << CLEAN_SHIFT)
 #define COPY_STAGE1 (1ull << 56)
 #define COPY_STAGE2 (1ull << 57)
+#define COPY_DEVICE (1ull << 58) /* IPA cache: memory of a Device type, for S2PTW */
 #define COPY_ATTRIBUTES (TLB_PERM | (uint64_t)TLB_PERM << PRIVILEGED_SHIFT | COPY_CLEAN)
 
 /* Calls of this model that set check bits (hw/marks.h). */
@@ -44,6 +45,8 @@ enum smmu_mark_site {
 	MARK_SMMU_INHERIT_TRANSLATION,
 	MARK_SMMU_INHERIT_POINTER,
 	MARK_SMMU_DIRTY,
+	MARK_SMMU_IPA,
+	MARK_SMMU_INHERIT_IPA,
 };
 
 enum world { WORLD_EL1, WORLD_EL1_IPA, WORLD_EL2, WORLD_EL2_E2H };
@@ -112,7 +115,7 @@ struct smmu_watched {
 	uint32_t space, index; /* index: in units of 16 bytes */
 };
 
-/* What a miss in the loop needs of a plain context (smmuv3_quick.h). */
+/* What a miss in the loop needs of a plain context (smmuv3_loop.c). */
 struct smmu_quick {
 	bool usual; /* false: walks of this context are not made in the loop */
 	uint32_t space;
@@ -125,6 +128,7 @@ struct smmu_quick {
 /* A stream's or substream's whole configuration; what requests are served with. */
 struct smmu_context {
 	iova_t plain;	     /* inputs below this take the fast loop; 0: none */
+	uint64_t tag_bits;   /* tag, at its place in keys */
 	uint32_t tag;	     /* of its translations */
 	uint8_t shift;	     /* fast loop: 0, or PRIVILEGED_SHIFT when always privileged */
 	uint8_t clean_shift; /* brings the CLEAN bit of that privilege to where TLB_WRITE is */
@@ -170,16 +174,24 @@ struct smmu_ahead {
 	uint64_t *words;
 };
 
+/* StreamIDs of the entries in a queue, as far as it was looked through: up to two different ones. */
+struct smmu_holders {
+	uint64_t base;
+	uint32_t from, upto; /* entries; from: cons then */
+	uint32_t n, sids[2];
+};
+
 struct smmu_queue {
 	uint64_t base;
 	uint32_t prod, cons;
 	uint8_t log2;
+	struct smmu_holders holders;
 };
 
 struct smmu_counters {
-	uint64_t requests, hits, misses, walk_hits[2][ARM_LEVELS], walk_reads, config_hits,
-		config_misses, evictions, compared, faults, recorded, merged, silent, disabled,
-		lost, interrupts, commands, invalidations, ttl_left, stalls, stalls_held,
+	uint64_t requests, hits, misses, walk_hits[2][ARM_LEVELS], walk_reads, ipa_hits,
+		config_hits, config_misses, evictions, compared, faults, recorded, merged, silent,
+		disabled, lost, interrupts, commands, invalidations, ttl_left, stalls, stalls_held,
 		stalls_starved, stalls_ended, pri_queued, pri_lost, flag_updates, run_inconsistent;
 };
 
@@ -200,6 +212,7 @@ struct smmu {
 
 	struct tlb *tlb;
 	struct tlb *walk[2][ARM_LEVELS]; /* [stage - 1][level of the table pointed to] */
+	struct tlb *ipa;		 /* NULL: there is none */
 	struct smmu_stream *streams;
 	struct smmu_context *contexts;
 	struct smmu_context nobody; /* stand-in for a device without a context */
@@ -214,6 +227,7 @@ struct smmu {
 	uint32_t *vmid_generation;
 	uint32_t nested_generation; /* of all VMIDs */
 	bool any_global;
+	bool not_plain; /* a copy so far was global, nested, clean, or of a contiguous set */
 	bool dirty
 		[2]
 		[2]; /* [stage - 1][HD]: such a configuration was used: with both, they may share */
@@ -228,11 +242,12 @@ struct smmu {
 	pa_t layout;	    /* where start() laid out the stream table */
 	uint64_t last_record[4];
 
-	struct smmuv3_stall *stalls;
+	struct stall *stalls; /* oldest first, ended ones until they are told or make room */
 	uint32_t n_stalls, max_stalls;
 	uint16_t next_stag;
-	bool resuming;		     /* a stalled transaction is tried again: */
-	struct smmuv3_stall resumed; /* and stalled again */
+	uint64_t n_stalled;   /* so far */
+	bool resuming;	      /* a stalled transaction is tried again: */
+	struct stall resumed; /* and stalled again */
 
 	struct atc_set atcs;
 	struct smmu_asking asking;
@@ -356,15 +371,20 @@ struct smmu_walker {
 	uint32_t n_fills;
 	struct tlb *blamed; /* the first copy used whose check bit is set */
 	struct tlb_at blamed_at;
-	uint64_t freed; /* 1 + event; 0: no page read was freed */
+	iova_t blamed_key; /* what was looked for */
+	uint64_t freed;	   /* 1 + event; 0: no page read was freed */
 	pa_t freed_word;
 };
+struct smmu_answer;
 enum smmu_start { START_WALK, START_FAULT, START_PASS };
 void smmu_walker_init(struct smmu *smmu, struct smmu_walker *walker,
 		      const struct dma_request *request, bool cached);
 /* Everything that decides before tables and caches are looked at, in the order of 7.3.22. */
 enum smmu_start smmu_begin(struct smmu_walker *walker, const struct smmu_context *context);
 void smmu_walk(struct smmu_walker *walker);
+/* A copy in doubt was used. */
+void smmu_walk_blames(struct smmu_walker *walker, struct tlb *tlb, const struct tlb_at *at,
+		      iova_t key);
 void smmu_stage1(struct smmu_walker *walker);
 
 struct smmu_stage2 {
@@ -372,11 +392,19 @@ struct smmu_stage2 {
 	uint64_t perm; /* as in data words */
 	uint8_t page_lg2, span_lg2;
 	uint8_t level;
-	bool run_bad, uncacheable;
+	bool run_bad, uncacheable, device;
 };
 /* Stage 2 of one address; false: walker->fault, or the walk stopped where it was told to. */
 bool smmu_stage2(struct smmu_walker *walker, uint64_t ipa, unsigned need, enum fault_class class,
 		 struct smmu_stage2 *out);
+/* smmuv3_ipa.c: the answer of the IPA cache; false: it has none. A fault is walker->fault. */
+bool smmu_ipa_answers(struct smmu_walker *walker, uint64_t ipa, unsigned need,
+		      enum fault_class class, struct smmu_stage2 *out);
+/* What a stage-2 walk found is to be kept there. */
+void smmu_ipa_keep(struct smmu_walker *walker, uint64_t ipa, const struct smmu_stage2 *out);
+/* Whether a copy of it says what the tables say, in the configuration that truth was found in. */
+bool smmu_ipa_true(struct smmu *smmu, const struct tlb_at *at, const struct smmu_answer *truth);
+
 /* What a copy with these attributes allows. */
 static inline unsigned smmu_allowed(uint64_t data, bool privileged)
 {
@@ -413,9 +441,11 @@ unsigned smmu_table_run(struct smmu_walker *walker, const struct smmu_table *at,
 void smmu_descriptor_store(struct smmu_walker *walker, unsigned stage, pa_t word, uint64_t old,
 			   uint64_t now);
 
-/* smmuv3_translate.c */
+/* smmuv3_loop.c */
 size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		      struct dma_result *results, size_t n);
+
+/* smmuv3_translate.c */
 void smmu_truth_result(struct iommu *iommu, const struct dma_request *request,
 		       struct dma_result *result);
 /* One request within a page: answer, caches, event. */
@@ -479,10 +509,24 @@ bool smmu_checked(const struct smmu *smmu, const struct tlb *tlb, const struct t
 struct tlb *smmu_structure(const struct smmu *smmu, unsigned index);
 void smmu_structure_kind(const struct smmu *smmu, const struct tlb *tlb, unsigned *stage,
 			 unsigned *level);
-/* Copies over [first, last] that a request can match besides this one: of any size, of its tag and
- * global ones. How many; *other (NULL allowed) is one. mark: all get the check bit. */
-uint32_t smmu_others(struct smmu *smmu, const struct tlb_at *at, iova_t first, iova_t last,
-		     bool mark, struct tlb_at *other);
+/* Copies in a structure, TLB or IPA cache, over [first, last] that a request of the tag can match: of any
+ * size, of its tag and global ones. */
+struct smmu_matching {
+	struct tlb *tlb;
+	uint32_t tag;
+	iova_t first, last;
+	const struct tlb_copy *besides; /* NULL: all */
+	bool mark;			/* they overlap: all get the check bit (rules R5) */
+	struct tlb_at one;		/* answer: one of them */
+};
+/* How many. */
+uint32_t smmu_matching(struct smmu *smmu, struct smmu_matching *matching);
+/* Those besides this one; *other (NULL allowed) is one. */
+uint32_t smmu_others(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, iova_t first,
+		     iova_t last, struct tlb_at *other);
+/* Several copies match the key: walker->fault is F_TLB_CONFLICT, or *at is the one that answers
+ * (3.21.1, IDR3.BBML). */
+void smmu_choose_match(struct smmu_walker *walker, struct tlb *tlb, iova_t key, struct tlb_at *at);
 
 /* smmuv3_fill.c: what a walk leaves behind */
 void smmu_fill_walk(struct smmu *smmu, struct smmu_walker *walker,
@@ -494,6 +538,8 @@ void smmu_event(struct smmu *smmu, const struct dma_request *request,
 		const struct smmu_context *context, const struct smmu_fault *fault,
 		struct dma_result *result);
 bool smmu_evtq_write(struct smmu *smmu, const uint64_t record[4], bool *interrupt);
+/* A device other than this one with a record in the queue, or NO_DEVICE. */
+uint32_t smmu_evtq_holder(struct smmu *smmu, uint32_t device);
 bool smmu_evtq_writable(const struct smmu *smmu);
 void smmu_acknowledge_faults(struct iommu *iommu, uint64_t event);
 void smmu_gerror(struct smmu *smmu, unsigned index);
@@ -501,6 +547,7 @@ void smmu_stall(struct smmu *smmu, const struct dma_request *request, uint64_t r
 		bool *recorded, bool *interrupt);
 void smmu_stalls_writable(struct smmu *smmu);
 void smmu_stalls_end(struct smmu *smmu, uint32_t sid, bool all);
+extern const struct stall_ops smmu_stall_ops;
 void smmu_resume(struct smmu *smmu, uint32_t sid, uint16_t stag, bool again, bool abort_it);
 
 /* smmuv3_queue.c */
@@ -525,6 +572,12 @@ static inline uint32_t smmu_queue_next(const struct smmu_queue *queue, uint32_t 
 	return (pointer & 1u << 31) | ((pointer + 1) & smmu_queue_mask(queue));
 }
 pa_t smmu_queue_at(const struct smmu_queue *queue, uint32_t pointer, unsigned entry_lg2);
+/* A device other than this one that has an entry in the queue, or NO_DEVICE; sid_shift: where an entry has
+ * its StreamID, in its first word. */
+uint32_t smmu_queue_holder(const struct smmu *smmu, struct smmu_queue *queue, unsigned entry_lg2,
+			   unsigned sid_shift, uint32_t device);
+/* Handle of the device with this StreamID, or NO_DEVICE. */
+uint32_t smmu_device_of(const struct smmu *smmu, uint64_t sid);
 bool smmu_queue_put(struct smmu *smmu, struct smmu_queue *queue, const uint64_t *words,
 		    unsigned entry_lg2);
 
@@ -573,6 +626,7 @@ bool smmu_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t
 unsigned smmu_input_bits(const struct smmu *smmu, unsigned levels);
 unsigned smmu_driver_levels(const struct smmu *smmu);
 int smmu_start(struct iommu *iommu, pa_t root);
+size_t smmu_start_rows(const struct iommu *iommu, struct table_row rows[START_ROWS]);
 uint64_t smmu_config_bytes(const struct iommu *iommu);
 enum domain_tag smmu_tag_kind(const struct iommu *iommu);
 size_t smmu_attach_words(const struct iommu *iommu, struct attachment *attachment,

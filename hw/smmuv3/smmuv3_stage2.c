@@ -30,7 +30,8 @@ static bool leaf(struct smmu_walker *walker, const struct smmu_table *at, pa_t w
 		now |= 1ull << ARM_AF;
 	else if (!bit(raw, ARM_AF) && !ste->s2affd)
 		return fails(walker, F_ACCESS, ipa, class, at->level, need);
-	if (class != CLASS_IN && ste->s2ptw && !(bits(raw, 5, 2) & MEMATTR_NORMAL))
+	out->device = !(bits(raw, 5, 2) & MEMATTR_NORMAL);
+	if (class != CLASS_IN && ste->s2ptw && out->device)
 		return fails(walker, F_PERMISSION, ipa, class, at->level, need);
 	out->perm = smmu_stage2_perm(walker->smmu, ste, raw);
 	allowed = smmu_allowed(out->perm, walker->privileged);
@@ -69,6 +70,8 @@ bool smmu_stage2(struct smmu_walker *walker, uint64_t ipa, unsigned need, enum f
 	*out = (struct smmu_stage2){ 0 };
 	if (ipa & ~low_mask(half->input_bits))
 		return fails(walker, F_TRANSLATION, ipa, class, 3, need);
+	if (smmu_ipa_answers(walker, ipa, need, class, out))
+		return !walker->fault.event;
 	smmu_table_start(walker, &at);
 	if (smmu_table_stops(walker, &at))
 		return false;
@@ -93,5 +96,6 @@ bool smmu_stage2(struct smmu_walker *walker, uint64_t ipa, unsigned need, enum f
 	if (!out->span_lg2)
 		out->span_lg2 = out->page_lg2;
 	out->uncacheable = at.level && bit(raw, ARM_NT) && walker->smmu->config.bbml == 1;
+	smmu_ipa_keep(walker, ipa, out);
 	return true;
 }

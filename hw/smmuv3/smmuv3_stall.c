@@ -1,19 +1,25 @@
-/* Transactions that wait for software: the stall model, IHI 0070 3.12.2. */
+/*
+ * Transactions that wait for software: the stall model, IHI 0070 3.12.2.
+ *
+ * One that is tried again is as if it had just arrived. The unit does that itself, or leaves it to whoever
+ * drives it (iommu->reissues), who then has the transaction back.
+ */
 #include <stdlib.h>
+#include <string.h>
 
 #include "hw/smmuv3/smmuv3_private.h"
 
 enum { STALL_BIT = 95 - 64, STALLS_KEPT = 1024 };
 
-static bool waiting(const struct smmuv3_stall *stall)
+static bool waiting(const struct stall *stall)
 {
-	return stall->state == STALL_HELD_BACK || stall->state == STALL_RECORDED;
+	return stall->state == STALL_UNRECORDED || stall->state == STALL_RECORDED;
 }
 
 static bool tag_free(const struct smmu *smmu, uint16_t stag)
 {
 	for (uint32_t i = 0; i < smmu->n_stalls; i++)
-		if (smmu->stalls[i].state == STALL_RECORDED && smmu->stalls[i].stag == stag)
+		if (smmu->stalls[i].state == STALL_RECORDED && smmu->stalls[i].tag == stag)
 			return false;
 	return true;
 }
@@ -27,6 +33,13 @@ static uint64_t outstanding(const struct smmu *smmu)
 	return n;
 }
 
+static void step(struct smmu *smmu, struct stall *stall, enum stall_state state)
+{
+	stall->state = state;
+	stall->told = false;
+	smmu->iommu.stall_news = true;
+}
+
 /* The ones that have ended are forgotten, oldest first, when the list grows. */
 static void forget_ended(struct smmu *smmu)
 {
@@ -38,9 +51,10 @@ static void forget_ended(struct smmu *smmu)
 	smmu->n_stalls = kept;
 }
 
-static struct smmuv3_stall *add(struct smmu *smmu)
+static struct stall *add(struct smmu *smmu)
 {
-	if (smmu->n_stalls >= STALLS_KEPT && smmu->n_stalls == smmu->max_stalls)
+	if (smmu->n_stalls >= STALLS_KEPT && smmu->n_stalls == smmu->max_stalls &&
+	    !smmu->iommu.reissues)
 		forget_ended(smmu);
 	if (smmu->n_stalls == smmu->max_stalls) {
 		smmu->max_stalls = smmu->max_stalls ? smmu->max_stalls * 2 : 16;
@@ -52,7 +66,7 @@ static struct smmuv3_stall *add(struct smmu *smmu)
 }
 
 /* Writes the record with an STAG of its own, where queue and IDR5.STALL_MAX have room. */
-static bool write_record(struct smmu *smmu, struct smmuv3_stall *stall, uint64_t record[4],
+static bool write_record(struct smmu *smmu, struct stall *stall, uint64_t record[4],
 			 bool *interrupt)
 {
 	*interrupt = false;
@@ -60,8 +74,8 @@ static bool write_record(struct smmu *smmu, struct smmuv3_stall *stall, uint64_t
 		return false;
 	while (!tag_free(smmu, smmu->next_stag))
 		smmu->next_stag++;
-	stall->stag = smmu->next_stag++;
-	record[1] |= 1ull << STALL_BIT | stall->stag;
+	stall->tag = smmu->next_stag++;
+	record[1] |= 1ull << STALL_BIT | stall->tag;
 	if (!smmu_evtq_write(smmu, record, interrupt))
 		return false;
 	stall->state = STALL_RECORDED;
@@ -69,20 +83,35 @@ static bool write_record(struct smmu *smmu, struct smmuv3_stall *stall, uint64_t
 	return true;
 }
 
+/* Another device with a stall that software has not answered, else with a record in the queue. */
+static uint32_t holder(struct smmu *smmu, uint32_t device)
+{
+	for (uint32_t i = 0; i < smmu->n_stalls; i++)
+		if (smmu->stalls[i].state == STALL_RECORDED &&
+		    smmu->stalls[i].request.device != device)
+			return smmu->stalls[i].request.device;
+	return smmu_evtq_holder(smmu, device);
+}
+
 /* The request has no answer. *recorded: its event is in the queue, else it is held back. */
 void smmu_stall(struct smmu *smmu, const struct dma_request *request, uint64_t record[4],
 		bool *recorded, bool *interrupt)
 {
-	struct smmuv3_stall *stall = smmu->resuming ? &smmu->resumed : add(smmu);
+	struct stall *stall = smmu->resuming ? &smmu->resumed : add(smmu);
 
-	*stall = (struct smmuv3_stall){ .state = STALL_HELD_BACK,
-					.request = *request,
-					.sid = smmu->devices[request->device].sid };
+	*stall = (struct stall){ .request = *request,
+				 .event = smmu->iommu.event,
+				 .fault = (uint16_t)bits(record[0], 7, 0),
+				 .holder = NO_DEVICE,
+				 .serial = ++smmu->n_stalled };
+	step(smmu, stall, STALL_UNRECORDED);
+	smmu->attention = true; /* later requests of the device may have to wait behind it */
 	smmu->count.stalls++;
 	*recorded = write_record(smmu, stall, record, interrupt);
 	if (*recorded)
 		return;
 	record[1] |= 1ull << STALL_BIT;
+	stall->holder = holder(smmu, request->device);
 	smmu->count.stalls_held++;
 	smmu->count.stalls_starved += outstanding(smmu) >= smmu->config.stall_max;
 }
@@ -91,9 +120,14 @@ void smmu_stall(struct smmu *smmu, const struct dma_request *request, uint64_t r
 static void retry(struct smmu *smmu, uint32_t index)
 {
 	struct dma_request request = smmu->stalls[index].request;
-	struct smmuv3_stall *stall = &smmu->stalls[index];
+	struct stall *stall = &smmu->stalls[index];
 	struct dma_result result;
 
+	if (smmu->iommu.reissues) {
+		step(smmu, stall, STALL_AGAIN);
+		smmu->count.stalls_ended++;
+		return;
+	}
 	smmu->resuming = true;
 	stall->state = STALL_COMPLETED; /* its STAG is free */
 	smmu_serve_page(smmu, &request, &result);
@@ -102,26 +136,42 @@ static void retry(struct smmu *smmu, uint32_t index)
 		*stall = smmu->resumed;
 		return;
 	}
-	stall->state = result.outcome == OUTCOME_OK ? STALL_COMPLETED : STALL_TERMINATED;
+	step(smmu, stall, result.outcome == OUTCOME_OK ? STALL_COMPLETED : STALL_TERMINATED);
 	stall->end = result;
 	smmu->count.stalls_ended++;
 }
 
+/* How many more records of stalls queue and IDR5.STALL_MAX have room for. */
+static uint64_t room(const struct smmu *smmu)
+{
+	uint64_t stalled = outstanding(smmu);
+	uint64_t used = (smmu->evtq.prod - smmu->evtq.cons) & smmu_queue_mask(&smmu->evtq);
+	uint64_t queue = smmu_evtq_writable(smmu) ? (1ull << smmu->evtq.log2) - used : 0;
+	uint64_t stalls = stalled < smmu->config.stall_max ? smmu->config.stall_max - stalled : 0;
+
+	return queue < stalls ? queue : stalls;
+}
+
 /*
  * Room in the event queue: what was held back is tried again and only then recorded. So nothing that
- * an invalidation has changed since is ever recorded, which is all that CMD_SYNC asks (3.12.2).
+ * an invalidation has changed since is ever recorded, which is all that CMD_SYNC asks (3.12.2). Those that
+ * are issued again by others are no more than there is room for.
  */
 void smmu_stalls_writable(struct smmu *smmu)
 {
-	for (uint32_t i = 0; i < smmu->n_stalls; i++)
-		if (smmu->stalls[i].state == STALL_HELD_BACK && smmu_evtq_writable(smmu) &&
-		    outstanding(smmu) < smmu->config.stall_max)
-			retry(smmu, i);
+	uint64_t issued = 0;
+
+	for (uint32_t i = 0; i < smmu->n_stalls; i++) {
+		if (smmu->stalls[i].state != STALL_UNRECORDED || issued >= room(smmu))
+			continue;
+		issued += smmu->iommu.reissues;
+		retry(smmu, i);
+	}
 }
 
-static void end(struct smmu *smmu, struct smmuv3_stall *stall, uint8_t sees)
+static void end(struct smmu *smmu, struct stall *stall, uint8_t sees)
 {
-	stall->state = STALL_TERMINATED;
+	step(smmu, stall, STALL_TERMINATED);
 	stall->end = (struct dma_result){ .pa = NO_PA, .outcome = OUTCOME_FAULT, .sees = sees };
 	smmu->count.stalls_ended++;
 }
@@ -130,7 +180,8 @@ static void end(struct smmu *smmu, struct smmuv3_stall *stall, uint8_t sees)
 void smmu_stalls_end(struct smmu *smmu, uint32_t sid, bool all)
 {
 	for (uint32_t i = 0; i < smmu->n_stalls; i++)
-		if (waiting(&smmu->stalls[i]) && (all || smmu->stalls[i].sid == sid))
+		if (waiting(&smmu->stalls[i]) &&
+		    (all || smmu->devices[smmu->stalls[i].request.device].sid == sid))
 			end(smmu, &smmu->stalls[i], SEES_ABORT);
 }
 
@@ -138,9 +189,10 @@ void smmu_stalls_end(struct smmu *smmu, uint32_t sid, bool all)
 void smmu_resume(struct smmu *smmu, uint32_t sid, uint16_t stag, bool again, bool abort_it)
 {
 	for (uint32_t i = 0; i < smmu->n_stalls; i++) {
-		struct smmuv3_stall *stall = &smmu->stalls[i];
+		struct stall *stall = &smmu->stalls[i];
 
-		if (stall->state != STALL_RECORDED || stall->sid != sid || stall->stag != stag)
+		if (stall->state != STALL_RECORDED || stall->tag != stag ||
+		    smmu->devices[stall->request.device].sid != sid)
 			continue;
 		if (again)
 			retry(smmu, i);
@@ -152,10 +204,41 @@ void smmu_resume(struct smmu *smmu, uint32_t sid, uint16_t stag, bool again, boo
 	}
 }
 
-size_t smmuv3_stalls(const struct iommu *iommu, const struct smmuv3_stall **stalls)
+/* ---- what a replay asks ------------------------------------------------------------------------ */
+
+static bool next(struct iommu *iommu, struct stall *stall)
+{
+	struct smmu *smmu = smmu_of(iommu);
+
+	for (uint32_t i = 0; i < smmu->n_stalls; i++) {
+		struct stall *at = &smmu->stalls[i];
+
+		if (at->told)
+			continue;
+		at->told = true;
+		*stall = *at;
+		if (!waiting(at)) {
+			memmove(at, at + 1, (smmu->n_stalls - i - 1) * sizeof *at);
+			smmu->n_stalls--;
+		}
+		return true;
+	}
+	iommu->stall_news = false;
+	return false;
+}
+
+/* An answer to none is a command all the same, and has no effect. */
+static void encode(const struct iommu *iommu, const struct stall *stall, bool again,
+		   struct native_command *command)
 {
 	const struct smmu *smmu = (const struct smmu *)iommu;
+	struct smmuv3_command resume = { .opcode = CMD_RESUME,
+					 .sid = smmu->devices[stall->request.device].sid,
+					 .retry = again,
+					 .abort = !again,
+					 .stag = stall->tag };
 
-	*stalls = smmu->stalls;
-	return smmu->n_stalls;
+	smmuv3_pack(&resume, command);
 }
+
+const struct stall_ops smmu_stall_ops = { .next = next, .encode = encode };

@@ -301,15 +301,16 @@ void smmu_use_context(struct smmu *smmu, struct smmu_context *context)
 		struct smmu_half *half = &context->half[n];
 		struct smmu_user user = { .tag = context->tag, .global_tag = context->global_tag };
 
-		if (context->stage2) {
-			half->space = context->ste.s2.space;
-			continue;
-		}
 		if (!half->on)
 			continue;
+		if (context->stage2 && (!half->space || half->space == context->ste.s2.space)) {
+			half->space = context->ste.s2.space; /* found by generations alone */
+			continue;
+		}
 		if (n)
 			user.base = 1ull << 52 | (low_mask(52) & ~low_mask(half->input_bits));
-		watched &= watch_half(smmu, half);
+		if (!context->stage2)
+			watched &= watch_half(smmu, half);
 		use_space(smmu, half, user);
 	}
 	if (context->stage1)

@@ -1,11 +1,8 @@
 /*
- * The path that every request takes.
- *
- * smmu_translate() serves plain requests in its loop: hits on copies with a clear check bit in
- * single-stage contexts, and misses whose walk meets nothing special (smmuv3_quick.h). Everything else
- * goes through smmu_serve_page().
+ * A request that the loop (smmuv3_loop.c) leaves aside, page by page: configuration, TLB, walk, comparison
+ * with truth, events.
  */
-#include "hw/smmuv3/smmuv3_quick.h"
+#include "hw/smmuv3/smmuv3_private.h"
 
 static void note_detail(struct smmu *smmu, const struct smmu_walker *walker,
 			const struct smmu_context *context, const struct smmu_fault *fault)
@@ -52,6 +49,7 @@ static void miss(struct smmu *smmu, struct smmu_walker *walker, struct smmu_cont
 					  .tlb = walker->blamed,
 					  .at = walker->blamed_at,
 					  .any = walker->blamed != NULL,
+					  .key = walker->blamed_key,
 					  .freed = walker->freed,
 					  .freed_word = walker->freed_word };
 		uint64_t changed = memory_view_met(view) ? view->met.event
@@ -64,29 +62,6 @@ static void miss(struct smmu *smmu, struct smmu_walker *walker, struct smmu_cont
 	} else {
 		smmu_fill_walk(smmu, walker, context, false, NO_EVENT, NULL);
 	}
-}
-
-static void conflict(struct smmu_walker *walker)
-{
-	walker->fault =
-		(struct smmu_fault){ .event = F_TLB_CONFLICT, .class = CLASS_IN, .level = -1 };
-}
-
-/* Several copies match: F_TLB_CONFLICT, or one of them (3.21.1, IDR3.BBML). */
-static void choose_match(struct smmu *smmu, struct smmu_walker *walker, struct tlb_at *at)
-{
-	uint64_t rule = smmu->config.multi_hit;
-	struct tlb_at other;
-
-	if (!smmu_others(smmu, at, walker->key, walker->key, false, &other))
-		return;
-	if (rule == SMMUV3_LARGEST) {
-		if (other.copy->page_lg2 > at->copy->page_lg2)
-			*at = other;
-	} else if (rule == SMMUV3_CONFLICT && smmu->config.bbml != 2)
-		conflict(walker);
-	else if ((other.copy->serial < at->copy->serial) == (rule != SMMUV3_NEWEST))
-		*at = other;
 }
 
 /* What the copy says for this access. */
@@ -155,7 +130,7 @@ static void hit_or_miss(struct smmu *smmu, struct smmu_walker *walker, struct sm
 		return;
 	}
 	if ((path.at.copy->reasons & CHECK_OVERLAP) || smmu->any_global)
-		choose_match(smmu, walker, &path.at);
+		smmu_choose_match(walker, smmu->tlb, walker->key, &path.at);
 	hit_result(smmu, walker, &path.at, result);
 	smmu_compare(smmu, walker->request, &path, result, &truth);
 }
@@ -226,27 +201,6 @@ void smmu_serve_page(struct smmu *smmu, const struct dma_request *request,
 		raise_events(smmu, request, context, &fault, result);
 }
 
-/* Page by page; the first byte's address and the first fault are the request's result. */
-static void serve(struct smmu *smmu, const struct dma_request *request, struct dma_result *result)
-{
-	struct dma_request page = *request;
-	uint32_t left = request->len;
-	bool first = true;
-
-	do {
-		uint32_t room = 4096u - (uint32_t)(page.iova & 0xfff);
-		struct dma_result one;
-
-		page.len = left < room ? left : room;
-		smmu_serve_page(smmu, &page, &one);
-		if (first || (one.outcome != OUTCOME_OK && result->outcome == OUTCOME_OK))
-			*result = one;
-		first = false;
-		left -= page.len;
-		page.iova += page.len;
-	} while (left);
-}
-
 /* GBPA: abort, or bypass as far as the output address size (6.3.14). */
 void smmu_disabled_result(const struct smmu *smmu, const struct dma_request *request,
 			  struct dma_result *result)
@@ -260,109 +214,6 @@ void smmu_disabled_result(const struct smmu *smmu, const struct dma_request *req
 		*result = (struct dma_result){ .pa = request->iova,
 					       .perm = TLB_READ | TLB_WRITE,
 					       .page_lg2 = 12 };
-}
-
-/* Untranslated, without a SubstreamID, an unprivileged data access, within a page. */
-static inline bool is_plain(const struct dma_request *request, const struct smmu_context *context)
-{
-	iova_t iova = request->iova;
-	uint32_t beyond = request->len - 1u; /* a flushing read of 0 bytes is not plain */
-
-	return iova < context->plain &&
-	       !(request->type | request->privileged | (request->access & ACCESS_EXECUTE)) &&
-	       request->pasid == NO_PASID && ((iova + beyond) ^ iova) < 4096;
-}
-
-/* 4 KiB pages alone in a TLB of the usual kind. */
-static bool finds_plainly(const struct smmu *smmu)
-{
-	return smmu->tlb->plain && (!smmu->tlb->count || smmu->tlb->only_lg2 == 12);
-}
-
-struct loop {
-	bool only_4k, walks; /* finds_plainly(), smmu_quick_walks() */
-	uint64_t hits, misses;
-};
-
-/* A plain request; false: it needs a second look, and nothing was done but for the order of sets. */
-static inline __attribute__((always_inline)) bool
-serve_plain(struct smmu *smmu, const struct dma_request *request, struct smmu_context *context,
-	    struct loop *loop, struct dma_result *result)
-{
-	struct tlb_place place = smmu_quick_place(smmu->tlb, context, request->iova, 12);
-	struct tlb_hit hit = { .page_lg2 = 12 };
-	uint64_t data = 0;
-	unsigned perm;
-
-	if (likely(loop->only_4k)) {
-		hit.way = tlb_use(smmu->tlb, &place, true);
-		data = hit.way ? hit.way->data : 0;
-	} else {
-		data = tlb_lookup_rare(smmu->tlb, context->tag, request->iova, &hit);
-	}
-	perm = (unsigned)(data >> context->shift) & TLB_PERM;
-	if (!data) {
-		if (!loop->walks || !smmu_quick_miss(smmu, request, context, result))
-			return false;
-		loop->misses++;
-		loop->only_4k &= result->page_lg2 == 12;
-		return true;
-	}
-	if (unlikely(!perm || (data & TLB_CHECK) || (request->access & ~perm)))
-		return false;
-	loop->hits++;
-	*result = (struct dma_result){
-		.pa = bits_at(data, 51, 12) | (request->iova & page_mask(hit.page_lg2)),
-		.perm = (uint8_t)(perm | (data >> context->clean_shift & TLB_WRITE)),
-		.page_lg2 = (uint8_t)hit.page_lg2,
-		.cached = 1,
-	};
-	return true;
-}
-
-/* What the loop served ends up in the counters once a batch. */
-static void note_counts(struct smmu *smmu, const struct dma_request *requests, size_t n,
-			bool by_loop, const struct loop *loop)
-{
-	smmu->walks_often = loop->misses > n / 2;
-	smmu->detail_due = n && by_loop;
-	if (smmu->detail_due)
-		smmu->last = requests[n - 1];
-	smmu->count.requests += n;
-	smmu->count.hits += loop->hits;
-	smmu->count.misses += loop->misses;
-	smmu->count.config_hits += loop->hits + loop->misses;
-}
-
-size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
-		      struct dma_result *results, size_t n)
-{
-	struct smmu *smmu = smmu_of(iommu);
-	struct loop loop = { finds_plainly(smmu), smmu_quick_walks(smmu), 0, 0 };
-	size_t i, slow = 0; /* slow: behind the last that the loop did not serve */
-	size_t fetched = smmu->walks_often ? 0 : n;
-
-	smmu->attention = false;
-	for (i = 0; i < n && !smmu->attention; i++) {
-		const struct dma_request *request = &requests[i];
-		struct smmu_context *context = smmu->devices[request->device].context;
-
-		if (i == fetched)
-			fetched += smmu_fetch_ahead(smmu, request, n - i);
-		smmu->iommu.event = first_event + i;
-		if (likely(is_plain(request, context) && smmu->enabled) &&
-		    serve_plain(smmu, request, context, &loop, &results[i])) {
-			context->used = ++smmu->clock;
-			continue;
-		}
-		serve(smmu, request, &results[i]);
-		smmu->iommu.refused |= results[i].outcome != OUTCOME_OK;
-		slow = i + 1;
-		loop.only_4k = finds_plainly(smmu);
-		loop.walks = smmu_quick_walks(smmu);
-	}
-	note_counts(smmu, requests, i, slow != i, &loop);
-	return i;
 }
 
 void smmu_truth_result(struct iommu *iommu, const struct dma_request *request,

@@ -29,15 +29,4 @@ static inline const struct named_value *smmu_value(const struct named_value *val
 	return NULL;
 }
 
-/* The handle of a StreamID that add_device() knows; false: none. */
-static inline bool smmu_device_of(const struct smmu *smmu, uint64_t sid, uint32_t *handle)
-{
-	for (uint32_t i = 0; i < smmu->n_devices; i++)
-		if (smmu->devices[i].sid == sid) {
-			*handle = i;
-			return true;
-		}
-	return false;
-}
-
 #endif

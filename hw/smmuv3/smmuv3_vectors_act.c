@@ -90,8 +90,9 @@ static int page_request(struct smmu *smmu, const struct named_value *values, siz
 	    number("page_request", values, n, "priv", false, &privileged, err) ||
 	    (letters && access_letters(letters->text, &request, err)))
 		return -1;
-	if (!smmu_device_of(smmu, sid, &request.device) || group > 511 || pasid > NO_PASID ||
-	    last > 1 || privileged > 1)
+	request.device = smmu_device_of(smmu, sid);
+	if (request.device == NO_DEVICE || group > 511 || pasid > NO_PASID || last > 1 ||
+	    privileged > 1)
 		return err_set(err, ERR_CONFIG,
 			       "page_request: expected prgi below 512, last and priv of 0 or 1");
 	request.pasid = (uint32_t)pasid;
@@ -115,7 +116,8 @@ static int atc_fill(struct smmu *smmu, const struct named_value *values, size_t 
 	    number("atc_fill", values, n, "iova", true, &iova, err) ||
 	    number("atc_fill", values, n, "pa", false, &pa, err))
 		return -1;
-	if (!smmu_device_of(smmu, sid, &device))
+	device = smmu_device_of(smmu, sid);
+	if (device == NO_DEVICE)
 		return err_set(err, ERR_CONFIG, "atc_fill: no such sid");
 	smmuv3_atc_fill(&smmu->iommu, device, iova, pa);
 	return 0;
@@ -131,7 +133,8 @@ static int ats_timeout(struct smmu *smmu, const struct named_value *values, size
 	if (only("ats_timeout", values, n, names, err) ||
 	    number("ats_timeout", values, n, "sid", true, &sid, err))
 		return -1;
-	if (!smmu_device_of(smmu, sid, &device))
+	device = smmu_device_of(smmu, sid);
+	if (device == NO_DEVICE)
 		return err_set(err, ERR_CONFIG, "ats_timeout: no such sid");
 	smmu->devices[device].gone = true;
 	return 0;

@@ -34,7 +34,7 @@ static bool selects(const struct named_value *beside, size_t n, const char *name
 static bool of_request(const struct smmu *smmu, const char *name, struct told *told)
 {
 	const struct smmuv3_detail *detail = smmuv3_detail(&smmu->iommu);
-	const struct smmuv3_stall *last = smmu->n_stalls ? &smmu->stalls[smmu->n_stalls - 1] : NULL;
+	const struct stall *last = smmu->n_stalls ? &smmu->stalls[smmu->n_stalls - 1] : NULL;
 
 	if (!strcmp(name, "asid"))
 		return tell_if(told, detail->tagged_asid, detail->asid);
@@ -55,22 +55,27 @@ static bool of_request(const struct smmu *smmu, const char *name, struct told *t
 	if (!strcmp(name, "ipa"))
 		return tell_if(told, detail->fault_s2, detail->ipa);
 	if (!strcmp(name, "stag"))
-		return tell_if(told, last && last->state == STALL_RECORDED, last ? last->stag : 0);
+		return tell_if(told, last && last->state == STALL_RECORDED, last ? last->tag : 0);
 	return false;
 }
 
 /* ---- stalled transactions -------------------------------------------------------------------- */
 
 /* The last that the selectors mean. */
-static const struct smmuv3_stall *find_stall(const struct smmu *smmu,
-					     const struct named_value *beside, size_t n, bool ended)
+static uint32_t sid_of(const struct smmu *smmu, const struct stall *stall)
+{
+	return smmu->devices[stall->request.device].sid;
+}
+
+static const struct stall *find_stall(const struct smmu *smmu, const struct named_value *beside,
+				      size_t n, bool ended)
 {
 	for (uint32_t i = smmu->n_stalls; i-- > 0;) {
-		const struct smmuv3_stall *stall = &smmu->stalls[i];
+		const struct stall *stall = &smmu->stalls[i];
 		bool has_ended =
 			stall->state == STALL_COMPLETED || stall->state == STALL_TERMINATED;
 
-		if (has_ended == ended && selects(beside, n, "sid", stall->sid) &&
+		if (has_ended == ended && selects(beside, n, "sid", sid_of(smmu, stall)) &&
 		    selects(beside, n, "iova", stall->request.iova))
 			return stall;
 	}
@@ -81,12 +86,12 @@ static bool of_stall(const struct smmu *smmu, const char *name, bool ended,
 		     const struct named_value *beside, size_t n, struct told *told)
 {
 	static const char *const sees[] = { "ok", "ur", "dropped", "abort", "razwi", "none" };
-	const struct smmuv3_stall *stall = find_stall(smmu, beside, n, ended);
+	const struct stall *stall = find_stall(smmu, beside, n, ended);
 
 	if (!stall)
 		return false;
 	if (!strcmp(name, "sid"))
-		return tell(told, stall->sid);
+		return tell(told, sid_of(smmu, stall));
 	if (!strcmp(name, "iova"))
 		return tell(told, stall->request.iova);
 	if (!strcmp(name, "device"))
@@ -137,7 +142,7 @@ static bool of_last(const struct smmu *smmu, const struct named_queue *of, const
 		if (!smmu_read(smmu, at + i * 8ull, &words[i]))
 			return false;
 	if (!strcmp(name, "name") && of->fields == event_fields) {
-		const char *event = smmuv3_model.fault_name((uint16_t)bits(words[0], 7, 0));
+		const char *event = iommu_fault_name(&smmuv3_model, (uint16_t)bits(words[0], 7, 0));
 
 		return tell_text(told, event ? event : "none");
 	}
@@ -231,10 +236,8 @@ static bool of_atc(const struct smmu *smmu, const char *name, const struct named
 	bool present = !strncmp(name, "present.", 8), holds = false, in_half;
 
 	if (!strcmp(name, "sid")) {
-		uint32_t device;
-
 		page = smmu_value(beside, n, "sid");
-		return page->number && smmu_device_of(smmu, page->value, &device) &&
+		return page->number && smmu_device_of(smmu, page->value) != NO_DEVICE &&
 		       tell(told, page->value);
 	}
 	if (!page || !page->number || (!present && strncmp(name, "absent.", 7) != 0))

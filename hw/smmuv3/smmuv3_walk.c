@@ -92,6 +92,16 @@ enum smmu_start smmu_begin(struct smmu_walker *walker, const struct smmu_context
 	return START_WALK;
 }
 
+void smmu_walk_blames(struct smmu_walker *walker, struct tlb *tlb, const struct tlb_at *at,
+		      iova_t key)
+{
+	if (walker->blamed)
+		return;
+	walker->blamed = tlb;
+	walker->blamed_at = *at;
+	walker->blamed_key = key;
+}
+
 /* ---- one level ---------------------------------------------------------------------------- */
 
 /* The lowest table that a walk cache points to, else the root. */
@@ -117,10 +127,7 @@ void smmu_table_start(struct smmu_walker *walker, struct smmu_table *at)
 		smmu->count.walk_hits[at->stage - 1][level]++;
 		if (!(*copy.data & TLB_CHECK))
 			return;
-		if (!walker->blamed) {
-			walker->blamed = tlb;
-			walker->blamed_at = copy;
-		}
+		smmu_walk_blames(walker, tlb, &copy, at->key);
 		if (copy.copy->table && !walker->freed &&
 		    copy.copy->table->node.was_freed > copy.copy->filled + 1) {
 			walker->freed = copy.copy->table->node.was_freed;
@@ -272,6 +279,7 @@ void smmu_descriptor_store(struct smmu_walker *walker, unsigned stage, pa_t word
 	if (!walker->hardware)
 		return;
 	smmu->count.flag_updates++;
+	smmu->tables->hardware_writes++;
 	walker->report.raw = now;
 	/* Where memory is behind, hardware's write reaches it and not what software wrote. */
 	if (!smmu->config.cohacc && smmu->memory->view &&

@@ -38,8 +38,7 @@ static int check_config(const struct vtd_config *config, struct err *err)
 			       "vtd: vtd.walk.entries %llu is not a multiple of vtd.walk.ways %llu",
 			       (unsigned long long)config->walk_entries,
 			       (unsigned long long)config->walk_ways);
-	if ((config->driver_tables == DRIVER_FIRST_STAGE ||
-	     config->driver_tables == DRIVER_SECOND_STAGE) &&
+	if (config->driver_tables != DRIVER_LEGACY && config->driver_tables != DRIVER_AUTO &&
 	    !config->scalable)
 		return err_set(
 			err, ERR_CONFIG,
@@ -48,6 +47,12 @@ static int check_config(const struct vtd_config *config, struct err *err)
 		return err_set(err, ERR_CONFIG,
 			       "vtd: vtd.driver_tables asks for first-stage tables; set "
 			       "vtd.first_stage too");
+	if (config->driver_tables == DRIVER_NESTED &&
+	    !(config->first_stage && config->nested && config->levels_4 && config->pages_1g))
+		return err_set(
+			err, ERR_CONFIG,
+			"vtd: vtd.driver_tables asks for nested tables; set vtd.first_stage, "
+			"vtd.nested, vtd.levels_4 and vtd.pages_1g too");
 	return 0;
 }
 
@@ -201,6 +206,17 @@ static const char *vtd_structure_name(enum structure structure, unsigned level)
 	return "device TLB";
 }
 
+static bool vtd_caching_mode(const struct iommu *iommu)
+{
+	return ((const struct vtd *)iommu)->config.caching_mode;
+}
+
+static bool vtd_plain_copies(const struct iommu *iommu)
+{
+	(void)iommu;
+	return true;
+}
+
 static bool vtd_snoops(const struct iommu *iommu)
 {
 	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
@@ -348,6 +364,7 @@ const struct iommu_model vtd_model = {
 	.translate = vtd_translate,
 	.truth = vtd_truth_result,
 	.snoops = vtd_snoops,
+	.caching_mode = vtd_caching_mode,
 	.tables_changed = vtd_tables_changed,
 	.encode = vtd_encode,
 	.decode = vtd_decode,
@@ -356,6 +373,7 @@ const struct iommu_model vtd_model = {
 	.reg_read = vtd_reg_read,
 	.acknowledge_faults = vtd_acknowledge_faults,
 	.start = vtd_start,
+	.start_rows = vtd_start_rows,
 	.config_bytes = vtd_config_bytes,
 	.attach_words = vtd_attach_words,
 	.dirty_words = vtd_dirty_words,
@@ -374,6 +392,6 @@ const struct iommu_model vtd_model = {
 	.pages = &vtd_pages,
 	.expect = vtd_expect,
 	.atc_timed_out = vtd_atc_timed_out,
-	.plain_copies = true,
+	.plain_copies = vtd_plain_copies,
 	.vectors = &vtd_vectors,
 };

@@ -58,7 +58,7 @@ static bool first_stage(const struct vtd *vtd, const struct invalidation *what)
 {
 	if (what->pasid == ALL_PASIDS)
 		return false;
-	return vtd->config.driver_tables == DRIVER_FIRST_STAGE ||
+	return vtd_drives_first(vtd) ||
 	       (vtd->config.driver_tables == DRIVER_LEGACY && what->pasid != NO_PASID);
 }
 

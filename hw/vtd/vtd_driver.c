@@ -8,7 +8,15 @@
  */
 #include "hw/vtd/vtd_private.h"
 
-enum { BUSES = 256, PAGE = 4096, P = 1, PGTT_FIRST = 1, PGTT_SECOND = 2, PGTT_PASS = 4 };
+enum {
+	BUSES = 256,
+	PAGE = 4096,
+	P = 1,
+	PGTT_FIRST = 1,
+	PGTT_SECOND = 2,
+	PGTT_NESTED = 3,
+	PGTT_PASS = 4
+};
 enum { TT_DEVICE_TLB = 1, TT_PASS = 2 };
 enum { DTE_BIT = 2, PASIDE_BIT, PRE_BIT };
 
@@ -23,6 +31,13 @@ void vtd_expect(struct iommu *iommu, const struct recorded_use *use)
 		vtd->config.driver_tables = DRIVER_SECOND_STAGE;
 	else if ((use->first_stage || pasids) && vtd->config.first_stage)
 		vtd->config.driver_tables = DRIVER_FIRST_STAGE;
+}
+
+/* The tables of domains are those of the first stage. */
+bool vtd_drives_first(const struct vtd *vtd)
+{
+	return vtd->config.driver_tables == DRIVER_FIRST_STAGE ||
+	       vtd->config.driver_tables == DRIVER_NESTED;
 }
 
 int vtd_start(struct iommu *iommu, pa_t root)
@@ -56,13 +71,48 @@ static pa_t directory_of(const struct vtd *vtd, uint32_t requester_id)
 	       (2 * BUSES + 1 + (directory_pages(vtd) + 1) * requester_id) * PAGE;
 }
 
+static uint64_t table_bytes(const struct vtd *vtd)
+{
+	return vtd->config.driver_tables == DRIVER_LEGACY
+		       ? (1ull + BUSES) * PAGE
+		       : (1ull + 2ull * BUSES + (directory_pages(vtd) + 1) * 65536) * PAGE;
+}
+
+/* A hypervisor's second stage of 4 levels, with pages of 1 GiB that lead to themselves. */
+static pa_t nested_root(const struct vtd *vtd)
+{
+	return bits_at(vtd->rtaddr, 63, 12) + table_bytes(vtd);
+}
+
+static uint64_t nested_pages(const struct vtd *vtd)
+{
+	uint64_t bits = vtd->config.haw < 48 ? vtd->config.haw : 48;
+
+	return bits > 30 ? 1ull << (bits - 30) : 1;
+}
+
+size_t vtd_start_rows(const struct iommu *iommu, struct table_row rows[START_ROWS])
+{
+	const struct vtd *vtd = (const struct vtd *)iommu;
+	const uint64_t rw = TLB_READ | TLB_WRITE;
+	pa_t root = nested_root(vtd);
+
+	if (vtd->config.driver_tables != DRIVER_NESTED)
+		return 0;
+	rows[0] = (struct table_row){ root + PAGE, nested_pages(vtd), 1u << VTD_SS_PS | rw,
+				      1ull << 30 };
+	rows[1] = (struct table_row){ root, (nested_pages(vtd) + 511) / 512, (root + PAGE) | rw,
+				      PAGE };
+	return 2;
+}
+
 uint64_t vtd_config_bytes(const struct iommu *iommu)
 {
 	const struct vtd *vtd = (const struct vtd *)iommu;
 
-	return vtd->config.driver_tables == DRIVER_LEGACY
-		       ? (1ull + BUSES) * PAGE
-		       : (1ull + 2ull * BUSES + (directory_pages(vtd) + 1) * 65536) * PAGE;
+	return table_bytes(vtd) + (vtd->config.driver_tables == DRIVER_NESTED
+					   ? PAGE + ((nested_pages(vtd) + 511) & ~511ull) * 8
+					   : 0);
 }
 
 static pa_t present(const struct vtd *vtd, pa_t entry)
@@ -109,7 +159,7 @@ static pa_t link_directory(const struct vtd *vtd, const struct attachment *attac
 static size_t attach_scalable(const struct vtd *vtd, struct attachment *attachment,
 			      struct table_word *words)
 {
-	bool first = vtd->config.driver_tables == DRIVER_FIRST_STAGE;
+	bool first = vtd_drives_first(vtd), nested = vtd->config.driver_tables == DRIVER_NESTED;
 	uint32_t pasid = attachment->pasid == NO_PASID ? 0 : attachment->pasid;
 	size_t n = 0;
 	pa_t directory, page, entry;
@@ -139,10 +189,12 @@ static size_t attach_scalable(const struct vtd *vtd, struct attachment *attachme
 		words[n++] =
 			(struct table_word){ entry + 16,
 					     attachment->root | (attachment->levels - 4ull) << 2 };
-	words[n++] = (struct table_word){ entry, first ? PGTT_FIRST << 6 | P
-						       : attachment->root |
-								 (attachment->levels - 2ull) << 2 |
-								 PGTT_SECOND << 6 | P };
+	words[n++] =
+		(struct table_word){ entry,
+				     nested  ? nested_root(vtd) | 2 << 2 | PGTT_NESTED << 6 | P
+				     : first ? PGTT_FIRST << 6 | P
+					     : attachment->root | (attachment->levels - 2ull) << 2 |
+						       PGTT_SECOND << 6 | P };
 	return n;
 }
 
@@ -186,7 +238,7 @@ int vtd_dirty_words(const struct iommu *iommu, uint32_t requester_id, bool on,
 		     directory_pages(vtd) * PAGE; /* as attach_scalable() */
 	uint64_t ssade = 1ull << 9, word = 0;
 
-	if (vtd->config.driver_tables == DRIVER_FIRST_STAGE)
+	if (vtd_drives_first(vtd))
 		return vtd->config.page_walk_snoop ? 0 : -1;
 	if (vtd->config.driver_tables == DRIVER_LEGACY || !vtd->config.second_stage_ad ||
 	    !vtd->config.page_walk_snoop)
@@ -206,16 +258,14 @@ enum domain_tag vtd_tag_kind(const struct iommu *iommu)
 
 const struct pt_format *vtd_format(const struct iommu *iommu)
 {
-	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
-
-	return config->driver_tables == DRIVER_FIRST_STAGE ? &vtd_fs : &vtd_ss;
+	return vtd_drives_first((const struct vtd *)iommu) ? &vtd_fs : &vtd_ss;
 }
 
 unsigned vtd_levels(const struct iommu *iommu)
 {
 	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
 
-	if (config->driver_tables == DRIVER_FIRST_STAGE)
+	if (vtd_drives_first((const struct vtd *)iommu))
 		return config->first_stage_5_levels ? 5 : 4;
 	return config->levels_4 ? 4 : config->levels_5 ? 5 : 3;
 }
@@ -226,7 +276,7 @@ unsigned vtd_address_bits(const struct iommu *iommu, unsigned levels)
 	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
 	unsigned width = 12 + 9 * levels;
 
-	if (config->driver_tables == DRIVER_FIRST_STAGE)
+	if (vtd_drives_first((const struct vtd *)iommu))
 		return width - 1;
 	return width < config->mgaw ? width : (unsigned)config->mgaw;
 }
@@ -240,7 +290,7 @@ bool vtd_page_supported(const struct iommu *iommu, unsigned level)
 {
 	const struct vtd_config *config = &((const struct vtd *)iommu)->config;
 
-	if (config->driver_tables == DRIVER_FIRST_STAGE)
+	if (vtd_drives_first((const struct vtd *)iommu))
 		return level < 2 || (level == 2 && config->first_stage_1g);
 	return level == 0 || (level == 1 && config->pages_2m) || (level == 2 && config->pages_1g);
 }

@@ -477,6 +477,8 @@ const char *vtd_descriptor_error(const struct vtd *vtd, const struct native_comm
 /* vtd_driver.c */
 void vtd_expect(struct iommu *iommu, const struct recorded_use *use);
 int vtd_start(struct iommu *iommu, pa_t root);
+bool vtd_drives_first(const struct vtd *vtd);
+size_t vtd_start_rows(const struct iommu *iommu, struct table_row rows[START_ROWS]);
 uint64_t vtd_config_bytes(const struct iommu *iommu);
 size_t vtd_attach_words(const struct iommu *iommu, struct attachment *attachment,
 			struct table_word words[ATTACH_WORDS]);

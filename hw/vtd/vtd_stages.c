@@ -40,6 +40,7 @@ static void set_word(const struct pass *pass, struct frame *frame, unsigned inde
 	if (frame_set(frame, index, raw))
 		abort(); /* no memory for the words of a frame */
 	pass->writer->count.state_writes++;
+	pass->writer->tables->hardware_writes++;
 }
 
 /* Whether the page's rights will include writing for this request. */

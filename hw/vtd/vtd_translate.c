@@ -2,6 +2,7 @@
  * Requests of every kind: checks, page crossings, pass-through, all stages, the interrupt range.
  * What is plain is served by the loop (vtd_loop.c) and does not come here.
  */
+#include "hw/by_page.h"
 #include "hw/vtd/vtd_fill.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -269,9 +270,10 @@ void vtd_answer(struct vtd *vtd, const struct dma_request *request, struct vtd_r
 	}
 }
 
-static __attribute__((noinline)) void serve_page(struct vtd *vtd, const struct dma_request *request,
+static __attribute__((noinline)) void serve_page(void *ctx, const struct dma_request *request,
 						 struct dma_result *result)
 {
+	struct vtd *vtd = ctx;
 	struct vtd_route route;
 
 	if (interrupt_message(request, result))
@@ -288,25 +290,9 @@ static __attribute__((noinline)) void serve_page(struct vtd *vtd, const struct d
 		vtd_fault(vtd, request, route.context->sid, route.context->fpd, result->fault);
 }
 
-/* Page by page; the first byte's address and the first fault are the request's result. */
 void vtd_serve(struct vtd *vtd, const struct dma_request *request, struct dma_result *result)
 {
-	struct dma_request page = *request;
-	uint32_t left = request->len;
-	bool first = true;
-
-	do {
-		uint32_t room = 4096u - (uint32_t)(page.iova & 0xfff);
-		struct dma_result one;
-
-		page.len = left < room ? left : room;
-		serve_page(vtd, &page, &one);
-		if (first || (one.outcome != OUTCOME_OK && result->outcome == OUTCOME_OK))
-			*result = one;
-		first = false;
-		left -= page.len;
-		page.iova += page.len;
-	} while (left);
+	by_page(request, result, serve_page, vtd);
 }
 
 /* What it would be now without any cache. */

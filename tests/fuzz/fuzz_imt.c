@@ -6,8 +6,6 @@
 #include "tests/fuzz/round_trip.h"
 #include "tests/unit/imt_seal.h"
 
-enum { DIRTY_SIZE = 1 }; /* field of dirty, which needs no name elsewhere */
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char path[PATH_BYTES];

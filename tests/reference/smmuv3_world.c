@@ -447,6 +447,8 @@ static void choose_features(struct smmu_world *world)
 	config->tlb_ways = 1 + below(world, 9);
 	config->walk_ways = 0;
 	config->walk_entries = below(world, 3) * 8;
+	config->ipa_ways = 0;
+	config->ipa_entries = below(world, 3) * 8;
 	config->config_entries = 1 + below(world, 12);
 }
 

@@ -22,9 +22,22 @@ static void on_used(void *self, const struct checked_use *use)
 	struct bench *bench = self;
 
 	bench->use = *use;
+	bench->blamed = *use->copy;
 	bench->used = true;
 	bench->multi_hits += use->matches > 1;
 	bench->stale_uses += use->verdict == VERDICT_STALE_USE;
+}
+
+static void on_overlap(void *self, uint64_t event, const struct dma_request *request,
+		       const struct cached_copy *filled, const struct cached_copy *valid)
+{
+	struct bench *bench = self;
+
+	(void)event;
+	(void)request;
+	(void)filled;
+	(void)valid;
+	bench->overlaps++;
 }
 
 void bench_defaults(struct smmuv3_config *config)
@@ -52,6 +65,7 @@ void bench_open(struct bench *bench, const struct smmuv3_config *config)
 	*bench = (struct bench){ .config = *config, .observer = iommu_observer_silent };
 	bench->observer.self = bench;
 	bench->observer.used = on_used;
+	bench->observer.overlap = on_overlap;
 	bench->observer.fault = on_fault;
 	cr_assert(memory_create(1ull << config->oas, &bench->memory, NULL) == 0);
 	cr_assert(tables_create(bench->memory, &bench->tables, NULL) == 0);

@@ -19,8 +19,9 @@ struct bench {
 	bool faulted, used;
 	struct fault_report fault;
 	struct checked_use use;
+	struct cached_copy blamed; /* use.copy lives no longer than the call that told of it */
 	/* told so far */
-	uint32_t stale_uses, multi_hits, lost;
+	uint32_t stale_uses, multi_hits, overlaps, lost;
 };
 
 /* Every setting at its default. */

@@ -233,6 +233,91 @@ static size_t block_at(unsigned n)
 	return at;
 }
 
+/* Records of DATA blocks whose payload is whole within the first n bytes; padding does not matter. */
+static uint64_t records_before(size_t n)
+{
+	uint64_t records = 0;
+
+	for (unsigned k = 0; block_at(k) + IMT_BLOCK_HEADER <= n &&
+			     block_at(k) + IMT_BLOCK_HEADER + get32(bytes + block_at(k) + 12) <= n;
+	     k++)
+		if (get16(bytes + block_at(k) + 8) == IMT_DATA)
+			records += get32(bytes + block_at(k) + 32);
+	return records;
+}
+
+static size_t by_recorder(const struct lines *lines)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < lines->n; i++)
+		n += !lines->by_reader[i];
+	return n;
+}
+
+Test(imt, what_is_whole_before_a_cut_is_delivered)
+{
+	make_file(400, 100);
+	for (size_t n = IMT_HEADER; n < size; n += 7) {
+		struct lines lines;
+
+		write_hurt(bytes, n);
+		read_back(hurt, false, &lines);
+		cr_expect_eq(lines.n, records_before(n), "cut at byte %zu", n);
+		free_lines(&lines);
+		cr_expect_eq(read_back(hurt, true, &lines), 0);
+		cr_expect_eq(by_recorder(&lines), records_before(n), "salvage, cut at byte %zu", n);
+		free_lines(&lines);
+	}
+	tear_down();
+}
+
+/* Salvage leaves out the records of the block that was hit, and says how many. */
+Test(imt, salvage_loses_the_block_that_was_hit_and_no_other)
+{
+	make_file(400, 50);
+	for (unsigned k = 1; block_at(k + 1) + IMT_BLOCK_HEADER < size; k++) {
+		unsigned type = get16(bytes + block_at(k) + 8), n = get32(bytes + block_at(k) + 32);
+		unsigned char *victim = bytes + block_at(k) + IMT_BLOCK_HEADER +
+					get32(bytes + block_at(k) + 12) / 2;
+		char lost[40];
+		struct lines lines;
+		bool said = false;
+
+		*victim ^= 4;
+		write_hurt(bytes, size);
+		*victim ^= 4;
+		cr_expect_eq(read_back(hurt, true, &lines), 0);
+		cr_expect(is_subsequence(&lines));
+		cr_expect_eq(by_recorder(&lines), original.n - (type == IMT_DATA ? n : 0),
+			     "block %u of type %u", k, type);
+		snprintf(lost, sizeof lost, " lost count=%u class=reader",
+			 type == IMT_DATA ? n : 0);
+		for (size_t i = 0; i < lines.n; i++)
+			said |= lines.by_reader[i] && strstr(lines.text[i], lost);
+		cr_expect(said, "block %u of type %u: no '%s'", k, type, lost);
+		free_lines(&lines);
+	}
+	tear_down();
+}
+
+Test(imt, blocks_that_changed_places_are_errors)
+{
+	make_file(400, 50);
+	for (unsigned k = 1; block_at(k + 2) + IMT_BLOCK_HEADER < size; k++) {
+		size_t a = block_at(k), b = block_at(k + 1), c = block_at(k + 2);
+		unsigned char *swapped = malloc(size);
+
+		memcpy(swapped, bytes, size);
+		memcpy(swapped + a, bytes + b, c - b);
+		memcpy(swapped + a + (c - b), bytes + a, b - a);
+		write_hurt(swapped, size);
+		check_hurt("swapped blocks", k);
+		free(swapped);
+	}
+	tear_down();
+}
+
 Test(imt, repeated_missing_and_blank_blocks_are_errors)
 {
 	make_file(400, 100);
@@ -333,6 +418,103 @@ Test(imt, times_that_would_wrap_are_refused)
 	put64(block + 40, UINT64_MAX - 1);
 	check_refused(block, "times beyond 2^64 ns");
 	tear_down();
+}
+
+Test(imt, another_span_or_kind_than_the_header_says_is_refused)
+{
+	unsigned char *block;
+
+	make_file(60, 100);
+	block = first_block(IMT_DATA);
+	put64(block + 48, get64(block + 48) + 1);
+	check_refused(block, "another span than the header's");
+	tear_down();
+	make_file(60, 100);
+	block = first_block(IMT_DATA);
+	cr_expect(get32(block + 56) & imt_kind_bit(EVENT_DMA), "the set of kinds is written");
+	put32(block + 56, get32(block + 56) & ~imt_kind_bit(EVENT_DMA));
+	check_refused(block, "a kind that is not among the header's");
+	tear_down();
+}
+
+Test(imt, END_that_counts_otherwise_is_an_error)
+{
+	for (unsigned field = 0; field < 3; field++) {
+		unsigned char *block, *end;
+
+		make_file(60, 32);
+		block = first_block(IMT_END);
+		end = block + IMT_BLOCK_HEADER + (size_t[]){ 0, 8, 16 }[field];
+		*end ^= 1;
+		check_refused(block, "END counts");
+		tear_down();
+	}
+}
+
+/* Version, header size, base time: what a reader of this version would take for something else. */
+Test(imt, file_headers_of_other_kinds_are_refused)
+{
+	static const struct {
+		unsigned at;
+		const char *message;
+	} fields[] = { { 8, "format version 2" },
+		       { 12, "a file header of 65 bytes" },
+		       { 24, "a base time of 1 ns" } };
+
+	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+		struct imt_options options = { 0 };
+		struct event_source *source;
+		struct err err = { 0 };
+
+		make_file(60, 32);
+		bytes[fields[i].at]++;
+		put32(bytes + 60, crc32c(0, bytes, 60));
+		write_hurt(bytes, size);
+		cr_expect_eq(imt_source_open(hurt, &options, &source, &err), -1);
+		cr_expect(strstr(err.text, fields[i].message) != NULL, "%s", err.text);
+		tear_down();
+	}
+}
+
+Test(imt, a_later_minor_version_and_blocks_of_unknown_kind_are_read)
+{
+	struct lines lines;
+	unsigned char *loss;
+
+	make_file(60, 32);
+	bytes[10]++;
+	put32(bytes + 60, crc32c(0, bytes, 60));
+	loss = first_block(IMT_INDEX);
+	put16(loss + 8, 0x8001); /* private: what INDEX said is found without it */
+	imt_seal_block(loss);
+	write_hurt(bytes, size);
+	cr_expect_eq(read_back(hurt, false, &lines), 0);
+	cr_expect_eq(lines.n, original.n);
+	free_lines(&lines);
+	put16(loss + 10, IMT_BLOCK_MUST);
+	check_refused(loss, "does not know and must");
+	tear_down();
+}
+
+/* ---- files of released versions ------------------------------------------------------------------ */
+
+Test(imt, a_file_of_version_1_0_is_read_for_ever)
+{
+	struct imt_options options = { 0 };
+	struct event_source *text, *native;
+	struct lines expected = { 0 }, lines = { 0 };
+	FILE *file = fopen("tests/data/imt-1.0.events", "r");
+
+	cr_assert_not_null(file, "unit tests run at the root of the sources");
+	cr_assert_eq(text_source_open(file, "imt-1.0.events", &text, NULL), 0);
+	cr_assert_eq(imt_source_open("tests/data/imt-1.0.imt", &options, &native, NULL), 0);
+	cr_expect_eq(drain(text, &expected), 0);
+	cr_expect_eq(drain(native, &lines), 0);
+	cr_expect_eq(lines.n, expected.n);
+	for (size_t i = 0; i < lines.n && i < expected.n; i++)
+		cr_expect_str_eq(lines.text[i], expected.text[i]);
+	free_lines(&lines);
+	free_lines(&expected);
 }
 
 Test(imt, blocks_without_a_payload_are_refused_or_empty)

@@ -327,7 +327,7 @@ Test(settings, files_too_large_or_not_there_are_refused)
 	cr_expect_eq(load(&scene, text, n - 1, &err), -1);
 	free(text);
 	cr_expect_eq(settings_load_yaml(scene.tables, 2, "/nowhere/at/all.yaml", &err), -1);
-	cr_expect_eq(err.code, ERR_IO);
+	cr_expect_eq(err.code, ERR_USAGE);
 	cr_expect_eq(settings_load_yaml(scene.tables, 2, "/", &err), -1);
 	cr_expect_eq(err.code, ERR_IO, "%s", err.text);
 }

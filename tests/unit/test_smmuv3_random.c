@@ -41,6 +41,8 @@ static void open_bench(struct bench *bench, bool snoops)
 	config.tlb_ways = 1 + any(16);
 	config.walk_ways = 0;
 	config.walk_entries = any(3) * 8;
+	config.ipa_ways = any(3) ? 0 : 2;
+	config.ipa_entries = any(3) * 8;
 	config.config_entries = 2 + any(8);
 	config.bbml = any(3);
 	config.multi_hit = any(3);

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "traces/text.h"
@@ -36,12 +37,12 @@ ParameterizedTestParameters(text, refuses_with_place_and_advice)
 		{ "1us map d0 iova=0 pa=0 size=4Q perm=r", ":5:30:", "expected K, M, G or T" },
 		{ "1us map d0 iova=0 pa=0 size=4K perm=z", ":5:37:", "expected r, w, rw" },
 		{ "1us map d0 iova=0 pa=0x10000000000000000 size=4K", ":5:22:", "64 bits" },
-		{ "1us map d0 iova=0xfffffffffffff000 pa=0 size=8K perm=r", ":5:1:", "2^64" },
+		{ "1us map d0 iova=0xfffffffffffff000 pa=0 size=8K perm=r", ":5:46:", "2^64" },
 		{ "1us dma nic0 wrte iova=0 len=4", ":5:14:", "did you mean 'write'" },
-		{ "1us dma nic0 write iova=0 len=0", ":5:1:", "length of 0" },
-		{ "1us inval d0 iova=0x1000", ":5:1:", "without size=" },
-		{ "1us dirty d0 read iova=0x1000", ":5:1:", "without size=" },
-		{ "1us dirty d0 read size=4K", ":5:1:", "without iova=" },
+		{ "1us dma nic0 write iova=0 len=0", ":5:31:", "length of 0" },
+		{ "1us inval d0 iova=0x1000", ":5:19:", "without size=" },
+		{ "1us dirty d0 read iova=0x1000", ":5:24:", "without size=" },
+		{ "1us dirty d0 read size=4K", ":5:24:", "without iova=" },
 		{ "1us inval nic0 # atc=yes", ":5:11:", "domain 'nic0' is not declared" },
 		{ "1us device n1 id=0x8000000000000000", ":5:18:", "less than 2^63" },
 		{ "1us device n1 id=-1:00:04.0", ":5:18:", "segment:bus:device.function" },
@@ -70,6 +71,45 @@ ParameterizedTest(struct refusal *row, text, refuses_with_place_and_advice)
 	cr_expect(strstr(err.text, row->place) != NULL, "%s: %s", row->line, err.text);
 	cr_expect(strstr(err.text, row->message) != NULL, "%s: %s", row->line, err.text);
 	source_close(source);
+}
+
+Test(text, a_line_of_more_than_a_mebibyte_is_refused_before_all_of_it_is_read)
+{
+	size_t size = sizeof HEADER + (3u << 20);
+	char *text = malloc(size);
+	struct event_source *source;
+	struct event_batch batch;
+	struct err err = { 0 };
+
+	memset(text, ' ', size);
+	memcpy(text, HEADER, sizeof HEADER - 1);
+	text[size - 1] = 0;
+	source = source_of(text);
+	cr_expect_eq(source_next(source, &batch, &err), -1);
+	cr_expect(strstr(err.text, "x.events:2: a line of more than 1 MiB") != NULL, "%s",
+		  err.text);
+	cr_expect_lt(source->offset, 2u << 20);
+	source_close(source);
+	free(text);
+}
+
+Test(text, a_line_of_a_mebibyte_and_a_last_line_without_its_end_are_read)
+{
+	static const char last[] = "1us mark \"b\"";
+	size_t size = sizeof HEADER - 1 + (1u << 20) + sizeof last;
+	char *text = malloc(size);
+	struct event_source *source;
+	struct event_batch batch;
+
+	memset(text, ' ', size);
+	memcpy(text, HEADER "0 mark \"a\"", sizeof HEADER - 1 + 10);
+	text[sizeof HEADER - 2 + (1u << 20)] = '\n';
+	memcpy(text + size - sizeof last, last, sizeof last);
+	source = source_of(text);
+	cr_expect_eq(source_next(source, &batch, NULL), 1);
+	cr_expect_eq(batch.n, 2);
+	source_close(source);
+	free(text);
 }
 
 Test(text, time_never_goes_back)
