@@ -145,7 +145,8 @@ struct replay {
 	uint32_t n_atc_pending;		   /* invalidations of device TLBs among them */
 	struct freed_table *spare_freed;
 	uint64_t now_ns, end_ns, event, seq, next_tag;
-	uint64_t acted_ns; /* when something last happened that the end of the recording waits for */
+	uint64_t
+		acted_ns; /* when something last happened that the end of the recording waits for */
 	bool policy_invals, native_commands;
 	bool splitting; /* the words at hand are of a table that takes a superpage's place */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
