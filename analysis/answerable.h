@@ -20,18 +20,18 @@ enum recording_fact {
 	FACT_COMPLETIONS, /* when they completed */
 	FACT_ATTACH,	  /* which device uses which tables */
 	FACT_DMA,
-	FACT_DIRECTIONS,    /* every DMA says read or write */
-	FACT_FREES,	    /* pages given back */
-	FACT_OWNERS,	    /* pages given out, with their owner */
-	FACT_TABLE_PAGES,   /* table words, and table pages given back */
-	FACT_WORDS,	    /* table words as software wrote them */
-	FACT_MAPS,	    /* what tables are asked to grant: map, p2m */
-	FACT_WRITE_BACKS,   /* when they reached memory */
-	FACT_DIRTY,	    /* reads of the dirty log */
-	FACT_REGISTERS,	    /* software's writes to the IOMMU's registers */
-	FACT_ANSWERS,	    /* what the hardware answered to DMAs */
+	FACT_DIRECTIONS,  /* every DMA says read or write */
+	FACT_FREES,	  /* pages given back */
+	FACT_OWNERS,	  /* pages given out, with their owner */
+	FACT_TABLE_PAGES, /* table words, and table pages given back */
+	FACT_WORDS,	  /* table words as software wrote them */
+	FACT_MAPS,	  /* what tables are asked to grant: map, p2m */
+	FACT_WRITE_BACKS, /* when they reached memory */
+	FACT_DIRTY,	  /* reads of the dirty log */
+	FACT_REGISTERS,	  /* software's writes to the IOMMU's registers */
+	FACT_ANSWERS,	  /* what the hardware answered to DMAs */
 	FACT_PAGE_REQUESTS, /* recorded, or made by DMAs of devices with pri=yes; stalls of those with stall=yes */
-	FACT_NO_LOSS,	    /* nothing was lost */
+	FACT_NO_LOSS, /* nothing was lost */
 	FACTS
 };
 
