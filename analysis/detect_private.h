@@ -267,7 +267,7 @@ static inline bool windows_concern(const struct detector *detector, const struct
 	case INVAL_RANGE:
 		break;
 	}
-	return domain_in_scope(domain, &op->scope);
+	return domain_tags_in(domain, op->unit, &op->scope) != 0;
 }
 /* Both sides of the window are closed: it is told and forgotten. */
 void window_over(struct detector *detector, uint32_t number);

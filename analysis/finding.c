@@ -54,10 +54,10 @@ const struct finding_kind_row finding_kinds[FINDING_KINDS] = {
 				"remain",
 				NULL, true },
 	[FINDING_STARVED] = { "starved", "harm by another",
-			      "faults or page requests of a device were lost, refused or late "
+			      "faults or page requests of a device were lost or late "
 			      "while "
 			      "another held the queue",
-			      "lost|refused|delayed", true },
+			      "lost|delayed", true },
 	[FINDING_STALL_TIMEOUT] = { "stall-timeout", "unanswered",
 				    "a page request was not answered within the limit, or never",
 				    "late|never|held-back", true },

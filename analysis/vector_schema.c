@@ -40,11 +40,16 @@ static const struct field_word perm_words[] = { { "none", 0 },
 						{ "rx", TLB_READ | TLB_EXECUTE },
 						{ "rwx", TLB_PERM },
 						{ 0 } };
-static const struct field_word device_words[] = {
-	{ "ok", SEES_OK },	{ "ur", SEES_UNSUPPORTED }, { "dropped", SEES_DROPPED },
-	{ "ta", SEES_ABORT },	{ "ca", SEES_ABORT },	    { "abort", SEES_ABORT },
-	{ "razwi", SEES_ZERO }, { "none", SEES_NOTHING },   { 0 }
-};
+static const struct field_word device_words[] = { { "ok", SEES_OK },
+						  { "ur", SEES_UNSUPPORTED },
+						  { "dropped", SEES_DROPPED },
+						  { "ta", SEES_ABORT },
+						  { "ca", SEES_ABORT },
+						  { "abort", SEES_ABORT },
+						  { "razwi", SEES_ZERO },
+						  { "none", SEES_NOTHING },
+						  { "no_right", SEES_NO_RIGHT },
+						  { 0 } };
 
 /* clang-format off */
 const struct field_row request_fields[] = {

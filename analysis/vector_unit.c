@@ -96,15 +96,17 @@ static int configure(void *ctx, const struct named_value *values, size_t n, stru
 /* A setting of the model by its key ("vtd.walk.entries"), or a word of the model's own. */
 static int apply_opt(struct machine *machine, const struct value *opt, struct err *err)
 {
-	struct setting_table table = { machine->model->name, machine->model->settings, 0,
-				       machine->model_config };
+	const struct setting_table tables[] = {
+		{ machine->model->name, machine->model->settings, 0, machine->model_config, NULL },
+		{ "devices", device_settings, 0, &machine->device, NULL },
+	};
 	const struct iommu_vectors *vectors = machine->model->vectors;
 	struct named_value option = { .name = opt->key, .text = opt->text };
 
 	if (opt->kind != VALUE_TEXT)
 		return err_set(err, ERR_CONFIG, "opts: %.60s: expected a value", opt->key);
 	if (!vectors->option || strchr(opt->key, '.'))
-		return settings_set_key(&table, 1, opt->key, opt->text, "opts", err);
+		return settings_set_key(tables, 2, opt->key, opt->text, "opts", err);
 	option.number = text_number(opt->text, &option.value);
 	return vectors->option(machine->model_config, &option, err);
 }
@@ -128,6 +130,7 @@ static int create_parts(struct vector_unit *unit, struct machine *machine,
 	if (memory_create(limit, &unit->memory, err) ||
 	    tables_create(unit->memory, &unit->tables, err))
 		return -1;
+	unit->device_tlb = machine->device.tlb;
 	return unit->model->create(machine->model_config, 1, unit->tables, &unit->observer,
 				   &unit->iommu, err);
 }
@@ -308,7 +311,7 @@ int unit_device(struct vector_unit *unit, uint32_t sid, uint32_t *handle, struct
 	if (unit->n_devices == UNIT_DEVICES_MAX)
 		return err_set(err, ERR_LIMIT, "requests from more than %d requesters",
 			       UNIT_DEVICES_MAX);
-	if (unit->model->add_device(unit->iommu, sid, true, handle, err))
+	if (unit->model->add_device(unit->iommu, sid, &unit->device_tlb, handle, err))
 		return -1;
 	devices = realloc(unit->devices, (unit->n_devices + 1) * sizeof *devices);
 	if (!devices)
@@ -340,8 +343,8 @@ static int request_of(struct vector_unit *unit, const struct value *map,
 	if (value_number(map, "exec", 0))
 		request->access |= ACCESS_EXECUTE;
 	if (request->type == DMA_TRANSLATION_REQUEST && value_member(map, "no_write"))
-		request->access =
-			ACCESS_READ | (value_number(map, "no_write", 0) ? 0 : ACCESS_WRITE);
+		request->access = (uint8_t)((request->access & ACCESS_EXECUTE) | ACCESS_READ |
+					    (value_number(map, "no_write", 0) ? 0 : ACCESS_WRITE));
 	else if (value_number(map, "no_write", 0))
 		return err_set(err, ERR_INPUT, "no_write: of translation requests only");
 	return unit_device(unit, (uint32_t)value_number(map, "sid", 0), &request->device, err);

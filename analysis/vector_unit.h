@@ -55,7 +55,8 @@ struct vector_unit {
 	struct tables *tables;
 	struct iommu *iommu;
 	struct iommu_observer observer;
-	struct unit_answer *answer; /* of the request under way */
+	struct unit_answer *answer;   /* of the request under way */
+	struct device_tlb device_tlb; /* of every requester */
 	struct unit_device *devices;
 	uint32_t n_devices;
 	uint64_t event;

@@ -284,7 +284,7 @@ static void on_page_requested(void *self, const struct page_report *report)
 {
 	struct verifier *verifier = self;
 
-	verifier->device_tlbs = true;
+	verifier->page_requests = true;
 	verifier->caches->page_requested(verifier->caches->self, report);
 }
 
@@ -416,7 +416,7 @@ int verifier_result(struct verifier *verifier, struct claims *reported, uint64_t
 			       "first: %s",
 			       (unsigned long long)verifier->differences,
 			       (unsigned long long)verifier->checked, verifier->first);
-	if (verifier->device_tlbs)
+	if (verifier->page_requests)
 		return 0; /* each request was compared with truth; findings are derived once */
 	if (!verifier->doubt_known) {
 		claims_without_doubt(reported);

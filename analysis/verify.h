@@ -21,8 +21,9 @@
  * that do not snoop; dirty bits that software cleared) what depends on it is not checked: benign-stale, multi-hit, table-uaf, flush-excess,
  * collateral, tag-reuse and the hardware side of windows.
  *
- * With DMA of devices with ats=yes, or page requests, each request is compared with truth, and several
- * matching copies must be told; findings are not derived again.
+ * The same holds from the first DMA of a device with ats=yes on, whose uses and refusals are derived from the
+ * copy of its TLB, or of the unit, that led there. With page requests each request is compared with truth, and
+ * findings are not derived again: DMA that waits is served at other times than recorded.
  * Not derived again: walk-behind, torn, run-inconsistent, rights-exceed, lost-dirty, disagreement (of the
  * model with its recorder), counters, histograms other than
  * through the findings they are made of, evidence.

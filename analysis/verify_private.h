@@ -108,9 +108,9 @@ struct verifier {
 	struct replay_observer replay_observer;
 	struct iommu_observer iommu_observer;
 	struct claims derived;
-	bool failed;	  /* no memory */
-	bool device_tlbs; /* DMA through one, or page requests: findings are not compared */
-	bool doubt_known; /* copies show all that puts them in doubt */
+	bool failed;	    /* no memory */
+	bool page_requests; /* findings are not compared */
+	bool doubt_known;   /* copies show all that puts them in doubt */
 	bool lost;
 	uint64_t last_lost, last_flush;
 

@@ -244,9 +244,9 @@ static const char *wrong(enum verdict said, enum verdict expected)
 
 /* ---- device TLBs ---------------------------------------------------------------------------------------- */
 
-/* Copies in the device's own TLB that cover the address. */
+/* Copies in the device's own TLB that cover the address; *copy: one of them that leads to pa. */
 static uint32_t in_device_tlb(const struct verifier *verifier, uint32_t unit,
-			      const struct dma_request *page)
+			      const struct dma_request *page, pa_t pa, const struct watched **copy)
 {
 	uint32_t n = 0;
 
@@ -254,35 +254,74 @@ static uint32_t in_device_tlb(const struct verifier *verifier, uint32_t unit,
 		const struct watched *watched =
 			LIST_AT(&verifier->copies.before, struct watched, i);
 
-		n += watched->unit == unit && watched->copy.structure == STRUCTURE_ATC &&
-		     watched->copy.tag == page->device && watched->copy.pasid == page->pasid &&
-		     watched->copy.first <= page->iova && watched->copy.last >= page->iova;
+		if (watched->unit != unit || watched->copy.structure != STRUCTURE_ATC ||
+		    watched->copy.tag != page->device || watched->copy.pasid != page->pasid ||
+		    watched->copy.first > page->iova || watched->copy.last < page->iova)
+			continue;
+		n++;
+		if (watched->copy.pa + (page->iova - watched->copy.first) == pa)
+			*copy = watched;
 	}
 	return n;
 }
 
+/* A translated request names an output address; which copy gave it, of those that lead there, is the
+ * model's choice, and it says which. request: becomes what that stands for. */
+static const struct watched *translated_by(const struct verifier *verifier, uint32_t unit,
+					   struct dma_request *request,
+					   const struct watched *otherwise)
+{
+	for (size_t i = 0; i < verifier->copies.before.n && verifier->reported; i++) {
+		const struct watched *watched =
+			LIST_AT(&verifier->copies.before, struct watched, i);
+		pa_t offset = request->iova - watched->copy.pa;
+
+		if (watched->unit != unit || watched->copy.structure != STRUCTURE_ATC ||
+		    watched->copy.serial != verifier->use_copy.serial ||
+		    offset > watched->copy.last - watched->copy.first)
+			continue;
+		request->iova = watched->copy.first + offset;
+		return watched;
+	}
+	return otherwise;
+}
+
 /*
- * A request of a device with a device TLB: what was reported of it is compared with truth, and several
- * matching copies in its TLB must be told. Which copies are in doubt is not derived here, nor from
- * then on for other devices, whose IOTLB it fills.
+ * A request of a device with a device TLB: what was reported of it is compared with truth, several
+ * matching copies in its TLB must be told, and a use or refusal is derived from the copy that led there: of
+ * its TLB, or where it asked, of the unit. Which copies are in doubt is not derived here, nor
+ * from then on for other devices, whose IOTLB it fills.
  */
 static void device_request(struct verifier *verifier, uint64_t event,
 			   const struct dma_request *page, const struct dma_result *served,
 			   uint32_t unit)
 {
+	static const struct watched nothing = { .changed = NO_EVENT };
 	enum verdict said = verifier->reported && verifier->use.verdict != VERDICT_BENIGN
 				    ? verifier->use.verdict
 				    : VERDICT_FRESH;
 	enum verdict expected = verdict_of(served, &verifier->truth, 0);
+	const struct watched *blamed = NULL;
+	struct met met = { 0 };
+	uint32_t matches = in_device_tlb(verifier, unit, page, served->pa, &blamed);
+	struct dma_request input = *page;
 
 	verifier->doubt_known = false;
-	verifier->device_tlbs = true;
 	if (said != expected)
 		verify_differs(verifier, event, page, served, &verifier->truth,
 			       wrong(said, expected));
+	find_config(verifier, unit,
+		    replay_device(verifier->replay, unit, page->device)->requester_id, page->pasid,
+		    &met);
+	find_copies(verifier, unit, page->iova, &met);
+	if (!blamed || !dma_granted(served))
+		blamed = met.translation ? met.translation : met.config ? met.config : &nothing;
+	met.matches = 0; /* which answered is not derived */
+	if (page->type == DMA_TRANSLATED && !matches)
+		blamed = translated_by(verifier, unit, &input, &nothing);
+	find(verifier, event, &input, served, &met, blamed, expected);
 	if (page->type != DMA_TRANSLATION_REQUEST && page->len && dma_granted(served) &&
-	    served->cached && in_device_tlb(verifier, unit, page) > 1 &&
-	    (!verifier->reported || verifier->use.matches < 2))
+	    served->cached && matches > 1 && (!verifier->reported || verifier->use.matches < 2))
 		verify_differs(verifier, event, page, served, &verifier->truth,
 			       "several entries match, and none said so");
 }
@@ -305,6 +344,8 @@ void requests_served(void *self, uint64_t event, const struct dma_request *page,
 	doubt_tags(verifier);
 	if (device->ats) {
 		device_request(verifier, event, page, served, unit);
+		opened_look(verifier);
+		freed_look(verifier);
 		return;
 	}
 	find_config(verifier, unit, device->requester_id, page->pasid, &met);

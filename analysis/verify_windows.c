@@ -294,6 +294,24 @@ void opened_mapped(struct verifier *verifier, const struct domain *domain, iova_
 	finish_closed(verifier);
 }
 
+/* Of the IOMMU's own caches: tags of the domain that the scope says nothing else of. */
+static uint64_t tags_flushed(const struct domain *domain, const struct inval_op *op)
+{
+	uint64_t bits = 0;
+
+	if (op->scope.what != INVAL_ALL && op->scope.tag != domain->tag)
+		return 0;
+	for (uint32_t i = 0; i < domain->n_tags; i++) {
+		bool one = op->scope.what != INVAL_ALL && op->scope.pasid != NO_PASID &&
+			   op->scope.pasid != ALL_PASIDS;
+
+		if (domain->tag_units[i] == op->unit &&
+		    (!one || op->scope.pasid == domain->tag_pasids[i]))
+			bits |= 1ull << i;
+	}
+	return bits;
+}
+
 /* The bit of who was flushed, or 0 when the invalidation is not about the piece. */
 static uint64_t flushed_by(const struct verifier *verifier, const struct inval_op *op,
 			   const struct piece *piece)
@@ -305,9 +323,7 @@ static uint64_t flushed_by(const struct verifier *verifier, const struct inval_o
 	    piece->last < op->scope.first || op->scope.what == INVAL_DEVICE_CONFIG)
 		return 0;
 	if (op->scope.what != INVAL_DEVICE_ATC)
-		return op->scope.what == INVAL_ALL || domain_in_scope(domain, &op->scope)
-			       ? 1ull << op->unit
-			       : 0;
+		return tags_flushed(domain, op);
 	if (holders_units(piece->holders) || op->seq <= piece->flushed)
 		return 0; /* before the IOTLB's: it may have filled again */
 	uint64_t bits = 0;
@@ -372,8 +388,8 @@ bool opened_outstanding(const struct verifier *verifier, const struct inval_op *
 	for (size_t i = 0; i < verifier->pieces.n; i++) {
 		const struct piece *piece = piece_at(verifier, i);
 
-		if ((piece->holders >> op->unit & 1) && window_of(verifier, piece)->seq < op->seq &&
-		    flushed_by(verifier, op, piece))
+		if (window_of(verifier, piece)->seq < op->seq &&
+		    (piece->holders & flushed_by(verifier, op, piece)))
 			return true;
 	}
 	return false;

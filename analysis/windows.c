@@ -259,7 +259,7 @@ static uint64_t holders_of(const struct detector *detector, const struct domain 
 	uint32_t device;
 
 	if (op->scope.what != INVAL_DEVICE_ATC)
-		return 1ull << op->unit;
+		return domain_tags_in(domain, op->unit, &op->scope);
 	device = replay_device(detector->replay, op->unit, op->scope.device)->number;
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
 		if (domain_atc_is(domain, i, device, &op->scope))
@@ -308,6 +308,7 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	struct closing *closing = ctx;
 	struct part *part = part_at(closing->detector, key);
 	struct window *window = window_at(closing->detector, part->window);
+	bool unflushed;
 
 	if ((!*data && !closing->restored) ||
 	    (window->seq > closing->seq && STEP(issued_after_update)))
@@ -323,9 +324,10 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 		if (!*data)
 			return false;
 	}
+	unflushed = holders_units(*data);
 	*data &= ~closing->units;
 	window->inferred |= closing->inferred;
-	if (!closing->atc && !holders_units(*data))
+	if (!closing->atc && unflushed && !holders_units(*data))
 		part->flushed = replay_seq(closing->detector->replay);
 	if (*data)
 		return true;
@@ -339,10 +341,75 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	return window->noted && !closing->restored;
 }
 
+/* Stretches of parts of which another stretch was flushed from all IOMMUs before. */
+struct stretches {
+	const struct closing *closing;
+	struct stretch {
+		iova_t first, last;
+		uint64_t data;
+		uint32_t part;
+	} * all;
+	size_t n, max;
+	bool failed;
+};
+
+static bool take_later(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t *data)
+{
+	struct stretches *stretches = ctx;
+	const struct closing *closing = stretches->closing;
+	const struct part *part = part_at(closing->detector, key);
+	uint64_t left = *data & ~closing->units;
+
+	if (!part->flushed || !holders_units(*data) || holders_units(left) || !left ||
+	    window_at(closing->detector, part->window)->seq > closing->seq)
+		return true;
+	if (stretches->n == stretches->max) {
+		size_t max = stretches->max ? stretches->max * 2 : 16;
+		struct stretch *all = realloc(stretches->all, max * sizeof *all);
+
+		stretches->failed |= !all;
+		if (!all)
+			return true;
+		stretches->all = all;
+		stretches->max = max;
+	}
+	stretches->all[stretches->n++] = (struct stretch){ first, last, *data, key };
+	return false;
+}
+
+/* Device TLBs count from when the IOMMUs were flushed, for each stretch: one of its own is a part. */
+static void part_later(struct closing *closing, uint32_t domain, iova_t first, iova_t last)
+{
+	struct detector *detector = closing->detector;
+	struct spans *spans = detector->domains[domain].spans;
+	struct stretches stretches = { .closing = closing };
+
+	if (spans_update(spans, first, last, take_later, &stretches) || stretches.failed)
+		detector_fails(detector, "exposure windows");
+	for (size_t i = 0; i < stretches.n; i++) {
+		const struct stretch *stretch = &stretches.all[i];
+		uint32_t at = pool_take(&detector->parts);
+		struct window *window;
+
+		if (at == NO_WINDOW ||
+		    spans_add(spans, stretch->first, stretch->last, at, stretch->data)) {
+			detector_fails(detector, "exposure windows");
+			break;
+		}
+		*part_at(detector, at) = *part_at(detector, stretch->part);
+		window = window_at(detector, part_at(detector, at)->window);
+		part_at(detector, at)->next = window->parts;
+		window->parts = at;
+	}
+	free(stretches.all);
+}
+
 static void close_range(struct closing *closing, uint32_t domain, iova_t first, iova_t last)
 {
 	struct detector *detector = closing->detector;
 
+	if (!closing->atc && !closing->restored && replay_domain(detector->replay, domain)->n_atcs)
+		part_later(closing, domain, first, last);
 	closing->first_done = NO_WINDOW;
 	if (spans_update(detector->domains[domain].spans, first, last, close_part, closing))
 		detector_fails(detector, "exposure windows");
@@ -381,6 +448,7 @@ bool windows_concern_device(const struct detector *detector, const struct inval_
 
 struct looking {
 	struct detector *detector;
+	uint64_t holders; /* that the invalidation is about, of the domain at hand */
 	const struct inval_op *op;
 	bool found;
 };
@@ -392,7 +460,7 @@ static void look(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_
 
 	(void)first;
 	(void)last;
-	if ((data >> looking->op->unit & 1) &&
+	if ((data & looking->holders) &&
 	    window_at(looking->detector, part->window)->seq < looking->op->seq)
 		looking->found = true;
 }
@@ -400,13 +468,18 @@ static void look(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_
 /* Whether an update in the scope of the invalidation is outstanding. */
 bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 {
-	struct looking looking = { detector, op, false };
+	struct looking looking = { .detector = detector, .op = op };
 
 	for (uint32_t i = windows_open_domain(detector, 0); i != NAME_NONE && !looking.found;
-	     i = windows_open_domain(detector, i + 1))
-		if (windows_concern(detector, op, replay_domain(detector->replay, i)))
-			spans_each(detector->domains[i].spans, op->scope.first, op->scope.last,
-				   look, &looking);
+	     i = windows_open_domain(detector, i + 1)) {
+		const struct domain *domain = replay_domain(detector->replay, i);
+
+		if (!windows_concern(detector, op, domain))
+			continue;
+		looking.holders = holders_of(detector, domain, op);
+		spans_each(detector->domains[i].spans, op->scope.first, op->scope.last, look,
+			   &looking);
+	}
 	return looking.found;
 }
 
@@ -422,15 +495,15 @@ static uint64_t closing_event(const struct inval_op *op)
  * The usual end: an invalidation of all that a window of one stretch still needs, when no copy holds it any
  * more. False: it is another, and nothing was done.
  */
-static bool close_whole(struct detector *detector, struct spans *spans, const struct inval_op *op)
+static bool close_whole(struct detector *detector, struct spans *spans, const struct inval_op *op,
+			uint64_t holders)
 {
 	struct spans_note note;
 	struct window *window;
 	uint32_t number;
 
 	if (op->scope.what == INVAL_DEVICE_ATC ||
-	    !spans_only(spans, op->scope.first, op->scope.last, &note) ||
-	    note.data != 1ull << op->unit)
+	    !spans_only(spans, op->scope.first, op->scope.last, &note) || (note.data & ~holders))
 		return false;
 	number = part_at(detector, note.key)->window;
 	window = window_at(detector, number);
@@ -452,15 +525,15 @@ static bool close_whole(struct detector *detector, struct spans *spans, const st
 	return true;
 }
 
-static __attribute__((noinline)) void
-close_covered(struct detector *detector, const struct domain *domain, const struct inval_op *op)
+static __attribute__((noinline)) void close_covered(struct detector *detector, uint32_t domain,
+						    const struct inval_op *op, uint64_t holders)
 {
 	struct closing closing = {
 		.detector = detector,
 		.atc = op->scope.what == INVAL_DEVICE_ATC,
 		.inferred = op->inferred,
 		.seq = op->seq,
-		.units = holders_of(detector, domain, op),
+		.units = holders,
 		.run = { .end_ns = op->done_ns,
 			 .issued_ns = op->time_ns,
 			 .by = closing_event(op),
@@ -468,17 +541,18 @@ close_covered(struct detector *detector, const struct domain *domain, const stru
 			 .how = EXPOSURE_CLOSED },
 	};
 
-	close_range(&closing, domain->number, op->scope.first, op->scope.last);
+	close_range(&closing, domain, op->scope.first, op->scope.last);
 }
 
 static inline void close_domain(struct detector *detector, uint32_t number,
 				const struct inval_op *op)
 {
 	const struct domain *domain = replay_domain(detector->replay, number);
+	uint64_t holders =
+		windows_concern(detector, op, domain) ? holders_of(detector, domain, op) : 0;
 
-	if (windows_concern(detector, op, domain) &&
-	    !close_whole(detector, detector->domains[number].spans, op))
-		close_covered(detector, domain, op);
+	if (holders && !close_whole(detector, detector->domains[number].spans, op, holders))
+		close_covered(detector, number, op, holders);
 }
 
 void windows_done(struct detector *detector, const struct inval_op *op)

@@ -34,11 +34,14 @@ static void json_row(struct json *json, const struct setting *row)
 
 static void print_model(const struct iommu_model *model)
 {
-	const struct setting_table tables[] = { { model->name, model->settings, 0, NULL },
-						{ "every machine", run_settings, 0, NULL } };
+	const struct setting_table tables[] = { { model->name, model->settings, 0, NULL, NULL },
+						{ "every device; devices.PATTERN.KEY: those that "
+						  "PATTERN matches (3b:00.0, 3b:*.*, 0x1d8)",
+						  device_settings, 0, NULL, NULL },
+						{ "every machine", run_settings, 0, NULL, NULL } };
 
 	printf("%s: %s\n\n", model->name, model->spec);
-	settings_print_help(stdout, tables, 2);
+	settings_print_help(stdout, tables, 3);
 	printf("\nleft out:\n");
 	for (const char *at = model->omits; *at; at += strcspn(at, "\n") + 1)
 		printf("  %.*s\n", (int)strcspn(at, "\n"), at);
@@ -53,6 +56,8 @@ static void json_model(struct json *json, const struct iommu_model *model, bool 
 	if (keys) {
 		json_array(json, "keys");
 		for (const struct setting *row = model->settings; row->key; row++)
+			json_row(json, row);
+		for (const struct setting *row = device_settings; row->key; row++)
 			json_row(json, row);
 		for (const struct setting *row = run_settings; row->key; row++)
 			json_row(json, row);

@@ -2,9 +2,9 @@
  * Device TLBs: the address translation caches (ATC) of devices with ATS, shared by every IOMMU
  * model. PCI Express Base Specification, chapter 10 (Address Translation Services).
  *
- * A device keeps what translation completions granted it, tagged by PASID, and uses it for
+ * A device keeps what translation completions granted it, tagged by PASID and privilege, and uses it for
  * requests that the IOMMU checks against configuration only. Each device that has one has an
- * instance of struct tlb of the same geometry. What is cached, marked, removed and told follows
+ * instance of struct tlb, of the device's own geometry. What is cached, marked, removed and told follows
  * the rules that IOTLBs follow (R1, R3 to R5): a copy carries a check bit, an invalidation removes
  * what overlaps its range, a fill that overlaps another size sets the bit of both.
  *
@@ -12,8 +12,7 @@
  * an address whose bits above are copies of the highest of these (canonical). One PASID may have
  * copies of several forms at a time, of before and after its tables changed.
  *
- * Leaves out: privileged requests have no copies of their own (the owner translates them without);
- * completions of more than one page; negative entries. Allocates when a device is added and when a
+ * Leaves out: completions of more than one page; copies for every PASID (Global); negative entries. Allocates when a device is added and when a
  * PASID is first met, never on a hit.
  */
 #ifndef IOMMUSIM_HW_ATC_H
@@ -45,9 +44,10 @@ struct atc_counters {
 
 struct atc; /* of one device */
 
-/* Of one IOMMU; part of its instance. All fields are the module's but geometry and multi_hit. */
+/* Of one IOMMU; part of its instance. All fields are the module's but sizes and multi_hit. */
 struct atc_set {
-	struct tlb_geometry geometry; /* page_lg2: a larger page is kept as the largest below it */
+	/* Of every device: page sizes (a larger page is kept as the largest below it), width, seed. */
+	struct tlb_geometry sizes;
 	enum atc_multi_hit multi_hit;
 	const struct iommu_observer *observer;
 	struct iommu *iommu; /* its event is that of fills and marks */
@@ -59,29 +59,32 @@ struct atc_set {
 	struct atc_counters count;
 };
 
-void atc_set_init(struct atc_set *set, const struct tlb_geometry *geometry, struct iommu *iommu,
+void atc_set_init(struct atc_set *set, const struct tlb_geometry *sizes, struct iommu *iommu,
 		  const struct iommu_observer *observer);
 void atc_set_free(struct atc_set *set);
-/* From now on the device has an ATC, empty. -1: no memory, or a geometry that cannot be. */
-int atc_add(struct atc_set *set, uint32_t device, struct err *err);
+/* From now on the device has an ATC, empty, if tlb has sets. -1: no memory, or no such geometry. */
+int atc_add(struct atc_set *set, uint32_t device, const struct device_tlb *tlb, struct err *err);
 static inline bool atc_has(const struct atc_set *set, uint32_t device)
 {
 	return device < set->n && set->atcs[device];
 }
+
+/* Whether its DMAs go through it; it has one. */
+bool atc_of_dma(const struct atc_set *set, uint32_t device);
 
 /* A copy and where it is; valid until the next fill or invalidation. */
 struct atc_hit {
 	struct tlb *tlb;
 	struct tlb_at at;
 	uint8_t input_bits;
+	bool privileged;
 	iova_t input;
 };
 
 /* The copy that answers the device's request, now its most recently used; false: none. */
-bool atc_find(struct atc_set *set, uint32_t device, uint32_t pasid, iova_t iova,
-	      struct atc_hit *hit);
+bool atc_find(struct atc_set *set, const struct dma_request *request, struct atc_hit *hit);
 /* Whether there is one; no use. */
-bool atc_holds(const struct atc_set *set, uint32_t device, uint32_t pasid, iova_t iova);
+bool atc_holds(const struct atc_set *set, const struct dma_request *request);
 /* The output address of iova. */
 static inline pa_t atc_output(const struct atc_hit *hit)
 {
@@ -92,6 +95,7 @@ static inline pa_t atc_output(const struct atc_hit *hit)
 struct atc_fill {
 	uint32_t device, pasid;
 	uint8_t input_bits;
+	bool privileged;
 	iova_t iova;
 	uint64_t completion; /* as packed: R or W, not U */
 	uint32_t space;	     /* walked from */

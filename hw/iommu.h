@@ -36,6 +36,13 @@ enum {
 struct iommu;
 struct native_command;
 
+/* A device's own TLB (its ATC) as a machine has it; every field is a setting. */
+struct device_tlb {
+	uint64_t sets, ways;  /* sets 0: none */
+	uint64_t replacement; /* enum tlb_replacement */
+	uint64_t dma;	      /* DMAs go through it; else only what is said to */
+};
+
 /* The PCIe AT field. */
 /* And, for fault records only, what is no memory request. */
 enum dma_type { DMA_UNTRANSLATED, DMA_TRANSLATION_REQUEST, DMA_TRANSLATED, DMA_PAGE_REQUEST };
@@ -315,6 +322,13 @@ struct native_command {
 	uint64_t words[4];
 };
 
+/* What a recording tells of its driver's choices. */
+struct recorded_use {
+	bool pasids, page_requests;	/* its first events name some */
+	bool first_stage, second_stage; /* META: tables that requests without a PASID have, of
+					   * two that the driver could choose from */
+};
+
 /* What a driver of this IOMMU writes into tables, word by word, in order. */
 struct table_word {
 	pa_t pa;
@@ -417,9 +431,9 @@ struct iommu_model {
 		      const struct iommu_observer *observer, struct iommu **out, struct err *err);
 	void (*destroy)(struct iommu *iommu);
 
-	/* Tells the model of a requester; the handle goes into requests. */
-	int (*add_device)(struct iommu *iommu, uint32_t requester_id, bool ats, uint32_t *handle,
-			  struct err *err);
+	/* Tells the model of a requester; the handle goes into requests. tlb: its own, or NULL. */
+	int (*add_device)(struct iommu *iommu, uint32_t requester_id, const struct device_tlb *tlb,
+			  uint32_t *handle, struct err *err);
 
 	/*
 	 * Translates requests[0..n) in order, results beside them; event numbers count up from
@@ -500,9 +514,9 @@ struct iommu_model {
 	bool plain_copies;
 
 	const struct page_queue_ops *pages; /* NULL: it has no page request queue */
-	/* What the recording's beginning uses, for what settings leave to the driver; before
-	 * start(). NULL: nothing is left to it. */
-	void (*expect)(struct iommu *iommu, bool pasids, bool page_requests);
+	/* What the recording uses, for what settings leave to the driver; before start(). NULL:
+	 * nothing is left to it. */
+	void (*expect)(struct iommu *iommu, const struct recorded_use *use);
 	/* CAP.CM, NpCache: drivers flush what becomes present too, and do not batch. NULL: never. */
 	bool (*caching_mode)(const struct iommu *iommu);
 	/* The device did not answer the invalidation of its TLB in time. NULL: not modelled. */

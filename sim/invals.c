@@ -226,8 +226,7 @@ static uint64_t device_answer(const struct replay *replay, uint32_t unit,
 {
 	const struct run_config *run = &replay->machine->run;
 	const struct device *device = replay_device(replay, unit, pending->op.scope.device);
-	uint64_t answer = device->requester_id == run->ats_slow_device ? run->ats_slow_latency
-								       : run->ats_latency;
+	uint64_t answer = device->config.ats_gone ? UINT64_MAX : device->config.ats_latency;
 
 	pending->times_out = answer >= run->ats_timeout;
 	return pending->times_out ? run->ats_timeout : answer;
@@ -331,7 +330,7 @@ int inval_issue(struct replay *replay, const struct domain *domain,
 {
 	*number = NO_INVAL;
 	for (uint32_t unit = 0; unit < replay->n_units; unit++)
-		if ((!domain || domain->holders >> unit & 1) &&
+		if ((!domain || domain_on(domain, unit)) &&
 		    issue_one(replay, unit, domain, scope, NULL, true, latency, number, err))
 			return -1;
 	if (*number != NO_INVAL)
@@ -401,6 +400,8 @@ static int scope_of(struct replay *replay, const struct event *event, const stru
 static uint64_t units_of(const struct replay *replay, const struct event *event,
 			 const struct domain *domain, const struct invalidation *scope)
 {
+	uint64_t units = 0;
+
 	if (event_has(event, INVAL_IOMMU)) {
 		uint64_t number = event_value(replay->batch, event, INVAL_IOMMU);
 
@@ -414,7 +415,11 @@ static uint64_t units_of(const struct replay *replay, const struct event *event,
 
 		return 1ull << replay->devices[agent.device]->unit;
 	}
-	return domain ? holders_units(domain->holders) : UINT64_MAX;
+	if (!domain)
+		return UINT64_MAX;
+	for (uint32_t unit = 0; unit < replay->n_units; unit++)
+		units |= (uint64_t)domain_on(domain, unit) << unit;
+	return units;
 }
 
 static int issue_recorded(struct replay *replay, uint32_t unit, const struct domain *domain,

@@ -7,13 +7,15 @@
 #include "sim/machine_yaml.h"
 #include "traces/event.h"
 
-enum { TABLES = 2 };
+enum { TABLES = 3 };
 
 static void tables_of(struct machine *machine, struct setting_table tables[TABLES])
 {
-	tables[0] = (struct setting_table){ "run", run_settings, 0, &machine->run };
-	tables[1] = (struct setting_table){ machine->model->name, machine->model->settings, 0,
-					    machine->model_config };
+	tables[0] = (struct setting_table){ "run", run_settings, 0, &machine->run, NULL };
+	tables[1] = (struct setting_table){ "devices", device_settings, 0, &machine->device,
+					    &machine->overrides };
+	tables[2] = (struct setting_table){ machine->model->name, machine->model->settings, 0,
+					    machine->model_config, NULL };
 }
 
 static const char *model_at(const void *unused, uint32_t i)
@@ -58,6 +60,7 @@ void machine_destroy(struct machine *machine)
 {
 	if (!machine)
 		return;
+	overrides_free(&machine->overrides);
 	free(machine->model_config);
 	free(machine);
 }
@@ -108,7 +111,7 @@ static int load(struct machine *machine, const char *path, const char *const *se
 
 	model_names(names, sizeof names);
 	tables_of(machine, tables);
-	tables[TABLES] = (struct setting_table){ "model", iommu_rows, 0, &model };
+	tables[TABLES] = (struct setting_table){ "model", iommu_rows, 0, &model, NULL };
 	if (path && settings_load_yaml(tables, TABLES + 1, path, err))
 		return -1;
 	for (size_t i = 0; i < n_sets; i++)
@@ -132,6 +135,14 @@ int machine_load(const char *path, const char *const *sets, size_t n_sets, struc
 	}
 	*out = machine;
 	return 0;
+}
+
+struct device_config machine_device(const struct machine *machine, uint32_t requester_id)
+{
+	struct device_config config = machine->device;
+
+	overrides_apply(&machine->overrides, requester_id, &config);
+	return config;
 }
 
 void machine_print(struct machine *machine, FILE *out)

@@ -1,4 +1,5 @@
 #include "sim/machine_yaml.h"
+#include "sim/overrides.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -238,7 +239,23 @@ static bool is_group(const struct loading *loading, const char *key)
 	for (size_t i = 0; (row = settings_row(loading->tables, loading->n, i, &table)); i++)
 		if (!strncmp(row->key, key, length) && row->key[length] == '.')
 			return true;
+	for (size_t t = 0; t < loading->n; t++)
+		if (loading->tables[t].overrides && !strcmp(key, "devices"))
+			return true;
 	return false;
+}
+
+/* Where overrides that come next stand; 0: those that were read are none of the next file's. */
+static void at_line(const struct loading *loading, size_t line)
+{
+	for (size_t t = 0; t < loading->n; t++) {
+		struct setting_overrides *overrides = loading->tables[t].overrides;
+
+		for (size_t i = 0; overrides && !line && i < overrides->n; i++)
+			overrides->all[i].line = 0;
+		if (overrides)
+			overrides->line = line;
+	}
 }
 
 static int load_scalar(struct reader *reader, const char *value, const yaml_mark_t *mark)
@@ -258,6 +275,7 @@ static int load_scalar(struct reader *reader, const char *value, const yaml_mark
 	} else if (!*value && is_group(loading, reader->key)) {
 		return 0; /* a heading under which all keys are commented out */
 	}
+	at_line(loading, reader->key_mark.line + 1);
 	return settings_set_key(loading->tables, loading->n, reader->key, value, origin,
 				reader->err);
 }
@@ -277,6 +295,7 @@ int settings_load_yaml(const struct setting_table *tables, size_t n, const char 
 	if (!loading.lines)
 		return err_no_memory(err, "a machine description");
 	answer = read_yaml(&reader);
+	at_line(&loading, 0);
 	free(loading.lines);
 	return answer;
 }

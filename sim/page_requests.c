@@ -88,9 +88,9 @@ static void tell_held_back(struct replay *replay, const struct held_dma *held, e
 
 /* ---- the list of held DMAs -------------------------------------------------------------------------- */
 
-static uint32_t most_held(const struct replay *replay)
+static uint32_t most_held(const struct device *device)
 {
-	return (uint32_t)replay->machine->run.max_outstanding;
+	return (uint32_t)device->config.max_outstanding;
 }
 
 static struct held_dma *new_held(struct replay *replay)
@@ -126,10 +126,10 @@ static struct held_dma *held_of(struct replay *replay, uint64_t event, uint32_t 
 
 static void count_outstanding(struct replay *replay, struct device *device, int change)
 {
-	bool before = device->n_held >= most_held(replay);
+	bool before = device->n_held >= most_held(device);
 
 	device->n_held = (uint32_t)((int)device->n_held + change);
-	replay->n_blocked += (uint32_t)(device->n_held >= most_held(replay)) - (uint32_t)before;
+	replay->n_blocked += (uint32_t)(device->n_held >= most_held(device)) - (uint32_t)before;
 }
 
 /* From the first delay on, the recorded times of a device hold no more (R9). */
@@ -383,7 +383,7 @@ static int start_behind(struct replay *replay, struct device *device, struct err
 {
 	struct held_dma *held;
 
-	while (device->n_held < most_held(replay) &&
+	while (device->n_held < most_held(device) &&
 	       (held = first_held(replay, device->number, HELD_BEHIND))) {
 		count_outstanding(replay, device, 1);
 		held->state = HELD_RETRY;
@@ -455,7 +455,7 @@ int pages_behind(struct replay *replay, const struct event *event,
 {
 	const struct device *device = replay->devices[replay->agents[event->agent].device];
 
-	*waits = device->n_held >= most_held(replay) ||
+	*waits = device->n_held >= most_held(device) ||
 		 (device->n_held && first_held(replay, device->number, HELD_BEHIND));
 	if (!*waits)
 		return 0;

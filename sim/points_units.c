@@ -56,7 +56,7 @@ static int add_unit(struct replay *point, const struct replay *world, pa_t root,
 	if (!model->start)
 		return 0;
 	if (model->expect)
-		model->expect(iommu, world->expects_pasids, world->expects_pages);
+		model->expect(iommu, &world->use);
 	return model->start(iommu, root) ? err_no_memory(err, "an IOMMU's root table") : 0;
 }
 
@@ -79,6 +79,13 @@ int points_add_unit(struct replay *world, pa_t root, struct err *err)
 	return 0;
 }
 
+/* All but the geometry of its device TLB, which is the point's own. */
+static bool times_differ(const struct device_config *a, const struct device_config *b)
+{
+	return a->ats_latency != b->ats_latency || a->ats_gone != b->ats_gone ||
+	       a->pri_credits != b->pri_credits || a->max_outstanding != b->max_outstanding;
+}
+
 int points_add_device(struct replay *world, const struct device *device, struct err *err)
 {
 	struct replay *point;
@@ -87,10 +94,13 @@ int points_add_device(struct replay *world, const struct device *device, struct 
 	EACH_POINT(world, point)
 	{
 		struct iommu *iommu = point->units[device->unit].iommu;
+		struct device_config own = machine_device(point->machine, device->requester_id);
 
 		points_keep_up(point, world);
-		if (iommu->model->add_device(iommu, device->requester_id, device->ats, &handle,
-					     err))
+		if (times_differ(&device->config, &own))
+			return points_say_otherwise(world, "latencies and credits of devices", err);
+		if (iommu->model->add_device(iommu, device->requester_id,
+					     device->ats ? &own.tlb : NULL, &handle, err))
 			return -1;
 		if (handle != device->handle)
 			return points_say_otherwise(world, "devices", err);

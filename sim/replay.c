@@ -290,15 +290,17 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 }
 
 /* What the first events tell of the driver's choices, before its units start. */
-static void look_ahead(struct replay *replay, const struct event_batch *batch)
+static void look_ahead(struct replay *replay, const char *meta, const struct event_batch *batch)
 {
+	replay->use.first_stage = meta_says(meta, "source.tables = ", "first-stage");
+	replay->use.second_stage = meta_says(meta, "source.tables = ", "second-stage");
 	for (size_t i = 0; i < batch->n; i++) {
 		const struct event *event = &batch->events[i];
 
-		replay->expects_pasids |=
+		replay->use.pasids |=
 			event->kind == EVENT_ATTACH &&
 			names_agent_of(replay->names, event->agent).pasid != PASID_NONE;
-		replay->expects_pages |=
+		replay->use.page_requests |=
 			event->kind == EVENT_REQUEST ||
 			(event->kind == EVENT_DEVICE && event_has(event, DEVICE_PRI));
 	}
@@ -315,7 +317,7 @@ int replay_batch(struct replay *replay, struct event_source *source,
 	replay->names = source->names;
 	replay->batch = batch;
 	if (batch->first == 0)
-		look_ahead(replay, batch);
+		look_ahead(replay, source->meta, batch);
 	while (i < batch->n) {
 		const struct event *event = &batch->events[i];
 		size_t done = 1;

@@ -152,8 +152,8 @@ struct replay {
 	bool caching_mode; /* of the units: what becomes present is flushed too */
 	bool splitting;	   /* the words at hand are of a table that takes a superpage's place */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
-	bool expects_pasids, expects_pages; /* by the recording's first events */
-	uint32_t cpu;			    /* that the event at hand ran on */
+	struct recorded_use use;
+	uint32_t cpu; /* that the event at hand ran on */
 	struct replay_counters count;
 	bool event_moved; /* the importer moved the event at hand to put cause before effect */
 	bool has_answers, lost; /* lost: the recorder dropped events, last at lost_ns */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/overrides.h"
 #include "traces/event.h"
 
 enum { KEY_MAX = 128, WORD_MAX = 48, VALUE_MAX = 64, EXPECTED_MAX = 320 };
@@ -272,6 +273,17 @@ static int refuse_value(const struct setting *row, const char *value, const char
 		       expectation(row, value, expected, sizeof expected));
 }
 
+int settings_parse(const struct setting *row, const char *text, const char *origin, uint64_t *value,
+		   struct err *err)
+{
+	uint64_t number;
+
+	if (!parse_value(row, text, &number))
+		return refuse_value(row, text, origin, err);
+	*value = number;
+	return 0;
+}
+
 /* ---- keys ----------------------------------------------------------------------------------- */
 
 struct table_list {
@@ -327,9 +339,10 @@ static const char *setting_within(const struct table_list *list, const char *key
 	return NULL;
 }
 
-static int refuse_key(const struct table_list *list, const char *key, const char *origin,
-		      struct err *err)
+int settings_refuse_key(const struct setting_table *tables, size_t n, const char *key,
+			const char *origin, struct err *err)
 {
+	const struct table_list all = { tables, n }, *list = &all;
 	const char *member = member_of(list, key), *within = setting_within(list, key);
 	const char *near = nearest_key(list, key);
 	char copy[KEY_MAX];
@@ -357,16 +370,15 @@ int settings_set_key(const struct setting_table *tables, size_t n, const char *k
 {
 	const struct setting_table *table;
 	const struct setting *row;
-	uint64_t number;
 	size_t i;
 
+	for (size_t t = 0; t < n; t++)
+		if (tables[t].overrides && overrides_takes(key))
+			return overrides_set(&tables[t], key, value, origin, err);
 	if (!settings_find(tables, n, key, &i))
-		return refuse_key(&(struct table_list){ tables, n }, key, origin, err);
+		return settings_refuse_key(tables, n, key, origin, err);
 	row = settings_row(tables, n, i, &table);
-	if (!parse_value(row, value, &number))
-		return refuse_value(row, value, origin, err);
-	*field_of(table, row) = number;
-	return 0;
+	return settings_parse(row, value, origin, field_of(table, row), err);
 }
 
 int settings_set(const struct setting_table *tables, size_t n, const char *text, const char *origin,
@@ -409,6 +421,11 @@ void settings_print_yaml(FILE *out, const struct setting_table *tables, size_t n
 			fprintf(out, "; source: %s", row->source);
 		fprintf(out, "\n%s: %s\n", row->key, value);
 	}
+	for (size_t t = 0; t < n; t++)
+		if (tables[t].overrides && tables[t].overrides->n) {
+			fprintf(out, "\n# ---- %s, some of them ----\n\n", tables[t].title);
+			overrides_print(out, tables[t].overrides, ": ");
+		}
 }
 
 static int key_width(const struct setting_table *tables, size_t n)
@@ -459,6 +476,9 @@ int settings_canonical(const struct setting_table *tables, size_t n, char **out)
 		settings_format(row, settings_get(table, row), value, sizeof value);
 		fprintf(file, "%s=%s\n", row->key, value);
 	}
+	for (size_t t = 0; t < n; t++)
+		if (tables[t].overrides)
+			overrides_print(file, tables[t].overrides, "=");
 	failed = ferror(file) != 0;
 	if (fclose(file) || failed) {
 		free(text);

@@ -14,11 +14,14 @@
 #include "hw/base/err.h"
 #include "hw/base/settings.h"
 
+struct setting_overrides;
+
 struct setting_table {
 	const char *title; /* "replay", "vtd": a heading in what is printed */
 	const struct setting *rows;
 	size_t n;     /* rows; 0: up to one whose key is NULL */
 	void *values; /* the struct; settings_print_help() does not need it */
+	struct setting_overrides *overrides; /* of some devices (sim/overrides.h), or NULL: none */
 };
 
 /* Row number i, counted over all tables, and its table; NULL past the last. */
@@ -39,7 +42,13 @@ void settings_defaults(const struct setting_table *tables, size_t n);
  */
 int settings_set_key(const struct setting_table *tables, size_t n, const char *key,
 		     const char *value, const char *origin, struct err *err);
-/* The same from "key=value"; not even that form is ERR_USAGE. */
+/* -1: the value does not fit; *err says so of the row's key. */
+int settings_parse(const struct setting *row, const char *text, const char *origin, uint64_t *value,
+		   struct err *err);
+/* -1 and what to say of a key that no row has. */
+int settings_refuse_key(const struct setting_table *tables, size_t n, const char *key,
+			const char *origin, struct err *err);
+/* The same as settings_set_key() from "key=value"; not even that form is ERR_USAGE. */
 int settings_set(const struct setting_table *tables, size_t n, const char *text, const char *origin,
 		 struct err *err);
 

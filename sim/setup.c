@@ -12,7 +12,7 @@ static int start_unit(struct replay *replay, struct iommu *iommu, struct err *er
 	if (!iommu->model->start)
 		return 0;
 	if (iommu->model->expect)
-		iommu->model->expect(iommu, replay->expects_pasids, replay->expects_pages);
+		iommu->model->expect(iommu, &replay->use);
 	replay->next_table += iommu->model->config_bytes(iommu);
 	if (iommu->model->start(iommu, root))
 		return err_no_memory(err, "an IOMMU's root table");
@@ -297,11 +297,13 @@ static int declare_device(struct replay *replay, const struct event *event, stru
 	device->requester_id = requester_of(replay, event, number);
 	device->ats = event_has(event, DEVICE_ATS);
 	device->pri = event_has(event, DEVICE_PRI);
-	device->pri_state.allocation = (uint32_t)replay->machine->run.pri_credits;
+	device->config = machine_device(replay->machine, device->requester_id);
+	device->pri_state.allocation = (uint32_t)device->config.pri_credits;
 	device->owner = event_has(event, DEVICE_OWNER)
 				? (uint32_t)event_value(replay->batch, event, DEVICE_OWNER)
 				: NAME_NONE;
-	if (unit->iommu->model->add_device(unit->iommu, device->requester_id, device->ats,
+	if (unit->iommu->model->add_device(unit->iommu, device->requester_id,
+					   device->ats ? &device->config.tlb : NULL,
 					   &device->handle, err) ||
 	    (replay->points && points_add_device(replay, device, err)))
 		return -1;
@@ -432,12 +434,39 @@ static struct device *device_of(struct replay *replay, const struct event *event
 	return NULL;
 }
 
+/* A bit for the IOMMU and PASID; -1: there is none. What finds no bit of its own shares one of its IOMMU's,
+ * which then waits for flushes of all PASIDs. */
+static int add_tag(struct domain *domain, uint32_t unit, uint32_t pasid)
+{
+	uint32_t i = 0, shared = WORLD_UNITS;
+
+	for (; i < domain->n_tags; i++) {
+		if (domain->tag_units[i] != unit)
+			continue;
+		if (domain->tag_pasids[i] == pasid)
+			return 0;
+		shared = i;
+	}
+	if (i < WORLD_UNITS) {
+		domain->tag_units[i] = unit;
+		domain->tag_pasids[i] = pasid;
+		domain->holders |= 1ull << domain->n_tags++;
+		return 0;
+	}
+	if (shared == WORLD_UNITS)
+		return -1;
+	domain->tag_pasids[shared] = ALL_PASIDS;
+	return 0;
+}
+
 /* The device's IOMMU and, with ATS, its device TLB may hold the domain's translations from now on. */
 static int add_holders(struct replay *replay, struct domain *domain, const struct device *device,
 		       uint32_t pasid, struct err *err)
 {
 	domain->pasid = !domain->holders || domain->pasid == pasid ? pasid : ALL_PASIDS;
-	domain->holders |= 1ull << device->unit;
+	if (add_tag(domain, device->unit, pasid == NO_PASID ? 0 : pasid))
+		return replay_error(replay, ERR_LIMIT, err,
+				    "more than %d IOMMUs and PASIDs in one domain", WORLD_UNITS);
 	domain->flushed = 0;
 	if (!device->ats)
 		return 0;
@@ -493,9 +522,8 @@ void setup_flushed(struct replay *replay, const struct inval_op *op)
 
 		if (!domain || domain->devices || !domain->holders || domain->left_seq >= op->seq)
 			continue;
-		if (scope->what == INVAL_ALL ||
-		    (scope->what == INVAL_DOMAIN && domain_in_scope(domain, scope)))
-			domain->flushed |= 1ull << op->unit;
+		if (scope->what == INVAL_ALL || scope->what == INVAL_DOMAIN)
+			domain->flushed |= domain_tags_in(domain, op->unit, scope);
 		for (uint32_t k = 0; scope->what == INVAL_DEVICE_ATC && k < domain->n_atcs; k++)
 			if (scope->first == 0 && scope->last >= domain->highest &&
 			    domain_atc_is(domain, k, replay->handles[op->unit][scope->device],

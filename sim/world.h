@@ -24,7 +24,7 @@ enum owner_state { OWNER_FREE, OWNER_DATA, OWNER_TABLE };
 
 enum { WORLD_UNITS = 32, WORLD_ATCS = 32 };
 
-/* The bits of struct domain.holders that are IOMMUs. */
+/* The bits of struct domain.holders that are IOMMUs' own caches. */
 static inline uint64_t holders_units(uint64_t holders)
 {
 	return holders & ((1ull << WORLD_UNITS) - 1);
@@ -44,9 +44,14 @@ struct domain {
 	bool before;	  /* existed before the recording began */
 	uint32_t space;	  /* of its tables */
 	uint32_t devices; /* attached now */
-	/* Who may hold its translations: bit per IOMMU that one of its devices is or was behind, and
-	 * from bit WORLD_ATCS on a bit per device with ATS that is or was attached. */
+	/* Who may hold its translations, and under which tag: bit per IOMMU that one of its devices is or
+	 * was behind, and PASID under which it is attached there; from bit WORLD_UNITS on a bit per
+	 * device with ATS that is or was attached. */
 	uint64_t holders;
+	uint32_t tag_units[WORLD_UNITS]; /* in the order of those bits */
+	uint32_t tag_pasids
+		[WORLD_UNITS]; /* 0 without one (RID_PASID of drivers); ALL_PASIDS: several */
+	uint32_t n_tags;
 	uint64_t flushed;  /* of these: flushed as a whole since the last device left */
 	uint64_t left_seq; /* when it did, in the order of all updates and issues */
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
@@ -79,6 +84,7 @@ struct device {
 	struct pasid_attachment *pasids;
 	uint32_t n_pasids;
 	bool ats, pri;
+	struct device_config config;
 	struct pri_interface pri_state;
 	bool records_requests; /* the recording has its page requests */
 	uint32_t n_held;       /* DMAs that wait for a page, or are tried again */
@@ -121,13 +127,31 @@ static inline bool device_uses(const struct device *device, uint32_t domain)
 	return uses;
 }
 
-/* Whether an invalidation of translations, of the domain's tag, is about its PASIDs too. */
-static inline bool domain_in_scope(const struct domain *domain, const struct invalidation *scope)
+/* The bits of holders that are caches of that IOMMU and that an invalidation there is about: what
+ * names a PASID leaves the translations that others use (VT-d type 6). */
+static inline uint64_t domain_tags_in(const struct domain *domain, uint32_t unit,
+				      const struct invalidation *scope)
 {
-	uint32_t pasid = domain->pasid == NO_PASID ? 0 : domain->pasid; /* RID_PASID of drivers */
+	bool every =
+		scope->what == INVAL_ALL || scope->pasid == NO_PASID || scope->pasid == ALL_PASIDS;
+	uint64_t bits = 0;
 
-	return scope->tag == domain->tag &&
-	       (scope->pasid == NO_PASID || scope->pasid == ALL_PASIDS || scope->pasid == pasid);
+	if (scope->what != INVAL_ALL && scope->tag != domain->tag)
+		return 0;
+	for (uint32_t i = 0; i < domain->n_tags; i++)
+		if (domain->tag_units[i] == unit &&
+		    (every || domain->tag_pasids[i] == scope->pasid))
+			bits |= 1ull << i;
+	return bits;
+}
+
+/* Whether one of the domain's devices is or was behind that IOMMU. */
+static inline bool domain_on(const struct domain *domain, uint32_t unit)
+{
+	for (uint32_t i = 0; i < domain->n_tags; i++)
+		if (domain->tag_units[i] == unit)
+			return true;
+	return false;
 }
 
 /* Who may hold translations of the domain now. */

@@ -298,6 +298,9 @@ static void make_meta(struct import_source *import)
 	if (import->options.host)
 		meta(import, "source.1 = %s\n", import->scan->arch->log);
 	meta(import, "source.iommu = %s\n", import->scan->arch->model);
+	if (import->scan->scalable)
+		meta(import, "source.tables = %s\n",
+		     import->scan->first_stage ? "first-stage" : "second-stage");
 	meta_clock(import);
 	meta_domains(import);
 	if (import->options.guest)
@@ -407,6 +410,7 @@ static int prepare(struct import_source *import, struct err *err)
 	plan.uncertainty_ns = info->uncertainty_ns;
 	plan.pairs = info->paired;
 	plan.answers_by_page = import->scan->answers_by_page;
+	plan.silent = import->scan->silent;
 	for (unsigned i = 0; i < SPACES; i++)
 		info->domains += import->scan->space_seen[i];
 	for (unsigned i = 0; i <= 0xffff; i++)

@@ -196,6 +196,7 @@ int claims_add(struct claims *claims, const struct guest_record *record, struct 
 	case GUEST_LOST:
 	case GUEST_FREE:
 	case GUEST_ALLOC:
+	case GUEST_REQUEST:
 	case GUEST_KINDS:
 		return 0;
 	}

@@ -3,6 +3,7 @@
  * devices by bus, slot and function. src is 0 for the guest, 1 for the host; at is the line.
  */
 #include "traces/import_emit.h"
+#include "hw/base/bits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,8 +81,10 @@ static void declare_device(struct emitter *emitter, uint16_t sid, const struct o
 	building_set(&building, DEVICE_NAME, string_of(emitter, name));
 	building_set(&building, DEVICE_ID, 1ull << 63 | sid);
 	building_set(&building, DEVICE_OWNER, string_of(emitter, "guest0"));
-	if (state->type == 1)
+	if (state->type == 1 || emitter->plan.scan->requests_pages[sid])
 		building_set(&building, DEVICE_ATS, 1);
+	if (emitter->plan.scan->requests_pages[sid])
+		building_set(&building, DEVICE_PRI, 1);
 	emitter_push(emitter, &building);
 	state->agent =
 		names_agent(emitter->names, (struct agent){ state->device, NAME_NONE, PASID_NONE });
@@ -313,6 +316,76 @@ static void emit_page(struct emitter *emitter, const struct guest_record *record
 	emitter_push(emitter, &building);
 }
 
+/*
+ * A device that makes page requests for a PASID is attached for it. Whose address space that is no event
+ * tells: a domain of its own stands for it, the same for every device, as Linux gives out PASIDs.
+ */
+static void attach_pasid(struct emitter *emitter, uint16_t sid, uint32_t pasid,
+			 const struct origin *origin)
+{
+	struct origin inferred = *origin;
+	struct building building;
+	uint32_t domain = NAME_NONE;
+	char name[24];
+
+	snprintf(name, sizeof name, "pasid%u", (unsigned)pasid);
+	for (size_t i = 0; i < emitter->pasid_users_n; i++) {
+		const struct pasid_user *user = &emitter->pasid_users[i];
+
+		if (user->pasid == pasid && user->sid == sid)
+			return;
+		if (user->pasid == pasid)
+			domain = names_find(emitter->names, NAMES_DOMAINS, name, strlen(name));
+	}
+	if (emitter->pasid_users_n == emitter->pasid_users_room) {
+		size_t room = emitter->pasid_users_room ? emitter->pasid_users_room * 2 : 16;
+		struct pasid_user *users = realloc(emitter->pasid_users, room * sizeof *users);
+
+		if (!users) {
+			emitter->failed = true;
+			return;
+		}
+		emitter->pasid_users = users;
+		emitter->pasid_users_room = room;
+	}
+	emitter->pasid_users[emitter->pasid_users_n++] = (struct pasid_user){ pasid, sid };
+	inferred.class = CLASS_INFERRED;
+	if (domain == NAME_NONE) {
+		domain = declare(emitter, NAMES_DOMAINS, name);
+		building = building_begin(EVENT_DOMAIN, 0, &inferred);
+		building_set(&building, DOMAIN_NAME, string_of(emitter, name));
+		building_set(&building, DOMAIN_OWNER, string_of(emitter, "guest0"));
+		emitter_push(emitter, &building);
+	}
+	building = building_begin(EVENT_ATTACH, 0, &inferred);
+	building_device(&building, emitter->devices[sid].device);
+	building_domain(&building, domain);
+	building_set(&building, 0, pasid); /* its only field */
+	emitter_push(emitter, &building);
+}
+
+/* The driver tells of a request when it takes it from the queue; when it came there is not known. A stop
+ * marker, the end of a PASID's requests, asks for nothing. */
+static void emit_request(struct emitter *emitter, const struct guest_record *record,
+			 const struct origin *origin)
+{
+	uint64_t low = record->words[0], high = record->words[1];
+	struct building building = building_begin(EVENT_REQUEST, bit(high, 1) ? 1 : 0, origin);
+
+	if (!bits(high, 1, 0))
+		return;
+	if (bit(low, 8))
+		attach_pasid(emitter, request_sid(record), (uint32_t)bits(low, 51, 32), origin);
+	building_device(&building, emitter->devices[request_sid(record)].device);
+	building_set(&building, REQUEST_IOVA, bits_at(high, 63, 12));
+	building_set(&building, REQUEST_GROUP, bits(high, 11, 3));
+	if (bit(high, 2))
+		building_set(&building, REQUEST_LAST, 1);
+	if (bit(low, 8))
+		building_set(&building, REQUEST_PASID, bits(low, 51, 32));
+	emitter_push(emitter, &building);
+}
+
 static void emit_guest(struct emitter *emitter, const struct merge_step *step, struct origin origin)
 {
 	const struct guest_record *record = step->guest;
@@ -346,6 +419,9 @@ static void emit_guest(struct emitter *emitter, const struct merge_step *step, s
 	case GUEST_FREE:
 	case GUEST_ALLOC:
 		emit_page(emitter, record, &origin);
+		break;
+	case GUEST_REQUEST:
+		emit_request(emitter, record, &origin);
 		break;
 	case GUEST_HINT:
 	case GUEST_KINDS:
@@ -579,6 +655,7 @@ void emitter_destroy(struct emitter *emitter)
 	free(emitter->sids);
 	free(emitter->domains);
 	free(emitter->pending);
+	free(emitter->pasid_users);
 	free(emitter->changes);
 	free(emitter->events);
 	free(emitter->slots);

@@ -38,6 +38,11 @@ struct emitter {
 	/* Context changes that come with a host command, by its number. */
 	struct context_change *changes;
 	size_t changes_n;
+	struct pasid_user {
+		uint32_t pasid;
+		uint16_t sid;
+	} * pasid_users; /* that were attached so far */
+	size_t pasid_users_n, pasid_users_room;
 	uint32_t *pending; /* ids executed since the last wait */
 	size_t pending_n;
 	/* Events not yet taken. */

@@ -47,8 +47,8 @@ struct merge {
 int merge_open(const struct merge_plan *plan, struct merge **out, struct err *err)
 {
 	struct merge *merge = calloc(1, sizeof *merge);
-	struct qemu_options host = { plan->options->strict, plan->answers_by_page,
-				     plan->walks_only };
+	struct qemu_options host = { plan->options->strict, plan->answers_by_page, plan->walks_only,
+				     !plan->guest };
 
 	if (!merge || !(merge->queue = calloc(AHEAD, sizeof *merge->queue))) {
 		merge_close(merge);
@@ -132,7 +132,9 @@ static int queue_one(struct merge *merge, struct err *err)
 		copy_mark(ahead->text, &ahead->record);
 		ahead->record.text = ahead->text;
 	}
-	if (ahead->record.kind == GUEST_COMMAND)
+	if (guest_is_silent(merge->plan.silent, &ahead->record))
+		ahead->ordinal = SIZE_MAX; /* it has no pair */
+	else if (ahead->record.kind == GUEST_COMMAND)
 		ahead->ordinal = merge->commands++;
 	else if (ahead->record.kind == GUEST_MAP || ahead->record.kind == GUEST_UNMAP)
 		ahead->ordinal = merge->mappings++;
@@ -226,7 +228,7 @@ static void take_guest(struct merge *merge, struct merge_step *step, bool pulled
 		merge->pull--;
 	merge->head = (merge->head + 1) % AHEAD;
 	merge->queued--;
-	if (ahead->record.kind == GUEST_COMMAND)
+	if (ahead->record.kind == GUEST_COMMAND && ahead->ordinal != SIZE_MAX)
 		merge->issued++;
 	if (ahead->record.kind == GUEST_MAP || ahead->record.kind == GUEST_UNMAP)
 		merge->mapped++;

@@ -53,6 +53,7 @@ enum guest_kind {
 	GUEST_HINT, /* a dma:* event */
 	GUEST_FREE, /* kmem: pages are given back */
 	GUEST_ALLOC,
+	GUEST_REQUEST, /* prq_report: a page request that the driver takes from its queue */
 	GUEST_KINDS
 };
 
@@ -66,10 +67,10 @@ struct guest_record {
 	uint32_t cpu, pid;
 	uint64_t iova, end; /* map, unmap, hint; end == iova: not named; end 0: up to 2^64 */
 	uint64_t pa;
-	uint64_t done; /* unmap: bytes really unmapped; free, alloc: bytes */
-	uint64_t words[4];
-	char unit[16];	  /* command: "dmar0" */
-	const char *text; /* mark, until the next record */
+	uint64_t done;	   /* unmap: bytes really unmapped; free, alloc: bytes */
+	uint64_t words[4]; /* command; request: the first two of its queue entry */
+	char unit[16];	   /* command: "dmar0" */
+	const char *text;  /* mark, until the next record */
 	size_t length;
 	uint64_t count; /* lost: 0 is unknown */
 	bool has_cpu;	/* lost */
@@ -97,6 +98,18 @@ uint64_t guest_offset(const struct guest *guest); /* of these, read so far */
 
 /* What a map or unmap of `size` bytes must hold: a range that is one. */
 bool guest_mapping_holds(const struct guest_record *record, uint64_t size);
+/* Who makes a page request. */
+static inline uint16_t request_sid(const struct guest_record *record)
+{
+	return (uint16_t)(record->words[0] >> 16);
+}
+
+/* A command whose type the host does not tell. */
+static inline bool guest_is_silent(unsigned silent, const struct guest_record *record)
+{
+	return record->kind == GUEST_COMMAND && silent >> (record->words[0] & 0xf) & 1;
+}
+
 /* The driver's own wait descriptor, which is left out: the host's wait says when it was done. */
 bool guest_is_wait(const struct guest_record *record);
 /* An IOMMU's name, "dmar0". */
@@ -193,6 +206,7 @@ struct qemu_options {
 	bool strict;
 	bool answers_by_page; /* no vtd_dmar_translate in the log: page lines stand in */
 	bool walks_only;      /* leave out answers of the emulator's own IOTLB */
+	bool typed_commands;  /* VT-d: typed lines stand in where vtd_inv_desc was not recorded */
 };
 
 /* Reads lines from their start; they stay the caller's and outlive the reader. */
@@ -204,6 +218,8 @@ const struct import_side *qemu_side(struct qemu *qemu);
 uint64_t qemu_pages(const struct qemu *qemu); /* VT-d page hit and update lines so far */
 /* Whose events it holds, NULL before the first record. */
 const struct import_arch *qemu_arch(const struct qemu *qemu);
+/* VT-d: the log says that scalable mode is on. */
+bool qemu_scalable(const struct qemu *qemu);
 
 /* ---- clock: import_clock.c ----------------------------------------------------------- */
 
@@ -384,6 +400,8 @@ struct merge_plan {
 	size_t pairs;		 /* guest commands that are paired: all or none */
 	const uint32_t *flushed; /* by host command, or NULL: scan_result */
 	bool answers_by_page, walks_only;
+	unsigned
+		silent; /* types of the guest's commands that the host does not tell: scan_result */
 };
 
 /* One record in merged order. */
@@ -424,6 +442,13 @@ struct scan_result {
 	struct command_list guest_commands, host_commands, guest_marks, host_reads;
 	struct command_list guest_brackets; /* low, high: times before and after */
 	struct command_list guest_unmaps;   /* low, high: first and last; line: ordinal */
+	/*
+	 * VT-d: a bit for each type of command that the host's log holds, and for those of the guest's
+	 * that its QEMU does not log (6 and 7 before 10.0 and 10.2): they have no pair.
+	 */
+	unsigned host_types, silent;
+	bool first_stage;  /* VT-d: requests without a PASID have first-stage tables */
+	bool scalable;	   /* VT-d: scalable mode */
 	uint32_t *flushed; /* by host command: 1 + ordinal of the last unmap before it, or 0 */
 	struct decisions decisions;
 	struct context_change *contexts; /* in the host's order, one each time a device's changes */
@@ -431,7 +456,8 @@ struct scan_result {
 	int32_t sid_to_space[65536];   /* the last known, NO_SPACE none */
 	int64_t config_command[65536]; /* the last one that dropped it, -1 none */
 	bool sid_seen[65536], space_seen[SPACES];
-	char units[UNITS][16]; /* of guest commands, in order of appearance */
+	bool requests_pages[65536]; /* the device makes page requests */
+	char units[UNITS][16];	    /* of guest commands, in order of appearance */
 	unsigned units_n;
 	bool has_guest; /* then its commands tell whom to declare, boot's do not */
 	bool ticks, guest_timed, host_timed;

@@ -78,6 +78,32 @@ static bool parse_raw_submit(struct scan *scan, struct guest_record *record)
 	return scan_seek(&unit, " iommu=") && guest_scan_unit(&unit, record);
 }
 
+/* "dmar0/0000:6a:01.0 seq# 17: rid=0x6a08 addr=0x7f12ab344 rw--l pasid=0x3 index=0x0", the address in
+ * pages; raw, the request's first two quadwords: "dw0=0x... dw1=0x... ...". */
+static bool parse_prq_report(const struct scan *payload, struct guest_record *record)
+{
+	static const unsigned bits[5] = { 0, 1, 52, 53, 2 }; /* r, w, x, p, l */
+	uint64_t *words = record->words, sid, page, pasid, group;
+	struct scan flags = *payload;
+
+	if (field_hex(*payload, "dw0=", &words[0]) && field_hex(*payload, "dw1=", &words[1]))
+		return true;
+	if (!field_hex(*payload, " rid=", &sid) || sid > 0xffff ||
+	    !field_hex(*payload, " pasid=", &pasid) || pasid > 0xfffff ||
+	    !field_hex(*payload, " index=", &group) || group > 0x1ff ||
+	    !scan_seek(&flags, " addr=0x") || !scan_hex(&flags, &page) || page >> 52 ||
+	    scan_left(&flags) < 6)
+		return false;
+	words[0] = 1u | 1u << 8 | sid << 16 | pasid << 32;
+	words[1] = page << 12 | group << 3;
+	for (unsigned i = 0; i < 5; i++) {
+		if (flags.at[1 + i] != "rwxpl"[i] && flags.at[1 + i] != '-')
+			return false;
+		words[bits[i] < 32] |= (uint64_t)(flags.at[1 + i] != '-') << bits[i];
+	}
+	return true;
+}
+
 /* ---- kmem ------------------------------------------------------------------------------ */
 
 /*
@@ -233,6 +259,12 @@ enum payload payload_parse(const struct scan *event, const struct scan *payload,
 						: parse_qi_submit(&scan, record))
 			       ? PAYLOAD_RECORD
 			       : PAYLOAD_BAD;
+	}
+	if (event_is(event, "prq_report")) {
+		record->kind = GUEST_REQUEST;
+		*expected = "prq_report: UNIT/DEVICE seq# N: rid=0x... addr=0x... rwxpl "
+			    "pasid=0x... index=0x...";
+		return parse_prq_report(payload, record) ? PAYLOAD_RECORD : PAYLOAD_BAD;
 	}
 	if (event_is(event, "tracing_mark_write") || event_is(event, "print")) {
 		*expected = "a marker text of at most 4096 bytes";

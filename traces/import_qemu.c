@@ -44,6 +44,11 @@ const struct import_arch *qemu_arch(const struct qemu *qemu)
 	return qemu->arch;
 }
 
+bool qemu_scalable(const struct qemu *qemu)
+{
+	return qemu->scalable;
+}
+
 uint64_t qemu_pages(const struct qemu *qemu)
 {
 	return qemu->pages;

@@ -70,8 +70,10 @@ struct qemu {
 	uint64_t prefix_tid, prefix_ns;
 	const struct import_arch *arch; /* NULL: no record yet */
 	uint64_t pages;			/* VT-d page lines so far */
+	uint64_t commands;		/* VT-d: vtd_inv_desc lines so far */
+	bool scalable;			/* VT-d: RTADDR asks for scalable mode */
+	int32_t *spaces; /* 65536, by requester: where its last access was translated */
 	/* SMMUv3 */
-	int32_t *spaces; /* 65536, by StreamID: where its last access was translated */
 	struct smmu_command_lines command;
 	struct host_record waiting[2]; /* to be handed out before the next line is read */
 	unsigned waits;

@@ -26,12 +26,27 @@ static void fill_answer(struct host_record *record, const struct vtd_page *page)
 	record->iova = page->iova;
 }
 
+/* Context entries of scalable mode name no domain: where the tables of a walk are is news. */
+static bool tell_context(struct qemu *qemu, const struct qemu_line *event,
+			 const struct vtd_page *page, struct host_record *record)
+{
+	if (!qemu->scalable || !page->walk || qemu->spaces[page->sid] == page->space)
+		return false;
+	qemu->spaces[page->sid] = page->space;
+	qemu_begin(event, record);
+	record->kind = HOST_CONTEXT;
+	record->sid = page->sid;
+	record->space = page->space;
+	return true;
+}
+
 /* "IOTLB page hit sid 0x200 iova 0xfffff9d0 slpte 0x118d11003 domain 0x7" */
 static enum parsed parse_page(struct qemu *qemu, struct qemu_line *event, bool walk,
 			      struct host_record *record)
 {
 	struct vtd_page *page = &qemu_thread_of(qemu, event->tid)->vtd;
 	struct scan *text = &event->text;
+	struct host_record answer;
 	uint64_t sid, did;
 
 	page->pending = false;
@@ -50,12 +65,16 @@ static enum parsed parse_page(struct qemu *qemu, struct qemu_line *event, bool w
 	page->pending = true;
 	qemu->pages++;
 	if (!qemu->options.answers_by_page)
-		return PARSED_NOTHING;
-	qemu_begin(event, record);
-	record->kind = HOST_ANSWER;
-	fill_answer(record, page);
+		return tell_context(qemu, event, page, record) ? PARSED_RECORD : PARSED_NOTHING;
+	qemu_begin(event, &answer);
+	answer.kind = HOST_ANSWER;
+	fill_answer(&answer, page);
 	/* The leaf's level is not told: a 4 KiB page is the least it can be. */
-	record->pa = (page->leaf & 0x000ffffffffff000ull) | (page->iova & 0xfff);
+	answer.pa = (page->leaf & 0x000ffffffffff000ull) | (page->iova & 0xfff);
+	if (tell_context(qemu, event, page, record))
+		qemu->waiting[qemu->waits++] = answer;
+	else
+		*record = answer;
 	return PARSED_RECORD;
 }
 
@@ -108,7 +127,8 @@ static enum parsed parse_fault(struct scan *text, struct host_record *record)
 }
 
 /* "IOTLB context hit bus 0x2 devfn 0x0 high 0x701 low 0x101b1e001 gen 1" */
-static enum parsed parse_context(struct scan *text, bool update, struct host_record *record)
+static enum parsed parse_context(const struct qemu *qemu, struct scan *text, bool update,
+				 struct host_record *record)
 {
 	uint64_t bus, devfn;
 
@@ -118,6 +138,9 @@ static enum parsed parse_context(struct scan *text, bool update, struct host_rec
 	    !scan_literal_hex(text, " high 0x", &record->high) ||
 	    !scan_literal_hex(text, " low 0x", &record->low))
 		return PARSED_BAD;
+	/* In scalable mode the upper word holds RID_PASID, mostly 0, which has no width. */
+	if (qemu->scalable || !(record->high & 7))
+		return PARSED_NOTHING;
 	record->kind = HOST_CONTEXT;
 	record->sid = (uint16_t)(bus << 8 | devfn);
 	record->space = record->high >> 8 & 0xffff; /* context entry bits 87:72 */
@@ -190,6 +213,74 @@ static enum parsed parse_frr(struct scan *text, struct host_record *record)
 	return PARSED_RECORD;
 }
 
+/* "addr 0x101047000 scalable 0" */
+static enum parsed parse_root(struct qemu *qemu, struct scan *text)
+{
+	uint64_t root, scalable;
+
+	if (!scan_literal_hex(text, "addr 0x", &root) ||
+	    !scan_literal_decimal(text, " scalable ", &scalable) || scalable > 1)
+		return PARSED_BAD;
+	qemu->scalable = scalable;
+	return PARSED_NOTHING;
+}
+
+/* ---- typed lines ----------------------------------------------------------------------- */
+
+/* The number behind a word of the text; false: the word is not there. */
+static bool typed_field(struct scan text, const char *word, uint64_t max, uint64_t *value)
+{
+	return scan_seek(&text, word) && scan_hex(&text, value) && *value <= max;
+}
+
+/*
+ * Where vtd_inv_desc was not recorded, the lines that QEMU writes for each type of command stand in. They
+ * do not tell everything: drains are taken as asked for, the hint (IH) as not given.
+ */
+static enum parsed parse_typed(struct qemu_line *event, struct host_record *record)
+{
+	enum { DID = 1, PASID = 2, ADDRESS = 4, SID = 8 };
+	static const struct {
+		const char *name;
+		uint64_t low; /* of the descriptor */
+		unsigned holds;
+	} lines[] = {
+		{ "vtd_inv_desc_iotlb_global", 0xd2, 0 },
+		{ "vtd_inv_desc_iotlb_domain", 0xe2, DID },
+		{ "vtd_inv_desc_iotlb_pages", 0xf2, DID | ADDRESS },
+		{ "vtd_inv_desc_iotlb_pasid", 0x26, DID | PASID },
+		{ "vtd_inv_desc_iotlb_pasid_pages", 0x36, DID | PASID | ADDRESS },
+		{ "vtd_inv_desc_cc_global", 0x11, 0 },
+		{ "vtd_inv_desc_cc_domain", 0x21, DID },
+		{ "vtd_inv_desc_cc_devices", 0x31, SID },
+		{ "vtd_inv_desc_pasid_cache_gsi", 0x37, 0 },
+		{ "vtd_inv_desc_pasid_cache_dsi", 0x07, DID },
+		{ "vtd_inv_desc_pasid_cache_psi", 0x17, DID | PASID },
+		{ "vtd_pasid_cache_gsi", 0x37, 0 },
+		{ "vtd_pasid_cache_dsi", 0x07, DID },
+		{ "vtd_pasid_cache_psi", 0x17, DID | PASID },
+	};
+	uint64_t did = 0, pasid = 0, address = 0, order = 0, sid = 0, mask = 0;
+	size_t i = 0;
+
+	while (i < sizeof lines / sizeof lines[0] && !qemu_name_is(event, lines[i].name))
+		i++;
+	if (i == sizeof lines / sizeof lines[0])
+		return PARSED_UNKNOWN;
+	if ((lines[i].holds & DID && !typed_field(event->text, "domain 0x", 0xffff, &did)) ||
+	    (lines[i].holds & PASID && !typed_field(event->text, "pasid 0x", 0xfffff, &pasid)) ||
+	    (lines[i].holds & ADDRESS &&
+	     (!typed_field(event->text, "addr 0x", UINT64_MAX, &address) ||
+	      !typed_field(event->text, "mask 0x", 63, &order))) ||
+	    (lines[i].holds & SID && (!typed_field(event->text, "sid 0x", 0xffff, &sid) ||
+				      !typed_field(event->text, "fmask 0x", 3, &mask))))
+		return PARSED_BAD;
+	record->kind = HOST_COMMAND;
+	record->low = lines[i].low | did << 16 | pasid << 32 | sid << 32 | mask << 48;
+	record->high = (address & ~0xfffull) | order;
+	return PARSED_RECORD;
+}
+
 /* By frequency. */
 enum parsed qemu_vtd_line(struct qemu *qemu, struct qemu_line *event, struct host_record *record)
 {
@@ -203,11 +294,13 @@ enum parsed qemu_vtd_line(struct qemu *qemu, struct qemu_line *event, struct hos
 	if (qemu_name_is(event, "vtd_dmar_translate"))
 		return parse_translate(qemu, event, record);
 	if (qemu_name_is(event, "vtd_iotlb_cc_hit"))
-		return parse_context(text, false, record);
+		return parse_context(qemu, text, false, record);
 	if (qemu_name_is(event, "vtd_dmar_fault"))
 		return parse_fault(text, record);
-	if (qemu_name_is(event, "vtd_inv_desc"))
+	if (qemu_name_is(event, "vtd_inv_desc")) {
+		qemu->commands++;
 		return parse_command(text, record);
+	}
 	if (qemu_name_is(event, "vtd_inv_desc_wait_sw") ||
 	    qemu_name_is(event, "vtd_inv_desc_wait_irq")) {
 		record->kind = HOST_WAIT;
@@ -220,6 +313,9 @@ enum parsed qemu_vtd_line(struct qemu *qemu, struct qemu_line *event, struct hos
 	if (qemu_name_is(event, "vtd_frr_new"))
 		return parse_frr(text, record);
 	if (qemu_name_is(event, "vtd_iotlb_cc_update"))
-		return parse_context(text, true, record);
-	return PARSED_UNKNOWN;
+		return parse_context(qemu, text, true, record);
+	if (qemu_name_is(event, "vtd_reg_dmar_root"))
+		return parse_root(qemu, text);
+	return qemu->options.typed_commands && !qemu->commands ? parse_typed(event, record)
+							       : PARSED_UNKNOWN;
 }

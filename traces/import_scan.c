@@ -38,6 +38,18 @@ static int context_add(struct scan_result *result, const struct host_record *rec
 	return 0;
 }
 
+/* What VT-d commands tell of the tables: types 6 to 9 are of scalable mode, and drivers flush tables of
+ * the first stage by type 6, those that requests without a PASID use as PASID 0's. */
+static void see_tables(struct scan_result *result, const struct command *command)
+{
+	unsigned type = command->low & 0xf;
+
+	if (result->arch != &import_vtd)
+		return;
+	result->scalable |= type >= 6 && type <= 9;
+	result->first_stage |= type == 6 && (command->low >> 32 & 0xfffff) == 0;
+}
+
 /* Devices and domains that a command names. */
 static void see_command(struct scan_result *result, const struct command *command)
 {
@@ -57,6 +69,8 @@ static void see_host_command(struct scan_result *result, const struct command *c
 	const uint64_t words[2] = { command->low, command->high };
 	struct command_scope scope;
 
+	result->host_types |= 1u << (command->low & 0xf);
+	see_tables(result, command);
 	/* The guest's own commands tell whom to declare, those of booting do not. */
 	if (!result->has_guest || result->arch->host_tells)
 		see_command(result, command);
@@ -126,7 +140,8 @@ static int no_events(const char *path, const struct import_side *side, const cha
 static int read_host(bool strict, struct lines *lines, struct scan_result *result,
 		     struct import_info *info, struct err *err)
 {
-	struct qemu_options options = { strict, result->answers_by_page, false };
+	struct qemu_options options = { strict, result->answers_by_page, false,
+					!result->has_guest };
 	uint64_t backward = 0;
 	struct host_record record;
 	struct qemu *qemu;
@@ -149,6 +164,7 @@ static int read_host(bool strict, struct lines *lines, struct scan_result *resul
 	info->host = *qemu_side(qemu);
 	info->host.backward = backward;
 	result->pages = qemu_pages(qemu);
+	result->scalable |= qemu_scalable(qemu);
 	qemu_close(qemu);
 	side_sort(&info->host);
 	return got;
@@ -237,8 +253,11 @@ static int see_guest(struct scan_result *result, const char *path,
 	}
 	if (record->kind == GUEST_COMMAND) {
 		see_command(result, &command);
+		see_tables(result, &command);
 		if (see_unit(result, path, record, err))
 			return -1;
+		if (guest_is_silent(result->silent, record))
+			return 0;
 		return command_add(&result->guest_commands, command, err);
 	}
 	if (record->kind == GUEST_UNMAP && result->arch->host_tells) {
@@ -246,6 +265,10 @@ static int see_guest(struct scan_result *result, const char *path,
 		command.high = record->end - 1;
 		command.line = result->decisions.n;
 		return command_add(&result->guest_unmaps, command, err);
+	}
+	if (record->kind == GUEST_REQUEST) {
+		result->sid_seen[request_sid(record)] = true;
+		result->requests_pages[request_sid(record)] = true;
 	}
 	return record->kind == GUEST_MARK ? see_mark(result, record, err) : 0;
 }
@@ -296,6 +319,8 @@ int scan_files(const struct import_options *options, struct guest *guest, struct
 	result->has_guest = guest;
 	if (host && scan_host(options->strict, host, result, info, err))
 		return -1;
+	if (host && result->arch == &import_vtd)
+		result->silent = 0x3c0 & ~result->host_types;
 	if (guest && scan_guest(options->guest, guest, result, info, err))
 		return -1;
 	info->guest_commands = result->guest_commands.n;

@@ -34,6 +34,7 @@ struct layout {
 		LAYOUT_SKIP,
 		LAYOUT_MAPPING,
 		LAYOUT_COMMAND,
+		LAYOUT_REQUEST,
 		LAYOUT_MARK,
 		LAYOUT_HINT,
 		LAYOUT_PAGE
@@ -189,6 +190,7 @@ static void lay_out(struct layout *layout, struct tep_event *event)
 	static const char *const map[FIELDS] = { "iova", "size", "paddr" };
 	static const char *const unmap[FIELDS] = { "iova", "size", "unmapped_size" };
 	static const char *const words[FIELDS] = { "qw0", "qw1", "qw2", "qw3" };
+	static const char *const request[FIELDS] = { "dw0", "dw1" };
 	static const char *const text[FIELDS] = { "buf" };
 	static const char *const page[FIELDS] = { "pfn", "order" };
 
@@ -202,6 +204,10 @@ static void lay_out(struct layout *layout, struct tep_event *event)
 		layout->kind = GUEST_COMMAND;
 		layout->device = tep_find_field(event, "iommu");
 		find_fields(layout, event, words);
+	} else if (event_is(event, "intel_iommu", "prq_report")) {
+		layout->reading = LAYOUT_REQUEST;
+		layout->kind = GUEST_REQUEST;
+		find_fields(layout, event, request);
 	} else if (event_is(event, "ftrace", "print")) {
 		layout->reading = LAYOUT_MARK;
 		layout->kind = GUEST_MARK;
@@ -264,6 +270,13 @@ static bool read_command(const struct layout *layout, const struct tep_record *d
 			return false;
 	return read_string(layout->device, data, &unit) && guest_scan_unit(&unit, record) &&
 	       scan_at_end(&unit);
+}
+
+static bool read_request(const struct layout *layout, const struct tep_record *data,
+			 struct guest_record *record)
+{
+	return read_number(layout->fields[0], data, &record->words[0]) &&
+	       read_number(layout->fields[1], data, &record->words[1]);
 }
 
 static bool read_mark(const struct layout *layout, const struct tep_record *data,
@@ -364,6 +377,9 @@ static int decode_event(struct decoder *decoder, const struct layout *layout,
 		break;
 	case LAYOUT_COMMAND:
 		good = read_command(layout, data, record);
+		break;
+	case LAYOUT_REQUEST:
+		good = read_request(layout, data, record);
 		break;
 	case LAYOUT_MARK:
 		good = read_mark(layout, data, record);

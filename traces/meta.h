@@ -39,6 +39,12 @@ static inline bool meta_differs(const char *meta, const char *key, const char *v
 	return strncmp(at, value, length) != 0 || (at[length] != '\n' && at[length] != '\0');
 }
 
+/* Whether a key is there with this value. */
+static inline bool meta_says(const char *meta, const char *key, const char *value)
+{
+	return meta && strstr(meta, key) && !meta_differs(meta, key, value);
+}
+
 /* Recorded on another kind of IOMMU than this one: its commands, registers and fault codes mean
  * nothing here. A recording that does not say is taken to be of the kind it is replayed on. */
 static inline bool meta_foreign(const char *meta, const char *model)

@@ -82,9 +82,7 @@ static int create_caches(struct smmu *smmu, uint64_t seed, struct err *err)
 
 static void init_atcs(struct smmu *smmu, uint64_t seed)
 {
-	const struct tlb_geometry geometry = { .sets = 1,
-					       .ways = smmu->config.atc_entries,
-					       .page_lg2 = { 12, 14, 16, 21, 25, 29, 30, 36 },
+	const struct tlb_geometry geometry = { .page_lg2 = { 12, 14, 16, 21, 25, 29, 30, 36 },
 					       .address_bits = KEY_BITS,
 					       .seed = seed };
 
@@ -131,8 +129,8 @@ static int smmu_create(const void *config, uint64_t seed, struct tables *tables,
 	return -1;
 }
 
-static int smmu_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, uint32_t *handle,
-			   struct err *err)
+static int smmu_add_device(struct iommu *iommu, uint32_t requester_id, const struct device_tlb *tlb,
+			   uint32_t *handle, struct err *err)
 {
 	struct smmu *smmu = smmu_of(iommu);
 
@@ -147,7 +145,7 @@ static int smmu_add_device(struct iommu *iommu, uint32_t requester_id, bool ats,
 	}
 	smmu->devices[smmu->n_devices] =
 		(struct smmu_device){ .context = &smmu->nobody, .sid = requester_id };
-	if (ats && smmu->config.ats && atc_add(&smmu->atcs, smmu->n_devices, err))
+	if (tlb && smmu->config.ats && atc_add(&smmu->atcs, smmu->n_devices, tlb, err))
 		return -1;
 	*handle = smmu->n_devices++;
 	return 0;

@@ -27,7 +27,7 @@ struct smmuv3_config {
 	uint64_t stall_model, term_model, stall_max, cmdqs, eventqs, priqs;
 	uint64_t e2h, recinvsid, rec_cfg_ats, atschk, vmw, gbpa_abort;
 	uint64_t tlb_sets, tlb_ways, tlb_replacement;
-	uint64_t walk_entries, walk_ways, walk_replacement, config_entries, atc_entries, atc_dma;
+	uint64_t walk_entries, walk_ways, walk_replacement, config_entries;
 	uint64_t multi_hit, contiguous, cache_illegal, over_invalidation, merge;
 	uint64_t full_queue, event_class, retry_bytes;
 	uint64_t stage, granule, eventq_log2, priq_log2;

@@ -147,6 +147,7 @@ static void keep(struct smmu *smmu, const struct dma_request *request,
 void smmuv3_atc_fill(struct iommu *iommu, uint32_t device, iova_t iova, pa_t pa)
 {
 	struct smmu *smmu = smmu_of(iommu);
+	static const struct device_tlb tlb = { .sets = 8, .ways = 8 }; /* where it has none yet */
 	struct ats_completion completion = { .pa = pa,
 					     .page_lg2 = 12,
 					     .perm = TLB_READ | TLB_WRITE };
@@ -159,15 +160,16 @@ void smmuv3_atc_fill(struct iommu *iommu, uint32_t device, iova_t iova, pa_t pa)
 				 .changed = NO_EVENT };
 	struct atc_hit hit;
 
-	if (atc_add(&smmu->atcs, device, NULL) == 0)
+	if (atc_add(&smmu->atcs, device, &tlb, NULL) == 0)
 		atc_put(&smmu->atcs, &fill, &request, &hit);
 }
 
 bool smmuv3_atc_holds(const struct iommu *iommu, uint32_t device, iova_t iova)
 {
 	const struct smmu *smmu = (const struct smmu *)iommu;
+	const struct dma_request request = { .device = device, .pasid = NO_PASID, .iova = iova };
 
-	return atc_has(&smmu->atcs, device) && atc_holds(&smmu->atcs, device, NO_PASID, iova);
+	return atc_has(&smmu->atcs, device) && atc_holds(&smmu->atcs, &request);
 }
 
 /* R1: what a cached configuration in doubt decided alone. */
@@ -208,14 +210,23 @@ static bool without_permission(uint16_t event)
 static void make_dirty(struct smmu *smmu, struct dma_request *ask, struct smmu_context **context,
 		       struct smmu_context *scratch, struct dma_result *result)
 {
+	const struct smmu_asking first = smmu->asking;
 	struct smmu_fault fault;
 	struct dma_result again;
 
 	if (!(result->perm & TLB_WRITE))
 		return;
 	ask->access = ACCESS_WRITE;
+	smmu->asking.on = true;
 	if (smmu_translate_page(smmu, ask, context, scratch, &fault, &again))
 		*result = again;
+	smmu->asking.on = first.on;
+	if (first.checked) {
+		smmu->asking = first; /* a request is told once */
+	} else if (smmu->asking.checked && !first.on) {
+		smmu->asking.use.copy = &smmu->asking.copy;
+		smmu->observer->used(smmu->observer->self, &smmu->asking.use);
+	}
 }
 
 /* The completion; *context is what answered, or *scratch. */
@@ -421,7 +432,7 @@ static bool through_atc(struct smmu *smmu, const struct dma_request *request,
 			struct dma_result *result)
 {
 	struct smmu_context scratch = { 0 }, *context;
-	struct dma_request sent = *request;
+	struct dma_request sent = *request, looked = *request;
 	struct smmu_fault fault;
 	struct atc_hit hit;
 	bool found;
@@ -431,8 +442,8 @@ static bool through_atc(struct smmu *smmu, const struct dma_request *request,
 	context = smmu_context_find(smmu, request, &scratch);
 	if (context->ste.fault.event || context->ste.abort || !ats_on(smmu, &context->ste))
 		return false;
-	found = atc_find(&smmu->atcs, request->device, request->pasid,
-			 smmu_unkey(smmu_key(request->iova, bit(request->iova, 55))), &hit);
+	looked.iova = smmu_unkey(smmu_key(request->iova, bit(request->iova, 55)));
+	found = atc_find(&smmu->atcs, &looked, &hit);
 	if (!found || (request->access & ~*hit.at.data)) {
 		ask(smmu, request, found ? &hit : NULL, result);
 		return true;
@@ -543,11 +554,11 @@ bool smmu_through_atc(struct smmu *smmu, const struct dma_request *request,
 	    (request->access & ACCESS_EXECUTE))
 		return false;
 	if (request->type == DMA_UNTRANSLATED)
-		return smmu->config.atc_dma && through_atc(smmu, request, result);
+		return atc_of_dma(&smmu->atcs, request->device) &&
+		       through_atc(smmu, request, result);
 	plain.type = DMA_UNTRANSLATED;
 	/* By the address that the endpoint translated, where its ATC holds that. */
-	return request->type == DMA_TRANSLATED &&
-	       atc_holds(&smmu->atcs, request->device, request->pasid, request->iova) &&
+	return request->type == DMA_TRANSLATED && atc_holds(&smmu->atcs, request) &&
 	       through_atc(smmu, &plain, result);
 }
 
@@ -565,7 +576,7 @@ static bool truth_of_copy(struct smmu *smmu, const struct dma_request *request,
 		return false;
 	plain.type = DMA_UNTRANSLATED;
 	if (!ste->fault.event && !ste->abort && ats_on(smmu, ste) &&
-	    atc_holds(&smmu->atcs, request->device, request->pasid, request->iova)) {
+	    atc_holds(&smmu->atcs, request)) {
 		smmu_truth(smmu, &plain, &truth);
 		*result = truth.result;
 		return true;

@@ -53,10 +53,7 @@ static int check_config(const struct vtd_config *config, struct err *err)
 
 static void init_atcs(struct vtd *vtd, uint64_t seed)
 {
-	const struct tlb_geometry geometry = { .sets = vtd->config.atc_sets,
-					       .ways = vtd->config.atc_ways,
-					       .replacement = vtd->config.atc_replacement,
-					       .page_lg2 = { 12, 21, 30 },
+	const struct tlb_geometry geometry = { .page_lg2 = { 12, 21, 30 },
 					       .address_bits = 57,
 					       .seed = seed };
 
@@ -134,8 +131,8 @@ static int vtd_create(const void *config, uint64_t seed, struct tables *tables,
 	return -1;
 }
 
-static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, uint32_t *handle,
-			  struct err *err)
+static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, const struct device_tlb *tlb,
+			  uint32_t *handle, struct err *err)
 {
 	struct vtd *vtd = vtd_of(iommu);
 
@@ -154,8 +151,7 @@ static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, bool ats, 
 	}
 	vtd->devices[vtd->n_devices] =
 		(struct vtd_device){ .context = &vtd->nobody, .sid = (uint16_t)requester_id };
-	if (ats && vtd->config.device_tlbs && vtd->config.atc_sets &&
-	    atc_add(&vtd->atcs, vtd->n_devices, err))
+	if (tlb && vtd->config.device_tlbs && atc_add(&vtd->atcs, vtd->n_devices, tlb, err))
 		return -1;
 	*handle = vtd->n_devices++;
 	return 0;
@@ -315,11 +311,11 @@ const struct iommu_model vtd_model = {
 	.name = "vtd",
 	.spec = "Intel Virtualization Technology for Directed I/O, Architecture Specification, rev "
 		"4.x, legacy and scalable mode",
-	.omits = "device TLBs: privileged and execute requests and zero-length reads go "
-		 "untranslated; global "
-		 "completions and more than one translation in a completion are not made\n"
-		 "page requests: a wait descriptor that drains them (PD) does not wait; the "
-		 "automatic "
+	.omits = "device TLBs: completions for every PASID (Global) and of more than one "
+		 "translation are not made, as the G bit of paging entries is taken as ignored\n"
+		 "page requests: they reach the queue at once, so a wait descriptor that drains "
+		 "them (PD) "
+		 "has nothing to wait for; the automatic "
 		 "answer to a refused request, an open point, is Invalid Request where the context "
 		 "entry does not allow it, else Response Failure\n"
 		 "interrupt remapping: writes to FEExxxxxh are taken as messages and end there\n"
@@ -335,6 +331,7 @@ const struct iommu_model vtd_model = {
 		 "succeeds\n"
 		 "walk caches in nested translation: every walk of two stages starts at the top\n"
 		 "memory types (EMT, PAT, CD) and global pages: no effect on translation\n"
+		 "RID_PRIV: requests without a PASID ask for no privilege\n"
 		 "second-stage execute permission: ignored; execute is decided by the first stage\n"
 		 "page table frames that are linked as two kinds or levels at once: read as the "
 		 "first\n"

@@ -33,13 +33,14 @@ struct vtd_config {
 	uint64_t second_stage_ad, page_walk_snoop, execute_requests, supervisor_requests;
 	uint64_t extended_accessed, rid_pasid, device_tlbs;
 	uint64_t pasid_entries, driver_tables, retry_bytes;
-	uint64_t atc_sets, atc_ways, atc_replacement, atc_dma;
 	uint64_t page_requests, prq_order;
+	uint64_t second_stage_reasons, page_request_drain;
 };
 
 enum { IH0_RANGE, IH0_DOMAIN };
 enum { SUPERPAGE_COVERING, SUPERPAGE_STRICT };
 enum { MULTI_HIT_OLDEST, MULTI_HIT_NEWEST, MULTI_HIT_RANDOM };
+enum { REASONS_SCALABLE, REASONS_LEGACY };
 enum { DRIVER_LEGACY, DRIVER_SECOND_STAGE, DRIVER_FIRST_STAGE, DRIVER_AUTO };
 
 /* cached_copy.level of walk caches of the first stage counts from here, of the second from 0. */

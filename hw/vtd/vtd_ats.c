@@ -5,7 +5,8 @@
  * translated request, which the unit checks against configuration only. Without such a copy the
  * device sends a translation request, which the unit answers from its own caches and tables, and
  * keeps the completion. A device asks only where its context entry allows it, as drivers switch on
- * both at once; zero-length reads, privileged and execute requests go untranslated.
+ * both at once. Execute and privileged requests ask for as much; copies are of one privilege. A
+ * zero-length read, which completes writes before it, asks for W too.
  */
 #include "hw/vtd/vtd_private.h"
 
@@ -15,6 +16,19 @@ static bool ats_is_on(const struct vtd_route *route)
 }
 
 /* ---- comparison with truth ------------------------------------------------------------------ */
+
+/* The rights that a completion to such a request may grant of a page with these. */
+static unsigned grantable(const struct vtd_context *context, const struct dma_request *request,
+			  unsigned perm)
+{
+	if (!context->input_bits && context->execute)
+		perm |= TLB_EXECUTE;
+	if (context->stages == STAGES_FIRST && request->privileged && !context->write_protect)
+		perm |= TLB_WRITE;
+	if (context->smep && request->privileged && (perm & TLB_USER))
+		perm &= ~(unsigned)TLB_EXECUTE;
+	return perm;
+}
 
 /* Whether the copy grants what the tables grant now, or less, for all that it covers. A device asks
  * again for rights that its copy lacks, so less refuses nothing. */
@@ -36,11 +50,13 @@ static bool copy_equals(struct vtd *vtd, const struct dma_request *request,
 		return false;
 	if (!truth.walked) /* passed through, page by page */
 		return copy->page_lg2 == 12 && copy->space == 0 &&
-		       truth.result.pa >> 12 == bits_at(data, 51, 12) >> 12;
+		       truth.result.pa >> 12 == bits_at(data, 51, 12) >> 12 &&
+		       !(data & TLB_PERM &
+			 ~(uint64_t)grantable(truth.route.context, request, truth.result.perm));
 	if (walk->status != PT_OK || !walk->settled || walk->page_lg2 < copy->page_lg2 ||
 	    truth.route.context->space != copy->space)
 		return false;
-	if ((data & TLB_PERM & ~(uint64_t)walk->perm) ||
+	if ((data & TLB_PERM & ~(uint64_t)grantable(truth.route.context, request, walk->perm)) ||
 	    ((data & TLB_WRITE) && (walk->flags & TLB_CLEAN)) ||
 	    (walk->flags & TLB_SNOOP) != (data & TLB_SNOOP))
 		return false;
@@ -112,6 +128,7 @@ static void keep(struct vtd *vtd, const struct dma_request *request, const struc
 					     .non_snooped = !(answer->flags & TLB_SNOOP) };
 	struct atc_fill fill = { .device = request->device,
 				 .pasid = request->pasid,
+				 .privileged = request->privileged,
 				 .input_bits = context->input_bits,
 				 .iova = request->iova,
 				 .completion = ats_completion_pack(&completion),
@@ -126,6 +143,17 @@ static void keep(struct vtd *vtd, const struct dma_request *request, const struc
 	fill.reasons = CHECK_SOURCE;
 	fill.changed = vtd->asking.copy.changed;
 	atc_put(&vtd->atcs, &fill, request, &hit);
+}
+
+/* The rights that the request needs and a copy or completion does not grant. CAP.ZLR: a zero-length
+ * read is content with W. */
+static unsigned lacking(const struct vtd *vtd, const struct dma_request *request, uint64_t perm)
+{
+	unsigned missing = request->access & ~(unsigned)(perm & TLB_PERM);
+
+	if (request->len == 0 && vtd->config.zero_length_read && (perm & TLB_WRITE))
+		missing &= ~(unsigned)ACCESS_READ;
+	return missing;
 }
 
 static bool grants(const struct dma_result *answer)
@@ -176,8 +204,8 @@ static void send_request(struct vtd *vtd, const struct dma_request *request,
 	struct dma_request asked = *request;
 
 	asked.type = DMA_TRANSLATION_REQUEST;
-	if (!asked.access) /* of unknown direction: without the no-write flag */
-		asked.access = ACCESS_READ | ACCESS_WRITE;
+	if (!asked.access || !asked.len) /* without the no-write flag */
+		asked.access |= ACCESS_READ | ACCESS_WRITE;
 	vtd->asking.checked = false;
 	vtd->asking.on = true;
 	vtd->atcs.count.requests++;
@@ -186,7 +214,7 @@ static void send_request(struct vtd *vtd, const struct dma_request *request,
 	*result = *answer;
 	if (answer->outcome != OUTCOME_OK)
 		vtd_fault(vtd, &asked, route->context->sid, route->context->fpd, answer->fault);
-	else if (answer->pa == NO_PA || (request->access & ~answer->perm))
+	else if (answer->pa == NO_PA || lacking(vtd, request, answer->perm))
 		end_request(vtd, request, route, answer, result);
 }
 
@@ -232,8 +260,8 @@ static bool through_atc(struct vtd *vtd, const struct dma_request *request,
 	vtd_route_find(vtd, &sent, &route);
 	if (!ats_is_on(&route))
 		return false;
-	found = atc_find(&vtd->atcs, request->device, request->pasid, request->iova, &hit);
-	if (!found || (request->access & ~*hit.at.data)) {
+	found = atc_find(&vtd->atcs, request, &hit);
+	if (!found || lacking(vtd, request, *hit.at.data)) {
 		ask(vtd, request, found ? &hit : NULL, result);
 		return true;
 	}
@@ -286,6 +314,7 @@ static bool look_at_copy(void *ctx, uint32_t pasid, iova_t iova, const struct at
 	plain.type = DMA_UNTRANSLATED;
 	plain.pasid = pasid;
 	plain.iova = iova;
+	plain.privileged = hit->privileged;
 	vtd_truth(sent->vtd, &plain, &truth);
 	if (truth.result.outcome == OUTCOME_OK && truth.result.pa == sent->request->iova) {
 		sent->fresh = true;
@@ -332,8 +361,7 @@ static void recorded_translated(struct vtd *vtd, const struct dma_request *reque
 
 static bool has_a_part(const struct vtd *vtd, const struct dma_request *request)
 {
-	return atc_has(&vtd->atcs, request->device) && request->len && !request->privileged &&
-	       !(request->access & ACCESS_EXECUTE);
+	return atc_has(&vtd->atcs, request->device);
 }
 
 bool vtd_ats(struct vtd *vtd, const struct dma_request *request, struct dma_result *result)
@@ -345,7 +373,7 @@ bool vtd_ats(struct vtd *vtd, const struct dma_request *request, struct dma_resu
 	plain.type = DMA_UNTRANSLATED;
 	switch (request->type) {
 	case DMA_UNTRANSLATED:
-		return vtd->config.atc_dma && through_atc(vtd, request, result);
+		return atc_of_dma(&vtd->atcs, request->device) && through_atc(vtd, request, result);
 	case DMA_TRANSLATION_REQUEST:
 		recorded_request(vtd, request, result);
 		return true;
@@ -353,8 +381,7 @@ bool vtd_ats(struct vtd *vtd, const struct dma_request *request, struct dma_resu
 		break;
 	}
 	/* By the address that the device translated, where its TLB holds that. */
-	if (atc_holds(&vtd->atcs, request->device, request->pasid, request->iova) &&
-	    through_atc(vtd, &plain, result))
+	if (atc_holds(&vtd->atcs, request) && through_atc(vtd, &plain, result))
 		return true;
 	recorded_translated(vtd, request, result);
 	return true;
@@ -373,7 +400,7 @@ bool vtd_ats_truth(struct vtd *vtd, const struct dma_request *request, struct dm
 	if (truth.result.outcome != OUTCOME_OK)
 		return false;
 	plain.type = DMA_UNTRANSLATED;
-	if (atc_holds(&vtd->atcs, request->device, request->pasid, request->iova)) {
+	if (atc_holds(&vtd->atcs, request)) {
 		vtd_truth(vtd, &plain, &truth);
 		*result = truth.result;
 		return true;

@@ -123,6 +123,7 @@ static void decode_context(const struct vtd *vtd, struct vtd_context *context)
 	context->fault = (uint8_t)check_context(vtd, context);
 	if (context->fault)
 		return;
+	context->legacy_reasons = true;
 	context->device_tlb = bits(low, 3, 2) == TT_DEVICE_TLB;
 	context->perm = TLB_PERM;
 	if (bits(low, 3, 2) == TT_PASS_THROUGH) {

@@ -224,10 +224,11 @@ const char *vtd_descriptor_error(const struct vtd *vtd, const struct native_comm
 		[QI_PASID_IOTLB] = { 0xfff000000000f1c0, 0xf80 },
 		[QI_PASID_CACHE] = { 0xfff000000000f1c0, UINT64_MAX },
 		[QI_PASID_DEVICE_TLB] = { 0, 0x7fe },
-		[QI_PAGE_RESPONSE] = { 0xfff00000000001e0, 0xfffffffffffff003 },
+		[QI_PAGE_RESPONSE] = { 0xfff00000000001c0, 0xfffffffffffff003 },
 	};
 	uint64_t low = command->words[0], high = command->words[1];
 	uint64_t type = bits(low, 3, 0), granularity = bits(low, 5, 4);
+	bool private = type == QI_PAGE_RESPONSE && bit(low, QI_PRIVATE_BIT);
 
 	/* Types 7 and 8 reach into [11:9] with nothing but zeros; MIP of type 8 lies there. */
 	if (type < QI_CONTEXT || type > QI_PAGE_RESPONSE ||
@@ -235,9 +236,11 @@ const char *vtd_descriptor_error(const struct vtd *vtd, const struct native_comm
 		return "a descriptor type that does not exist";
 	if (vtd_needs_wide(low) && !vtd->config.scalable)
 		return "a descriptor type of scalable mode, which is not supported";
-	if ((low & reserved[type][0]) || (high & reserved[type][1]) || command->words[2] ||
-	    command->words[3])
+	if ((low & reserved[type][0]) || (high & reserved[type][1]) ||
+	    (!private && (command->words[2] || command->words[3])))
 		return "reserved bits set in the descriptor";
+	if (type == QI_WAIT && bit(low, QI_PD_BIT) && !vtd->config.page_request_drain)
+		return "a wait that drains page requests (PD) without ECAP.PDS";
 	if (granularity_wrong(type, granularity))
 		return "a granularity that the descriptor type does not have";
 	if ((type == QI_IOTLB || type == QI_PASID_IOTLB) && granularity == GRANULARITY_SELECTIVE)

@@ -12,12 +12,16 @@ enum { BUSES = 256, PAGE = 4096, P = 1, PGTT_FIRST = 1, PGTT_SECOND = 2, PGTT_PA
 enum { TT_DEVICE_TLB = 1, TT_PASS = 2 };
 enum { DTE_BIT = 2, PASIDE_BIT, PRE_BIT };
 
-void vtd_expect(struct iommu *iommu, bool pasids, bool page_requests)
+void vtd_expect(struct iommu *iommu, const struct recorded_use *use)
 {
 	struct vtd *vtd = vtd_of(iommu);
+	bool pasids = use->pasids || use->page_requests;
 
-	if (vtd->driver_auto && (pasids || page_requests) && vtd->config.scalable &&
-	    vtd->config.first_stage)
+	if (!vtd->driver_auto || !vtd->config.scalable)
+		return;
+	if (use->second_stage && vtd->config.second_stage)
+		vtd->config.driver_tables = DRIVER_SECOND_STAGE;
+	else if ((use->first_stage || pasids) && vtd->config.first_stage)
 		vtd->config.driver_tables = DRIVER_FIRST_STAGE;
 }
 

@@ -46,13 +46,21 @@ static bool raise(struct vtd *vtd, uint32_t condition)
 	return true;
 }
 
+/* T1 and T2: write, read, or atomic, which reads and writes. */
+static uint64_t type_of(const struct dma_request *request)
+{
+	unsigned access = request->access & (ACCESS_READ | ACCESS_WRITE);
+
+	if (request->type == DMA_UNTRANSLATED && access == (ACCESS_READ | ACCESS_WRITE))
+		return 1ull << FRCD_T1_BIT | 1ull << FRCD_T2_BIT;
+	return access & ACCESS_WRITE ? 0 : 1ull << FRCD_T1_BIT;
+}
+
 static void write_record(struct vtd *vtd, const struct dma_request *request, uint16_t sid,
 			 uint16_t code)
 {
 	bool page = request->type == DMA_PAGE_REQUEST;
-	uint64_t type = page				 ? 1ull << FRCD_T2_BIT
-			: request->access & ACCESS_WRITE ? 0
-							 : 1ull << FRCD_T1_BIT;
+	uint64_t type = page ? 1ull << FRCD_T2_BIT : type_of(request);
 	uint64_t *record = vtd->frcd[vtd->frcd_next];
 
 	/* PASID and its attributes are those of a request that carries them. */

@@ -196,6 +196,8 @@ static void decode_entry(const struct vtd *vtd, struct vtd_context *context)
 	default:
 		context->last = low_mask((unsigned)vtd->config.haw);
 	}
+	context->legacy_reasons = context->stages == STAGES_SECOND &&
+				  vtd->config.second_stage_reasons == REASONS_LEGACY;
 	context->variant = variant_of(context);
 	context->second_alone = context->stages == STAGES_SECOND && !context->second_stage_ad &&
 				!vtd_walk_view(vtd, context);

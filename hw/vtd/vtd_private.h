@@ -58,7 +58,8 @@ struct vtd_context {
 	uint8_t fault;	      /* reason that any request gets, 0: usable */
 	uint8_t top;	      /* level of the top table */
 	uint8_t stages;	      /* enum vtd_stages */
-	bool scalable;	      /* fault reasons of scalable mode */
+	bool scalable;	      /* of scalable mode */
+	bool legacy_reasons;  /* its paging tables' faults have the reasons of legacy mode */
 	uint8_t entry_flags;  /* what every copy carries: TLB_SNOOP with PGSNP */
 	bool second_stage_ad; /* accessed and dirty bits in second-stage tables */
 	bool second_alone;    /* plain second-stage walks that snoop: what the loop walks itself */
@@ -465,7 +466,7 @@ enum vtd_descriptor {
 	QI_PAGE_RESPONSE,
 };
 enum { GRANULARITY_GLOBAL = 1, GRANULARITY_DOMAIN, GRANULARITY_SELECTIVE };
-enum { QI_DW_BIT = 6, QI_DR_BIT = 7, QI_IH_BIT = 6 };
+enum { QI_DW_BIT = 6, QI_DR_BIT = 7, QI_IH_BIT = 6, QI_PD_BIT = 7, QI_PRIVATE_BIT = 5 };
 /* PASID of types 6 to 8; G of type 7: all of the domain is 0. */
 static inline uint32_t vtd_descriptor_pasid(uint64_t low)
 {
@@ -474,7 +475,7 @@ static inline uint32_t vtd_descriptor_pasid(uint64_t low)
 const char *vtd_descriptor_error(const struct vtd *vtd, const struct native_command *command);
 
 /* vtd_driver.c */
-void vtd_expect(struct iommu *iommu, bool pasids, bool page_requests);
+void vtd_expect(struct iommu *iommu, const struct recorded_use *use);
 int vtd_start(struct iommu *iommu, pa_t root);
 uint64_t vtd_config_bytes(const struct iommu *iommu);
 size_t vtd_attach_words(const struct iommu *iommu, struct attachment *attachment,
@@ -488,6 +489,11 @@ unsigned vtd_pa_bits(const struct iommu *iommu);
 bool vtd_page_supported(const struct iommu *iommu, unsigned level);
 uint64_t vtd_n_tags(const struct iommu *iommu);
 enum domain_tag vtd_tag_kind(const struct iommu *iommu);
+
+/* vtd_vectors_act.c */
+int vtd_vector_act(struct iommu *iommu, const char *action, const struct named_value *values,
+		   size_t n, char answer[VECTOR_ANSWER_MAX], struct err *err);
+bool vtd_vector_in_queue(const struct iommu *iommu, pa_t pa);
 
 /* vtd_regs.c */
 /* The 64-bit registers may be written as two halves. */

@@ -88,6 +88,19 @@ static void run_queue(struct vtd *vtd)
 	}
 }
 
+/* By register, not while the queue is enabled. Answers the granularity that was carried out, 0: the
+ * request was ignored (6.5.1). */
+static uint64_t register_command(struct vtd *vtd, uint64_t value,
+				 const struct native_command *command, uint64_t granularity)
+{
+	struct inval_report report;
+
+	if (!bit(value, 63) || (vtd->gsts & GSTS_QIES) || vtd_descriptor_error(vtd, command))
+		return 0;
+	vtd_execute(&vtd->iommu, vtd->iommu.event, command, &report, NULL);
+	return granularity;
+}
+
 /* Register-based invalidation takes the same paths as its descriptor. */
 static void context_command(struct vtd *vtd, uint64_t value)
 {
@@ -95,10 +108,13 @@ static void context_command(struct vtd *vtd, uint64_t value)
 		.words = { 1 | bits(value, 62, 61) << 4 | bits(value, 15, 0) << 16 |
 			   bits(value, 31, 16) << 32 | bits(value, 33, 32) << 48 }
 	};
-	struct inval_report report;
+	uint64_t done = register_command(vtd, value, &command, bits(value, 62, 61));
 
-	if (bit(value, 63) && !(vtd->gsts & GSTS_QIES))
-		vtd_execute(&vtd->iommu, vtd->iommu.event, &command, &report, NULL);
+	/* context entries of scalable mode have no domain id: all of them went */
+	if (done == GRANULARITY_DOMAIN && vtd_table_mode(vtd) == TTM_SCALABLE)
+		done = GRANULARITY_GLOBAL;
+	if (bit(value, 63))
+		vtd->ccmd = (value & ~(1ull << 63 | 3ull << 59)) | done << 59; /* ICC, CAIG */
 }
 
 static void iotlb_command(struct vtd *vtd, uint64_t value)
@@ -107,10 +123,10 @@ static void iotlb_command(struct vtd *vtd, uint64_t value)
 							     bits(value, 49, 48) << 6 |
 							     bits(value, 47, 32) << 16,
 						     vtd->iva } };
-	struct inval_report report;
+	uint64_t done = register_command(vtd, value, &command, bits(value, 61, 60));
 
-	if (bit(value, 63) && !(vtd->gsts & GSTS_QIES))
-		vtd_execute(&vtd->iommu, vtd->iommu.event, &command, &report, NULL);
+	if (bit(value, 63))
+		vtd->iotlb_reg = (value & ~(1ull << 63 | 3ull << 57)) | done << 57; /* IVT, IAIG */
 }
 
 uint64_t vtd_merged(uint64_t old, uint64_t value, bool upper, unsigned size)
@@ -184,6 +200,12 @@ bool vtd_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint64_t 
 		break;
 	case REG_RTADDR:
 		word = vtd->rtaddr;
+		break;
+	case REG_CCMD:
+		word = vtd->ccmd;
+		break;
+	case REG_IOTLB:
+		word = vtd->iotlb_reg;
 		break;
 	case REG_IQH:
 		word = vtd->iqh;

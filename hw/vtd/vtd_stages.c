@@ -15,6 +15,8 @@ struct pass {
 	struct vtd *writer;	  /* NULL: nothing is written */
 	struct memory_view *view; /* that the walk read through, or NULL */
 	bool granted;		  /* what the walk alone gives is an address */
+	unsigned perm;		  /* what the result grants */
+	bool flush;		  /* a zero-length read that no missing R refuses (CAP.ZLR) */
 	unsigned lowest;	  /* of the tables whose way there has its accessed bits set */
 };
 
@@ -42,10 +44,10 @@ static void set_word(const struct pass *pass, struct frame *frame, unsigned inde
 }
 
 /* Whether the page's rights will include writing for this request. */
-static bool wants_dirty(const struct dma_request *request, unsigned perm)
+static bool wants_dirty(const struct pass *pass)
 {
-	return (request->access & ACCESS_WRITE) &&
-	       (request->type != DMA_TRANSLATION_REQUEST || (perm & TLB_WRITE));
+	return (pass->request->access & ACCESS_WRITE) &&
+	       (pass->request->type != DMA_TRANSLATION_REQUEST || (pass->perm & TLB_WRITE));
 }
 
 /*
@@ -87,10 +89,10 @@ static unsigned write_first(struct pass *pass, const struct pt_walk *walk,
 {
 	unsigned refused = 0;
 
-	if (!pass->context->snooped)
-		return VTD_FIRST_STATE_NOT_SNOOPED;
 	if (nested && !(nested->tables[level].perm & TLB_WRITE))
 		return VTD_NESTED_STATE_DENIED;
+	if (!pass->context->snooped)
+		return VTD_FIRST_STATE_NOT_SNOOPED;
 	if (nested)
 		refused = touch_second(pass, &nested->tables[level], nested->table_ipa[level],
 				       TLB_WRITE, true);
@@ -119,7 +121,7 @@ static unsigned touch_first_entry(struct pass *pass, const struct pt_walk *walk,
 		return 0;
 	*on = !leaf;
 	due |= pass->context->extended ? 1ull << VTD_FS_EXTENDED : 0;
-	due |= leaf && wants_dirty(pass->request, walk->perm) ? 1ull << VTD_FS_DIRTY : 0;
+	due |= leaf && wants_dirty(pass) ? 1ull << VTD_FS_DIRTY : 0;
 	if (!(due & ~raw))
 		return 0;
 	return write_first(pass, walk, nested, level, index, raw | due);
@@ -136,6 +138,8 @@ static unsigned touch_first(struct pass *pass, const struct pt_walk *walk,
 		bool found = !nested || level > walk->level || nested->end == NESTED_FIRST ||
 			     nested->output;
 
+		if (!found && nested->end == NESTED_WIDE)
+			return 0; /* no table of the second stage was read for it */
 		if (nested)
 			refused = touch_second(pass, &nested->tables[level],
 					       nested->table_ipa[level], TLB_READ, found);
@@ -145,9 +149,11 @@ static unsigned touch_first(struct pass *pass, const struct pt_walk *walk,
 		pass->lowest = on && !refused ? level - 1 : level;
 	}
 	if (nested && pass->granted && !refused)
-		refused = touch_second(
-			pass, &nested->leaf, nested->ipa,
-			wants_dirty(pass->request, walk->perm) ? TLB_WRITE : TLB_READ, true);
+		refused = touch_second(pass, &nested->leaf, nested->ipa,
+				       wants_dirty(pass) ? (unsigned)TLB_WRITE
+				       : pass->flush	 ? 0u
+							 : TLB_READ,
+				       true);
 	return refused;
 }
 
@@ -208,6 +214,8 @@ static unsigned nested_fault(const struct dma_request *request, const struct vtd
 		fault = vtd_first_denied(&reading, context, walk->perm);
 	if (!fault && nested->end != NESTED_FIRST)
 		fault = second_fault(context, walk, nested);
+	if (!fault && nested->output && !(nested->leaf.perm & (TLB_READ | TLB_WRITE)))
+		fault = VTD_SECOND_NOT_PRESENT;
 	/* what the second stage maps without W, whatever the first stage lets through */
 	if (!fault && nested->output && (request->access & ACCESS_WRITE) &&
 	    request->type != DMA_TRANSLATION_REQUEST && nested->leaf.perm & TLB_READ &&
@@ -222,10 +230,15 @@ static void nested_result(const struct vtd *vtd, const struct dma_request *reque
 {
 	unsigned fault = nested_fault(request, context, walk, nested);
 
-	if (fault)
+	if (fault) {
 		vtd_refuse(request, fault, result);
-	else
-		vtd_walk_result(vtd, request, context, walk, result);
+		return;
+	}
+	vtd_walk_result(vtd, request, context, walk, result);
+	/* what only the first stage refuses, but not to this request */
+	if (request->type == DMA_TRANSLATION_REQUEST && request->privileged &&
+	    !context->write_protect && result->outcome == OUTCOME_OK && result->pa != NO_PA)
+		result->perm |= (uint8_t)(request->access & nested->leaf.perm & TLB_WRITE);
 }
 
 /* First-stage tables behind a second stage: the graph does not know where they lie, so their
@@ -277,8 +290,12 @@ static void walk_nested(const struct vtd *vtd, const struct vtd_context *context
 }
 
 /* What a request does with a page: a translation request, no more than it is granted. */
-static unsigned granted_access(const struct dma_request *request, const struct pt_walk *walk)
+static unsigned granted_access(const struct pass *pass, const struct pt_walk *walk)
 {
+	const struct dma_request *request = pass->request;
+
+	if (pass->flush)
+		return 0;
 	if (request->type != DMA_TRANSLATION_REQUEST)
 		return request->access;
 	return walk->status == PT_OK ? request->access & walk->perm : 0u;
@@ -292,18 +309,17 @@ static void update_state(struct pass *pass, struct pt_walk *walk, const struct p
 	unsigned refused;
 
 	pass->granted = result->outcome == OUTCOME_OK && result->pa != NO_PA;
+	pass->perm = result->perm;
 	pass->lowest = walk->start;
-	walk->dirties =
-		pass->granted && wants_dirty(request, walk->perm) && !is_dirty(pass, walk, nested);
+	walk->dirties = pass->granted && wants_dirty(pass) && !is_dirty(pass, walk, nested);
 	if (pass->context->input_bits)
 		refused = touch_first(pass, walk, nested);
 	else
-		refused = touch_second(pass, walk, request->iova, granted_access(request, walk),
+		refused = touch_second(pass, walk, request->iova, granted_access(pass, walk),
 				       pass->granted);
 	if (refused)
 		vtd_refuse(request, refused, result);
-	else if (pass->granted && !wants_dirty(request, walk->perm) &&
-		 !is_dirty(pass, walk, nested))
+	else if (pass->granted && !wants_dirty(pass) && !is_dirty(pass, walk, nested))
 		walk->flags |= TLB_CLEAN;
 	walk->settled = pass->granted && !refused;
 	if (pass->lowest > walk->lowest)
@@ -330,9 +346,12 @@ void vtd_walk(const struct vtd *vtd, const struct dma_request *request,
 	      const struct vtd_context *context, const struct pt_root *root, struct vtd *writer,
 	      struct pt_walk *walk, struct dma_result *result)
 {
-	struct pass pass = {
-		.context = context, .request = request, .writer = writer, .view = root->view
-	};
+	struct pass pass = { .context = context,
+			     .request = request,
+			     .writer = writer,
+			     .view = root->view,
+			     .flush = request->len == 0 && !(request->access & ACCESS_WRITE) &&
+				      vtd->config.zero_length_read };
 
 	if (context->stages == STAGES_NESTED) {
 		struct pt_nested nested;

@@ -35,6 +35,7 @@ static void apply_ecap(struct vtd_config *config, uint64_t ecap)
 	config->execute_requests = bit(ecap, 30);
 	config->supervisor_requests = bit(ecap, 31);
 	config->extended_accessed = bit(ecap, 34);
+	config->page_request_drain = bit(ecap, 42);
 	config->scalable = bit(ecap, 43);
 	config->second_stage_ad = bit(ecap, 45);
 	config->second_stage = bit(ecap, 46);
@@ -116,6 +117,9 @@ static bool vtd_find_register(const struct iommu *iommu, const char *name, uint6
 		{ "CCMD", 0x28, 8 },	     { "FSTS", 0x34, 4 },
 		{ "FECTL", 0x38, 4 },	     { "IQH", 0x80, 8 },
 		{ "IQT", 0x88, 8 },	     { "IQA", 0x90, 8 },
+		{ "IQER", 0xb0, 8 },	     { "PQH", 0xc0, 8 },
+		{ "PQT", 0xc8, 8 },	     { "PQA", 0xd0, 8 },
+		{ "PRS", 0xdc, 4 },	     { "PECTL", 0xe0, 4 },
 		{ "IVA", VTD_IRO, 8 },	     { "IOTLB", VTD_IRO + 8, 8 },
 		{ "FRCD0_LOW", VTD_FRO, 8 }, { "FRCD0_HIGH", VTD_FRO + 8, 8 },
 	};
@@ -149,4 +153,6 @@ const struct iommu_vectors vtd_vectors = {
 	.start_from = vtd_start_from,
 	.find_register = vtd_find_register,
 	.fault_record = vtd_fault_record,
+	.in_queue = vtd_vector_in_queue,
+	.act = vtd_vector_act,
 };

@@ -36,12 +36,29 @@ void vtd_refuse(const struct dma_request *request, unsigned reason, struct dma_r
 				       .fault = (uint16_t)reason };
 }
 
+/*
+ * Of a page's rights what a translation request is granted: without the wish to write no W, whose dirty
+ * bit was not set; without the wish to execute no right to that, which is the first stage's to refuse.
+ */
+static unsigned asked_for(const struct dma_request *request, const struct vtd_context *context,
+			  unsigned perm)
+{
+	if (request->type != DMA_TRANSLATION_REQUEST)
+		return perm;
+	if (context->scalable && !context->input_bits)
+		perm |= TLB_EXECUTE;
+	if (context->stages == STAGES_FIRST && request->privileged && !context->write_protect)
+		perm |= TLB_WRITE;
+	return perm & (request->access | TLB_READ);
+}
+
 static void pass(const struct dma_request *request, const struct vtd_context *context,
 		 struct dma_result *result)
 {
 	*result = (struct dma_result){ .pa = request->iova,
 				       .outcome = OUTCOME_OK,
-				       .perm = TLB_READ | TLB_WRITE,
+				       .perm = (uint8_t)asked_for(request, context,
+								  TLB_READ | TLB_WRITE),
 				       .flags = context->entry_flags,
 				       .page_lg2 = 12 };
 }
@@ -61,7 +78,7 @@ static unsigned address_refused(const struct dma_request *request,
 		return canonical(request->iova, context->input_bits) ? 0u : VTD_NOT_CANONICAL;
 	if (request->iova <= context->last)
 		return 0;
-	if (!context->scalable)
+	if (context->legacy_reasons)
 		return VTD_ADDRESS_TOO_WIDE;
 	return context->stages == STAGES_PASS ? VTD_PASS_TOO_WIDE : VTD_SECOND_TOO_WIDE;
 }
@@ -120,7 +137,7 @@ unsigned vtd_first_denied(const struct dma_request *request, const struct vtd_co
 
 	if (!user && !privileged)
 		return VTD_USER_DENIED;
-	if ((request->access & ACCESS_EXECUTE) &&
+	if ((request->access & ACCESS_EXECUTE) && request->type != DMA_TRANSLATION_REQUEST &&
 	    (!(perm & TLB_EXECUTE) || (user && privileged && context->smep)))
 		return VTD_EXECUTE_DENIED;
 	if ((request->access & ACCESS_WRITE) && !(perm & TLB_WRITE) &&
@@ -150,12 +167,13 @@ unsigned vtd_denied(const struct vtd *vtd, const struct dma_request *request,
 			return denied;
 		missing &= ~(unsigned)ACCESS_WRITE;
 	}
-	if (!missing && (perm & TLB_PERM))
+	/* what the first stage lets through without W has none in perm */
+	if (!missing && ((perm & TLB_PERM) || context->input_bits))
 		return 0;
-	if (!context->scalable)
+	if (context->legacy_reasons)
 		return (missing & ACCESS_WRITE) ? VTD_WRITE_DENIED : VTD_READ_DENIED;
-	/* R and W both lost count as not present. */
-	if (!(perm & (TLB_READ | TLB_WRITE)))
+	/* R and W both lost count as not present, where the second stage alone lost them. */
+	if (!(perm & (TLB_READ | TLB_WRITE)) && !context->input_bits)
 		return VTD_SECOND_NOT_PRESENT;
 	return (missing & ACCESS_WRITE) ? VTD_SCALABLE_WRITE_DENIED : VTD_SCALABLE_READ_DENIED;
 }
@@ -207,13 +225,12 @@ void vtd_deliver(const struct vtd *vtd, const struct dma_request *request,
 			   result);
 		return;
 	}
-	/* Without the wish to write, W is not granted; the dirty bit was not set for it. */
-	if (request->type == DMA_TRANSLATION_REQUEST) {
-		perm &= request->access | TLB_READ | TLB_EXECUTE;
-		if (!(perm & (TLB_READ | TLB_WRITE))) {
-			nothing_granted(0, result);
-			return;
-		}
+	if (request->privileged && context->smep && (walk->perm & TLB_USER))
+		perm &= ~(unsigned)TLB_EXECUTE;
+	perm = asked_for(request, context, perm);
+	if (request->type == DMA_TRANSLATION_REQUEST && !(perm & (TLB_READ | TLB_WRITE))) {
+		nothing_granted(0, result);
+		return;
 	}
 	*result = (struct dma_result){ .pa = pa,
 				       .outcome = OUTCOME_OK,
@@ -228,8 +245,8 @@ void vtd_walk_result(const struct vtd *vtd, const struct dma_request *request,
 		     const struct vtd_context *context, const struct pt_walk *walk,
 		     struct dma_result *result)
 {
-	unsigned fault = context->scalable ? scalable_fault(context, walk)
-					   : legacy_fault(request, context, walk);
+	unsigned fault = context->legacy_reasons ? legacy_fault(request, context, walk)
+						 : scalable_fault(context, walk);
 
 	if (!fault)
 		fault = vtd_denied(vtd, request, context, walk->perm);

@@ -2,6 +2,7 @@
 cd "$TOP" || exit
 expect_status 0 iommusim vectors --mutate --count tests/vectors/vtd.yaml
 expect_status 0 iommusim vectors --mutate tests/vectors/vtd-sequences.yaml
+expect_status 0 iommusim vectors --mutate tests/vectors/vtd-ats.yaml
 expect_status 0 iommusim vectors --mutate --count --iommu smmuv3 tests/vectors/smmuv3.yaml
 expect_status 0 iommusim vectors --mutate tests/vectors/smmuv3-sequences.yaml
 # What each file holds, by the table of docs/vectors.md.

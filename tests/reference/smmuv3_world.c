@@ -513,7 +513,7 @@ static void open_unit(struct smmu_world *world)
 				      &world->iommu, NULL) == 0);
 	smmuv3_model.reg_write(world->iommu, 0, SMMU_EVENTQ_BASE, (world->limit - 0x10000) | 7, 8);
 	for (unsigned i = 0; i < SMMU_WORLD_SIDS; i++)
-		cr_assert(smmuv3_model.add_device(world->iommu, smmu_world_sids[i], false,
+		cr_assert(smmuv3_model.add_device(world->iommu, smmu_world_sids[i], NULL,
 						  &world->handles[i], NULL) == 0);
 }
 

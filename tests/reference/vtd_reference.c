@@ -1,10 +1,10 @@
 /* The slow counterpart of hw/vtd; the contract is in vtd_reference.h. */
-#include "tests/reference/vtd_reference.h"
+#include "tests/reference/vtd_reference_private.h"
 
 #include <string.h>
 
 /* Bits [high:low] of a word, as manuals write them. */
-static uint64_t field(uint64_t word, unsigned high, unsigned low)
+uint64_t field(uint64_t word, unsigned high, unsigned low)
 {
 	uint64_t value = 0;
 
@@ -14,12 +14,12 @@ static uint64_t field(uint64_t word, unsigned high, unsigned low)
 }
 
 /* The address that bits [high:low] of a word hold, in place. */
-static uint64_t address_field(uint64_t word, unsigned high, unsigned low)
+uint64_t address_field(uint64_t word, unsigned high, unsigned low)
 {
 	return field(word, high, low) << low;
 }
 
-static bool load(const struct reference_unit *unit, uint64_t address, uint64_t *word)
+bool load(const struct reference_unit *unit, uint64_t address, uint64_t *word)
 {
 	if (address >= unit->limit)
 		return false;
@@ -29,12 +29,12 @@ static bool load(const struct reference_unit *unit, uint64_t address, uint64_t *
 
 /* ---- capabilities ----------------------------------------------------------------------- */
 
-static bool width_supported(const struct reference_unit *unit, unsigned aw)
+bool width_supported(const struct reference_unit *unit, unsigned aw)
 {
 	return aw >= 1 && aw <= 3 && field(unit->cap, 12, 8) >> aw & 1;
 }
 
-static unsigned max_guest_width(const struct reference_unit *unit)
+unsigned max_guest_width(const struct reference_unit *unit)
 {
 	return (unsigned)field(unit->cap, 21, 16) + 1;
 }
@@ -91,14 +91,14 @@ static unsigned check_context(const struct reference_unit *unit, const struct co
 
 /* ---- second stage ----------------------------------------------------------------------- */
 
-static bool is_leaf(uint64_t entry, unsigned level)
+bool second_is_leaf(uint64_t entry, unsigned level)
 {
 	return level == 1 || field(entry, 7, 7);
 }
 
-static bool has_reserved(const struct reference_unit *unit, uint64_t entry, unsigned level)
+bool second_reserved(const struct reference_unit *unit, uint64_t entry, unsigned level)
 {
-	bool leaf = is_leaf(entry, level);
+	bool leaf = second_is_leaf(entry, level);
 
 	if (field(entry, 62, 62) || field(entry, 51, unit->haw))
 		return true;
@@ -114,6 +114,8 @@ static bool has_reserved(const struct reference_unit *unit, uint64_t entry, unsi
 static bool granted(const struct reference_unit *unit, const struct reference_request *request,
 		    const struct reference_answer *answer)
 {
+	if (request->type == REFERENCE_TRANSLATION)
+		return answer->read || answer->write;
 	/* CAP.ZLR: a read of no bytes needs no right to read where writing is allowed. */
 	if (!request->bytes && !request->write && answer->write && field(unit->cap, 22, 22))
 		return true;
@@ -126,7 +128,7 @@ static unsigned denied(const struct reference_request *request,
 	return request->write && !answer->write ? 0x5 : 0x6;
 }
 
-static bool interrupt_range(uint64_t address)
+bool interrupt_range(uint64_t address)
 {
 	return address >= 0xfee00000 && address <= 0xfeefffff;
 }
@@ -149,11 +151,11 @@ static unsigned second_stage(const struct reference_unit *unit, const struct con
 			answer->read = answer->write = false;
 			return denied(request, answer);
 		}
-		if (has_reserved(unit, entry, level))
+		if (second_reserved(unit, entry, level))
 			return 0xc;
 		answer->read &= field(entry, 0, 0);
 		answer->write &= field(entry, 1, 1);
-		if (is_leaf(entry, level)) {
+		if (second_is_leaf(entry, level)) {
 			answer->page_bytes = 1ull << shift;
 			answer->pa = address_field(entry, unit->haw - 1, shift) |
 				     (request->address & (answer->page_bytes - 1));
@@ -167,66 +169,133 @@ static unsigned second_stage(const struct reference_unit *unit, const struct con
 	return interrupt_range(answer->pa) ? 0xe : 0;
 }
 
-/* ---- all of it -------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------------ */
+
+void pass_unchanged(const struct reference_request *request, struct reference_answer *answer)
+{
+	answer->pa = request->address;
+	answer->page_bytes = 4096;
+	answer->read = answer->write = true;
+}
+
+/* Not present, or not allowed: for a translation request no fault, but an answer without rights. */
+static bool nothing_to_grant(unsigned fault)
+{
+	static const uint8_t codes[] = { 0x4,  0x5,  0x6,  0x71, 0x79, 0x80,
+					 0x81, 0x82, 0x83, 0x84, 0x85, 0x86 };
+
+	return memchr(codes, (int)fault, sizeof codes) != NULL;
+}
+
+static enum reference_completion completion_of(const struct reference_request *request,
+					       unsigned fault)
+{
+	/* not present above the paging tables, or a kind of request that is blocked */
+	static const uint8_t unsupported[] = { 0x1,  0x2,  0xd,	 0x39, 0x41, 0x44,
+					       0x45, 0x46, 0x51, 0x59, 0x5c, 0x5d };
+
+	if (request->type != REFERENCE_TRANSLATION)
+		return request->write && !request->read ? COMPLETION_DROPPED
+							: COMPLETION_UNSUPPORTED;
+	return memchr(unsupported, (int)fault, sizeof unsupported) ? COMPLETION_UNSUPPORTED
+								   : COMPLETION_ABORT;
+}
+
+/* The words of the record of a fault; attributes of a PASID are those of a request that has one. */
+static void write_record(const struct reference_request *request, unsigned fault,
+			 struct reference_answer *answer)
+{
+	bool atomic = request->type == REFERENCE_UNTRANSLATED && request->read && request->write;
+	uint64_t high = 1ull << 63;
+
+	if (!request->write || atomic)
+		high |= 1ull << 62; /* T1 */
+	if (atomic)
+		high |= 1ull << 28; /* T2 */
+	high |= (uint64_t)request->type << 60 | (uint64_t)fault << 32 | request->sid;
+	if (request->pasid != REFERENCE_NO_PASID)
+		high |= (uint64_t)request->pasid << 40 | 1ull << 31 |
+			(uint64_t)request->execute << 30 | (uint64_t)request->privileged << 29;
+	answer->recorded = true;
+	answer->record[0] = address_field(request->address, 63, 12);
+	answer->record[1] = high;
+}
+
+void finish(const struct reference_request *request, unsigned fault, bool hidden,
+	    struct reference_answer *answer)
+{
+	bool completion = request->type == REFERENCE_TRANSLATION;
+
+	if (!fault && completion) {
+		answer->write &= request->write;
+		if (!answer->read && !answer->write)
+			memset(answer, 0, sizeof *answer);
+	}
+	if (!fault)
+		return;
+	memset(answer, 0, sizeof *answer);
+	answer->fault = fault;
+	if (completion && nothing_to_grant(fault))
+		return;
+	answer->result = REFERENCE_FAULT;
+	answer->completion = completion_of(request, fault);
+	if (!hidden)
+		write_record(request, fault, answer);
+}
+
+/* ---- legacy mode -------------------------------------------------------------------------- */
 
 static unsigned translate(const struct reference_unit *unit, const struct context *context,
 			  const struct reference_request *request, struct reference_answer *answer)
 {
 	unsigned width = 30 + 9 * (unsigned)field(context->high, 2, 0);
-	bool pass = field(context->low, 3, 2) == 2;
+	unsigned type = (unsigned)field(context->low, 3, 2);
 
-	if (request->type != REFERENCE_UNTRANSLATED)
-		return 0xd; /* TT 01 is not reached: no unit here has device TLBs */
+	if (request->type != REFERENCE_UNTRANSLATED && type != 1)
+		return 0xd;
+	if (request->type == REFERENCE_TRANSLATED) {
+		pass_unchanged(request, answer);
+		return 0;
+	}
 	if (width > max_guest_width(unit))
 		width = max_guest_width(unit);
-	if (pass)
+	if (type == 2)
 		width = unit->haw;
 	if (request->address >> width)
 		return 0x4;
-	if (!pass)
+	if (type != 2)
 		return second_stage(unit, context, request, answer);
-	answer->pa = request->address;
-	answer->page_bytes = 4096;
-	answer->read = answer->write = true;
+	pass_unchanged(request, answer);
 	return 0;
 }
 
-static void stop(const struct reference_request *request, const struct context *context,
-		 unsigned fault, struct reference_answer *answer)
+static void legacy_reference(const struct reference_unit *unit,
+			     const struct reference_request *request,
+			     struct reference_answer *answer)
 {
-	/* Faults before a context was read cannot be hidden by its FPD. */
-	bool hidden = context->read && field(context->low, 1, 1);
+	struct context context = { 0 };
+	unsigned fault = find_context(unit, request->sid, &context);
 
-	memset(answer, 0, sizeof *answer);
-	answer->result = REFERENCE_FAULT;
-	answer->fault = fault;
-	answer->completion =
-		request->write && !request->read ? COMPLETION_DROPPED : COMPLETION_UNSUPPORTED;
-	answer->recorded = !hidden;
-	if (hidden)
-		return;
-	answer->record[0] = address_field(request->address, 63, 12);
-	answer->record[1] = 1ull << 63 | (uint64_t)!request->write << 62 |
-			    (uint64_t)request->type << 60 | (uint64_t)fault << 32 | request->sid;
+	if (!fault)
+		fault = check_context(unit, &context);
+	if (!fault)
+		fault = translate(unit, &context, request, answer);
+	/* Faults before a context was read cannot be hidden by its FPD. */
+	finish(request, fault, context.read && field(context.low, 1, 1), answer);
 }
 
 void vtd_reference(const struct reference_unit *unit, const struct reference_request *request,
 		   struct reference_answer *answer)
 {
-	struct context context = { 0 };
-	unsigned fault;
-
 	memset(answer, 0, sizeof *answer);
-	if (request->type == REFERENCE_UNTRANSLATED && interrupt_range(request->address)) {
+	if (request->type == REFERENCE_UNTRANSLATED && request->pasid == REFERENCE_NO_PASID &&
+	    interrupt_range(request->address)) {
 		answer->result = request->write ? REFERENCE_MESSAGE : REFERENCE_STOPPED;
 		answer->completion = request->write ? COMPLETION_OK : COMPLETION_UNSUPPORTED;
 		return;
 	}
-	fault = find_context(unit, request->sid, &context);
-	if (!fault)
-		fault = check_context(unit, &context);
-	if (!fault)
-		fault = translate(unit, &context, request, answer);
-	if (fault)
-		stop(request, &context, fault, answer);
+	if (field(unit->rtaddr, 11, 10) == 1)
+		scalable_reference(unit, request, answer);
+	else
+		legacy_reference(unit, request, answer);
 }

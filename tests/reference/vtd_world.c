@@ -1,5 +1,5 @@
 /* Random VT-d tables; the contract is in vtd_world.h. */
-#include "tests/reference/vtd_world.h"
+#include "tests/reference/vtd_world_private.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -58,8 +58,8 @@ uint64_t world_bit(struct world *world)
 	return bit;
 }
 
-/* An entry of a table of this level: mostly well formed. */
-static uint64_t random_entry(struct world *world, unsigned level)
+/* An entry of a second-stage table of this level, which may point to `table`: mostly well formed. */
+uint64_t world_second_entry(struct world *world, unsigned level, uint64_t table)
 {
 	struct rng *rng = &world->rng;
 	unsigned shift = 12 + 9 * (level - 1);
@@ -81,7 +81,7 @@ static uint64_t random_entry(struct world *world, unsigned level)
 	} else if (rng_percent(rng, 2)) {
 		entry |= world->reference.limit + ((uint64_t)rng_below(rng, 16) << 12);
 	} else {
-		entry |= (uint64_t)page_of_level(world, level == 1 ? 1 : level - 1) << 12;
+		entry |= table;
 	}
 	if (rng_percent(rng, 30)) /* ignored: X, EMT, IPAT, A, D, [10], [61:52], [63] */
 		entry |= rng_next(rng) & 0xbff000000000077cull;
@@ -92,6 +92,13 @@ static uint64_t random_entry(struct world *world, unsigned level)
 		entry = (entry & ~(((1ull << 36) - 1) & ~((1ull << shift) - 1))) |
 			(0xfee00000 & ~((1ull << shift) - 1));
 	return entry;
+}
+
+static uint64_t random_entry(struct world *world, unsigned level)
+{
+	unsigned page = page_of_level(world, level == 1 ? 1 : level - 1);
+
+	return world_second_entry(world, level, (uint64_t)page << 12);
 }
 
 static uint64_t random_context(struct world *world, uint64_t *high, uint16_t did)
@@ -105,7 +112,7 @@ static uint64_t random_context(struct world *world, uint64_t *high, uint16_t did
 	while (!(world->reference.cap >> (8 + width) & 1) && !rng_percent(rng, 2));
 
 	low |= rng_percent(rng, 15) ? 2 : 0;
-	low |= rng_percent(rng, 90) ? 0 : (uint64_t)rng_below(rng, 4) << 2;
+	low |= rng_percent(rng, 80) ? 0 : (uint64_t)rng_below(rng, 4) << 2;
 	low |= (uint64_t)page_of_level(world, width + 2) << 12;
 	*high = width | (uint64_t)did << 8 | (rng_next(rng) & 0x78);
 	if (rng_percent(rng, 3))
@@ -120,7 +127,7 @@ static uint64_t random_context(struct world *world, uint64_t *high, uint16_t did
 
 /* ---- the same to both ------------------------------------------------------------------- */
 
-static void store(struct world *world, uint64_t pa, uint64_t value)
+void world_store(struct world *world, uint64_t pa, uint64_t value)
 {
 	struct err err = { 0 };
 
@@ -133,7 +140,7 @@ static void store(struct world *world, uint64_t pa, uint64_t value)
 					 world->tables->n_changes);
 }
 
-static void execute(struct world *world, uint64_t low, uint64_t high)
+void world_execute(struct world *world, uint64_t low, uint64_t high)
 {
 	struct native_command command = { .words = { low, high } };
 	struct inval_report report;
@@ -143,10 +150,12 @@ static void execute(struct world *world, uint64_t low, uint64_t high)
 		  "seed %" PRIu64 ": %s", world->seed, err.text);
 }
 
-static void flush_everything(struct world *world)
+void world_flush_everything(struct world *world)
 {
-	execute(world, 0x11, 0); /* contexts, global */
-	execute(world, 0x12, 0); /* IOTLB, global */
+	world_execute(world, 0x11, 0); /* contexts, global */
+	if (world->scalable)
+		world_execute(world, 0x37, 0); /* PASID cache, global */
+	world_execute(world, 0x12, 0);	       /* IOTLB, global */
 }
 
 static uint16_t did_of(unsigned device)
@@ -161,19 +170,20 @@ static void write_context(struct world *world, unsigned device, bool in_use)
 	uint64_t high, low = random_context(world, &high, did_of(device));
 
 	if (world_sids[device] >> 8 > 1)
-		return;	     /* its bus has no context table */
-	store(world, at, 0); /* never an old width with a new table */
-	store(world, at + 8, high);
-	store(world, at, low);
+		return;		   /* its bus has no context table */
+	world_store(world, at, 0); /* never an old width with a new table */
+	world_store(world, at + 8, high);
+	world_store(world, at, low);
 	if (!in_use)
 		return;
 	if (world->tangled) { /* it may be a page table, too */
-		flush_everything(world);
+		world_flush_everything(world);
 		return;
 	}
-	execute(world, 0x31 | (uint64_t)did_of(device) << 16 | (uint64_t)world_sids[device] << 32,
-		0);
-	execute(world, 0x22 | (uint64_t)did_of(device) << 16, 0);
+	world_execute(world,
+		      0x31 | (uint64_t)did_of(device) << 16 | (uint64_t)world_sids[device] << 32,
+		      0);
+	world_execute(world, 0x22 | (uint64_t)did_of(device) << 16, 0);
 }
 
 /* Invalidates what the table graph says that the last store changed, for every domain. */
@@ -189,7 +199,7 @@ static void flush_changes(struct world *world, const struct table_change *change
 			struct native_command command;
 
 			vtd_model.encode(world->iommu, &what, &command);
-			execute(world, command.words[0], command.words[1]);
+			world_execute(world, command.words[0], command.words[1]);
 		}
 	}
 }
@@ -206,12 +216,12 @@ static void write_entry(struct world *world)
 	struct table_change *changes;
 	uint32_t n;
 
-	store(world, pa, random_entry(world, level_of_page(page)));
+	world_store(world, pa, random_entry(world, level_of_page(page)));
 	n = world->tables->n_changes;
 	if (!n && !world->tangled)
 		return;
 	if (world->tangled || n > 64 || rng_percent(&world->rng, 30)) {
-		flush_everything(world);
+		world_flush_everything(world);
 		return;
 	}
 	changes = malloc(n * sizeof *changes);
@@ -222,12 +232,12 @@ static void write_entry(struct world *world)
 }
 
 /* RTADDR to what may be no memory, latched by SRTP, translation still on. */
-static void set_root(struct world *world, uint64_t root)
+void world_set_root(struct world *world, uint64_t root)
 {
 	world->reference.rtaddr = root;
 	vtd_model.reg_write(world->iommu, ++world->event, 0x20, root, 8);
 	vtd_model.reg_write(world->iommu, ++world->event, 0x18, 3u << 30, 4);
-	flush_everything(world);
+	world_flush_everything(world);
 }
 
 static void write_root(struct world *world)
@@ -237,19 +247,21 @@ static void write_root(struct world *world)
 
 	if (rng_percent(&world->rng, 12))
 		entry ^= world_bit(world) & ~0x7f000ull; /* stays where its context table is */
-	store(world, bus * 16, entry);
-	store(world, bus * 16 + 8, rng_percent(&world->rng, 3) ? world_bit(world) : 0);
-	flush_everything(world);
+	world_store(world, bus * 16, entry);
+	world_store(world, bus * 16 + 8, rng_percent(&world->rng, 3) ? world_bit(world) : 0);
+	world_flush_everything(world);
 }
 
 void world_update(struct world *world)
 {
 	unsigned what = rng_below(&world->rng, 100);
 
-	if (world->reference.rtaddr)
-		set_root(world, 0);
+	if (world->scalable)
+		scalable_update(world);
+	else if (world->reference.rtaddr)
+		world_set_root(world, 0);
 	else if (what < 1)
-		set_root(world, world->reference.limit);
+		world_set_root(world, world->reference.limit);
 	else if (what < 3)
 		write_root(world);
 	else if (what < 25)
@@ -276,7 +288,10 @@ static void configure(struct world *world, void *config)
 	cap |= (uint64_t)rng_below(rng, 2) << 22;
 	cap |= (uint64_t)(rng_percent(rng, 60) ? 3 : rng_below(rng, 4)) << 34;
 	unit->cap = cap;
-	unit->ecap = (uint64_t)rng_below(rng, 4) << 6;
+	unit->ecap = (uint64_t)rng_below(rng, 4) << 6 | (uint64_t)rng_percent(rng, 70)
+								<< 2; /* DT */
+	if (world->scalable)
+		scalable_capabilities(world);
 	unit->haw = 36 + rng_below(rng, 15);
 	values[0].value = unit->haw;
 	values[1].value = unit->cap;
@@ -286,35 +301,35 @@ static void configure(struct world *world, void *config)
 	((struct vtd_config *)config)->iotlb_ways = 1 + rng_below(rng, 8);
 	((struct vtd_config *)config)->walk_entries = rng_below(rng, 3) * 8;
 	((struct vtd_config *)config)->context_entries = 1 + rng_below(rng, WORLD_DEVICES);
+	((struct vtd_config *)config)->pasid_entries = 1 + rng_below(rng, WORLD_DEVICES);
 	((struct vtd_config *)config)->ih0_scope = rng_below(rng, 2);
 }
 
 static void make_tables(struct world *world)
 {
 	for (unsigned bus = 0; bus < 2; bus++)
-		store(world, bus * 16, (uint64_t)(CONTEXTS + bus) << 12 | 1);
-	store(world, 3 * 16, world->reference.limit | 1); /* bus 3: cannot be read */
+		world_store(world, bus * 16, (uint64_t)(CONTEXTS + bus) << 12 | 1);
+	world_store(world, 3 * 16, world->reference.limit | 1); /* bus 3: cannot be read */
 	/* Known disagreement: in tables that serve as several levels, a page that nobody ever wrote
 	 * cannot be read, instead of holding zeros. Every page is written here. */
-	store(world, SPARE * 4096, 0);
+	world_store(world, SPARE * 4096, 0);
 	for (unsigned device = 0; device < WORLD_DEVICES; device++)
 		write_context(world, device, false);
 	for (unsigned page = TABLES; page < WORLD_PAGES; page++)
 		for (unsigned i = 0; i < WORLD_INDICES; i++)
-			store(world, page * 4096ull + world_indices[i] * 8,
-			      random_entry(world, level_of_page(page)));
+			world_store(world, page * 4096ull + world_indices[i] * 8,
+				    random_entry(world, level_of_page(page)));
 }
 
-void world_create(struct world *world, uint64_t seed)
+static void create(struct world *world, uint64_t seed)
 {
 	struct machine *machine;
 
-	memset(world, 0, sizeof *world);
 	world->seed = seed;
 	world->rng = rng_seed(seed);
 	world->reference.words = world->words;
 	world->reference.held = world->reference.limit = WORLD_PAGES * 4096;
-	world->tangled = rng_percent(&world->rng, 25);
+	world->tangled = rng_percent(&world->rng, 25) && !world->scalable;
 	world->observer = iommu_observer_silent;
 	world->observer.self = world;
 	world->observer.used = on_used;
@@ -326,10 +341,32 @@ void world_create(struct world *world, uint64_t seed)
 				   &world->iommu, NULL) == 0);
 	machine_destroy(machine);
 	for (unsigned i = 0; i < WORLD_DEVICES; i++)
-		cr_assert(vtd_model.add_device(world->iommu, world_sids[i], false,
+		cr_assert(vtd_model.add_device(world->iommu, world_sids[i], NULL,
 					       &world->handles[i], NULL) == 0);
-	make_tables(world);
+}
+
+static void start(struct world *world, uint64_t rtaddr)
+{
+	world->reference.rtaddr = rtaddr;
+	vtd_model.reg_write(world->iommu, 0, 0x20, rtaddr, 8);
 	cr_assert(vtd_vectors.start_from(world->iommu, NULL, 0, NULL) == 0);
+}
+
+void world_create(struct world *world, uint64_t seed)
+{
+	memset(world, 0, sizeof *world);
+	create(world, seed);
+	make_tables(world);
+	start(world, 0);
+}
+
+void world_create_scalable(struct world *world, uint64_t seed)
+{
+	memset(world, 0, sizeof *world);
+	world->scalable = true;
+	create(world, seed);
+	scalable_make_tables(world);
+	start(world, 1 << 10);
 }
 
 void world_destroy(struct world *world)

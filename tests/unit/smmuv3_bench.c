@@ -87,12 +87,13 @@ uint64_t bench_word(const struct bench *bench, pa_t pa)
 
 uint32_t bench_device(struct bench *bench, uint32_t sid)
 {
+	static const struct device_tlb tlb = { .sets = 8, .ways = 8, .dma = 1 };
 	uint32_t handle;
 
 	for (uint32_t i = 0; i < bench->n_devices; i++)
 		if (bench->sids[i] == sid)
 			return i;
-	cr_assert(smmuv3_model.add_device(bench->iommu, sid, true, &handle, NULL) == 0);
+	cr_assert(smmuv3_model.add_device(bench->iommu, sid, &tlb, &handle, NULL) == 0);
 	cr_assert_eq(handle, bench->n_devices);
 	bench->sids[bench->n_devices++] = sid;
 	return handle;

@@ -92,20 +92,33 @@ static void fill(struct scene *s, uint32_t device, uint32_t pasid, iova_t iova, 
 	atc_put(&s->set, &fill, &request, &hit);
 }
 
+static bool find(struct scene *s, uint32_t device, uint32_t pasid, iova_t iova, struct atc_hit *hit)
+{
+	struct dma_request request = { .device = device, .pasid = pasid, .iova = iova };
+
+	return atc_find(&s->set, &request, hit);
+}
+
+static bool holds(const struct scene *s, uint32_t device, uint32_t pasid, iova_t iova)
+{
+	struct dma_request request = { .device = device, .pasid = pasid, .iova = iova };
+
+	return atc_holds(&s->set, &request);
+}
+
 static void open_scene(struct scene *s)
 {
-	static const struct tlb_geometry geometry = {
-		.sets = 4, .ways = 4, .page_lg2 = { 12, 21 }, .address_bits = 57
-	};
+	static const struct tlb_geometry sizes = { .page_lg2 = { 12, 21 }, .address_bits = 57 };
+	static const struct device_tlb tlb = { .sets = 4, .ways = 4 };
 
 	memset(s, 0, sizeof *s);
 	s->observer = iommu_observer_silent;
 	s->observer.self = s;
 	s->observer.copy_opens = on_opens;
 	s->observer.copy_closes = on_closes;
-	atc_set_init(&s->set, &geometry, &s->iommu, &s->observer);
-	cr_assert(atc_add(&s->set, NEAR, NULL) == 0);
-	cr_assert(atc_add(&s->set, OTHER, NULL) == 0);
+	atc_set_init(&s->set, &sizes, &s->iommu, &s->observer);
+	cr_assert(atc_add(&s->set, NEAR, &tlb, NULL) == 0);
+	cr_assert(atc_add(&s->set, OTHER, &tlb, NULL) == 0);
 	fill(s, NEAR, NO_PASID, 0x5000, 12);
 	fill(s, NEAR, NO_PASID, 0x6000, 12);
 	fill(s, NEAR, 0x41, 0x5000, 12);
@@ -158,13 +171,12 @@ ParameterizedTest(struct scope_case *c, atc, an_invalidation_removes_what_it_nam
 
 	open_scene(&s);
 	atc_invalidate(&s.set, c->device, c->pasid, c->first, c->last, &report);
-	cr_expect_eq(atc_holds(&s.set, NEAR, NO_PASID, 0x5000), c->left[0], "%s: 0", c->name);
-	cr_expect_eq(atc_holds(&s.set, NEAR, NO_PASID, 0x6000), c->left[1], "%s: 1", c->name);
-	cr_expect_eq(atc_holds(&s.set, NEAR, 0x41, 0x5000), c->left[2], "%s: 2", c->name);
-	cr_expect_eq(atc_holds(&s.set, NEAR, 0x41, 0xffff800000005000), c->left[3], "%s: 3",
-		     c->name);
-	cr_expect_eq(atc_holds(&s.set, NEAR, 0x42, 0x5000), c->left[4], "%s: 4", c->name);
-	cr_expect_eq(atc_holds(&s.set, OTHER, NO_PASID, 0x5000), c->left[5], "%s: 5", c->name);
+	cr_expect_eq(holds(&s, NEAR, NO_PASID, 0x5000), c->left[0], "%s: 0", c->name);
+	cr_expect_eq(holds(&s, NEAR, NO_PASID, 0x6000), c->left[1], "%s: 1", c->name);
+	cr_expect_eq(holds(&s, NEAR, 0x41, 0x5000), c->left[2], "%s: 2", c->name);
+	cr_expect_eq(holds(&s, NEAR, 0x41, 0xffff800000005000), c->left[3], "%s: 3", c->name);
+	cr_expect_eq(holds(&s, NEAR, 0x42, 0x5000), c->left[4], "%s: 4", c->name);
+	cr_expect_eq(holds(&s, OTHER, NO_PASID, 0x5000), c->left[5], "%s: 5", c->name);
 	for (unsigned i = 0; i < 6; i++)
 		gone += !c->left[i];
 	cr_expect_eq(report.removed, gone, "%s: %u removed", c->name, report.removed);
@@ -180,7 +192,7 @@ Test(atc, a_marked_copy_is_told_until_it_goes)
 	open_scene(&s);
 	atc_mark(&s.set, SPACE, 0x5000, 0x5fff);
 	cr_expect_eq(s.opened, 4, "%u", s.opened); /* the upper half is another input */
-	cr_assert(atc_find(&s.set, NEAR, NO_PASID, 0x5008, &hit));
+	cr_assert(find(&s, NEAR, NO_PASID, 0x5008, &hit));
 	cr_expect(*hit.at.data & TLB_CHECK);
 	cr_expect_eq(atc_output(&hit), 0x40005008);
 	atc_proven(&s.set, NEAR, &hit);
@@ -199,9 +211,9 @@ Test(atc, a_larger_completion_is_kept_as_the_largest_size_below)
 
 	open_scene(&s);
 	fill(&s, OTHER, 0x41, 0x40345678, 30);
-	cr_expect(atc_find(&s.set, OTHER, 0x41, 0x40212345, &hit));
+	cr_expect(find(&s, OTHER, 0x41, 0x40212345, &hit));
 	cr_expect_eq(atc_output(&hit), 0x80212345);
-	cr_expect(!atc_holds(&s.set, OTHER, 0x41, 0x40000000));
+	cr_expect(!holds(&s, OTHER, 0x41, 0x40000000));
 	atc_set_free(&s.set);
 }
 
@@ -213,12 +225,40 @@ Test(atc, an_overlap_puts_both_copies_in_doubt_and_is_counted)
 
 	open_scene(&s);
 	fill(&s, NEAR, NO_PASID, 0x0, 21);
-	cr_assert(atc_find(&s.set, NEAR, NO_PASID, 0x5000, &hit));
+	cr_assert(find(&s, NEAR, NO_PASID, 0x5000, &hit));
 	cr_expect(*hit.at.data & TLB_CHECK);
 	cr_expect_eq(atc_others(&s.set, NEAR, &hit, 8, &other), 1);
 	cr_expect(atc_overlapped(&hit));
 	cr_expect_eq(hit.at.copy->page_lg2, 12, "the oldest answers");
-	cr_assert(atc_find(&s.set, NEAR, NO_PASID, 0x9000, &hit));
+	cr_assert(find(&s, NEAR, NO_PASID, 0x9000, &hit));
 	cr_expect_eq(atc_others(&s.set, NEAR, &hit, 8, &other), 0);
+	atc_set_free(&s.set);
+}
+
+Test(atc, privileged_requests_have_copies_of_their_own)
+{
+	struct dma_request request = {
+		.device = NEAR, .pasid = 0x41, .iova = 0x5000, .privileged = 1
+	};
+	struct inval_report report = { 0 };
+	struct atc_fill fill = { .device = NEAR,
+				 .pasid = 0x41,
+				 .privileged = true,
+				 .iova = 0x5000,
+				 .completion = 0x77000 | 1,
+				 .changed = NO_EVENT };
+	struct atc_hit hit;
+	struct scene s;
+
+	open_scene(&s);
+	cr_expect(!atc_find(&s.set, &request, &hit));
+	atc_put(&s.set, &fill, &request, &hit);
+	cr_assert(atc_find(&s.set, &request, &hit));
+	cr_expect(atc_output(&hit) == 0x77000 && hit.privileged);
+	request.privileged = 0;
+	cr_assert(atc_find(&s.set, &request, &hit));
+	cr_expect(atc_output(&hit) != 0x77000 && !hit.privileged);
+	atc_invalidate(&s.set, NEAR, 0x41, 0x5000, 0x5fff, &report);
+	cr_expect_eq(report.removed, 2, "an invalidation names no privilege");
 	atc_set_free(&s.set);
 }

@@ -167,7 +167,14 @@ ParameterizedTestParameters(import_samples, guest_lines)
 		{ "irq/24-dmar0-pr-140 [000] ..... 90.200100: prq_report: dmar0/0000:6a:01.0 seq# "
 		  "17: "
 		  "rid=0x6a08 addr=0x7f12ab344 rw--l pasid=0x3 index=0x0",
-		  COUNTED, 0, 0, "prq_report" },
+		  EVENT, EVENT_REQUEST, 0x7f12ab344000, "" },
+		{ "irq/24-dmar0-pr-140 [000] ..... 90.200100: prq_report: dmar0/0000:6a:01.0 seq# "
+		  "18: rid=0x6a08 addr=0x7f12ab345 -w--- pasid=0x3 index=0x1ff "
+		  "private=0x12/0x34",
+		  EVENT, EVENT_REQUEST, 0x7f12ab345000, "" },
+		{ "irq/24-dmar0-pr-140 [000] 90.200100: prq_report: dw0=0x36a080101 "
+		  "dw1=0x7f12ab34401d dw2=0x0 dw3=0x0 seq=17 iommu=dmar0 dev=0000:6a:01.0",
+		  EVENT, EVENT_REQUEST, 0x7f12ab344000, "" },
 		{ "kw-1 [001] d.... 90.120044: cache_tag_flush_range: dmar0 dmar0[0] type iotlb "
 		  "did 9 "
 		  "[0xffffd000-0xffffdfff] addr 0xffffd000 pages 0x1 mask 0x0",
@@ -241,7 +248,7 @@ ParameterizedTestParameters(import_samples, host_lines)
 		  0 },
 		{ "1@1.0:vtd_inv_desc_iotlb_pages iotlb invalidate domain 0x5 addr 0xffff8000 mask "
 		  "0x0",
-		  0, 0, 1 },
+		  1, 0, 0 },
 		{ "1@1.0:vtd_page_walk_one domain 0x5 iova 0x0 -> gpa 0x0 mask 0xfff perm 3", 0, 0,
 		  1 },
 		{ "1@1.0:vtd_reg_write addr 0x34 size 0x4 value 0x83", 1, 0, 0 },
@@ -263,20 +270,27 @@ ParameterizedTestParameters(import_samples, host_lines)
 		  "low "
 		  "0x4a2a001 gen 0 -> gen 1",
 		  1, 0, 0 },
-		/* what says again what vtd_inv_desc says, or nothing that a replay needs */
-		{ "1@1.0:vtd_inv_desc_iotlb_domain iotlb invalidate whole domain 0x5", 0, 0, 1 },
-		{ "1@1.0:vtd_inv_desc_iotlb_pasid iotlb invalidate domain 0x5 pasid 0x1", 0, 0, 1 },
+		/* where vtd_inv_desc was not recorded, its typed lines stand in */
+		{ "1@1.0:vtd_inv_desc_iotlb_domain iotlb invalidate whole domain 0x5", 1, 0, 0 },
+		{ "1@1.0:vtd_inv_desc_iotlb_pasid iotlb invalidate domain 0x5 pasid 0x1", 1, 0, 0 },
 		{ "1@1.0:vtd_inv_desc_iotlb_pasid_pages iotlb invalidate domain 0x5 addr 0x1000 "
 		  "mask 0x0 pasid 0x1",
-		  0, 0, 1 },
-		{ "1@1.0:vtd_inv_desc_cc_global context invalidate globally", 0, 0, 1 },
-		{ "1@1.0:vtd_inv_desc_cc_domain context invalidate domain 0x5", 0, 0, 1 },
+		  1, 0, 0 },
+		{ "1@1.0:vtd_inv_desc_cc_global context invalidate globally", 1, 0, 0 },
+		{ "1@1.0:vtd_inv_desc_cc_domain context invalidate domain 0x5", 1, 0, 0 },
 		{ "1@1.0:vtd_inv_desc_cc_device context invalidate device 00:0a.00", 0, 0, 1 },
-		{ "1@1.0:vtd_inv_desc_cc_devices context invalidate devices sid 0x50 fmask 0x0", 0,
-		  0, 1 },
-		{ "1@1.0:vtd_inv_desc_pasid_cache_gsi ", 0, 0, 1 },
+		{ "1@1.0:vtd_inv_desc_cc_devices context invalidate devices sid 0x50 fmask 0x0", 1,
+		  0, 0 },
+		{ "1@1.0:vtd_inv_desc_pasid_cache_gsi ", 1, 0, 0 },
 		{ "1@1.0:vtd_inv_desc_pasid_cache_dsi Domain selective PC invalidation domain 0x5",
-		  0, 0, 1 },
+		  1, 0, 0 },
+		{ "1@1.0:vtd_inv_desc_pasid_cache_psi PASID selective PC invalidation domain 0x5 "
+		  "pasid 0x1",
+		  1, 0, 0 },
+		{ "1@1.0:vtd_pasid_cache_psi PASID slective PC invalidation domain 0x5 pasid 0x1",
+		  1, 0, 0 },
+		{ "1@1.0:vtd_inv_desc_iotlb_pasid iotlb invalidate domain 0x5", 0, 1, 0 },
+		/* what says again what others say, or nothing that a replay needs */
 		{ "1@1.0:vtd_pasid_cache_devsi Dev selective PC invalidation dev: 00:0a.00", 0, 0,
 		  1 },
 		{ "1@1.0:vtd_inv_qi_tail write tail 3", 0, 0, 1 },
@@ -286,7 +300,9 @@ ParameterizedTestParameters(import_samples, host_lines)
 		{ "1@1.0:vtd_iotlb_reset IOTLB reset (reason: exceed the size limit)", 0, 0, 1 },
 		{ "1@1.0:vtd_context_cache_reset ", 0, 0, 1 },
 		{ "1@1.0:vtd_dmar_enable enable 1", 0, 0, 1 },
-		{ "1@1.0:vtd_reg_dmar_root addr 0x1000 scalable 0", 0, 0, 1 },
+		{ "1@1.0:vtd_reg_dmar_root addr 0x1000 scalable 0", 1, 0, 0 },
+		{ "1@1.0:vtd_reg_dmar_root addr 0x1000 scalable 1", 1, 0, 0 },
+		{ "1@1.0:vtd_reg_dmar_root addr 0x1000 scalable 2", 0, 1, 0 },
 		{ "1@1.0:x86_iommu_iec_notify Notify IEC invalidation: global=1 index=0 mask=0", 0,
 		  0, 1 },
 	};

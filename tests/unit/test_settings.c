@@ -47,8 +47,8 @@ struct scene {
 static void set_up(struct scene *scene)
 {
 	memset(scene, 0xee, sizeof *scene);
-	scene->tables[0] = (struct setting_table){ "run", run_rows, 0, &scene->run };
-	scene->tables[1] = (struct setting_table){ "vtd", unit_rows, 4, &scene->unit };
+	scene->tables[0] = (struct setting_table){ "run", run_rows, 0, &scene->run, NULL };
+	scene->tables[1] = (struct setting_table){ "vtd", unit_rows, 4, &scene->unit, NULL };
 	scene->path[0] = 0;
 	settings_defaults(scene->tables, 2);
 }

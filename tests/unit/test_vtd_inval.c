@@ -55,7 +55,7 @@ static void open_unit(struct unit *u, uint64_t superpage_flush)
 	cr_assert(vtd_model.create(config, 1, u->tables, &iommu_observer_silent, &u->iommu, NULL) ==
 		  0);
 	machine_destroy(machine);
-	cr_assert(vtd_model.add_device(u->iommu, SECOND_DEVICE, false, &u->device, NULL) == 0);
+	cr_assert(vtd_model.add_device(u->iommu, SECOND_DEVICE, NULL, &u->device, NULL) == 0);
 	vtd_model.reg_write(u->iommu, 0, 0x20, 0x1400, 8);
 	vtd_model.reg_write(u->iommu, 0, 0x18, 1u << 30, 4);
 	vtd_model.reg_write(u->iommu, 0, 0x18, 1u << 31, 4);

@@ -69,8 +69,8 @@ static void open_unit(struct unit *u, uint64_t mode, uint64_t context)
 	cr_assert(machine_create("vtd", &machine, NULL) == 0);
 	cr_assert(vtd_model.create(machine->model_config, 1, u->tables, &u->observer, &u->iommu,
 				   NULL) == 0);
+	cr_assert(vtd_model.add_device(u->iommu, SID, &machine->device.tlb, &u->device, NULL) == 0);
 	machine_destroy(machine);
-	cr_assert(vtd_model.add_device(u->iommu, SID, true, &u->device, NULL) == 0);
 	write_reg(u, 0x20, 0x1000 | mode << 10);
 	write_reg(u, 0x18, 1u << 30);
 	write_reg(u, 0x18, 1u << 31);
