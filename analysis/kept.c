@@ -19,16 +19,16 @@ static int add(struct result_sink *sink, enum item_kind kind, const void *what, 
 	       struct err *err)
 {
 	struct kept *kept = (struct kept *)sink;
-	struct item *item = malloc(sizeof *item);
-	void *copy = malloc(bytes);
+	struct item *item = calloc(1, sizeof *item);
 
-	if (!item || !copy) {
+	if (item)
+		item->what = malloc(bytes);
+	if (!item || !item->what) {
 		free(item);
-		free(copy);
 		return err_no_memory(err, "results");
 	}
-	memcpy(copy, what, bytes);
-	*item = (struct item){ NULL, kind, copy };
+	item->kind = kind;
+	memcpy(item->what, what, bytes);
 	*kept->last = item;
 	kept->last = &item->next;
 	return 0;
