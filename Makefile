@@ -44,7 +44,7 @@ C_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L $(WARN) $(INCLUDES) $(CPPFLAGS) $(
 LTO     ?= $(if $(filter -O2,$(CFLAGS)),$(if $(shell $(CC) -v 2>&1 | grep '^gcc version'),-flto=auto))
 C_FLAGS += $(LTO)
 AR      := $(if $(LTO),gcc-ar,$(AR))
-# Criterion finds its tests in a section of which link-time optimisation keeps a part.
+# Criterion finds the rows of parameterized tests in a section of their own, from which gcc drops them otherwise.
 $(BUILD)/tests/%.o: C_FLAGS += $(if $(LTO),-fno-lto)
 LIBS    := -lzstd -lsqlite3 -lyaml -ltracecmd -ltraceevent -lm -lpthread
 
@@ -73,9 +73,6 @@ $(BUILD)/bench: $(BENCH_OBJ) $(LIB)
 # The model is the replay loop's inside: -O3 there gained a fifth on misses (make bench, zipf).
 # Checking a block's columns is a handful of loops that -O3 makes vectors of.
 $(BUILD)/hw/%.o $(BUILD)/traces/imt_block.o: C_FLAGS += $(if $(filter -O2,$(CFLAGS)),-O3 -fno-tree-slp-vectorize)
-
-# Criterion finds the rows of parameterized tests in a section of their own, from which gcc drops them otherwise.
-$(BUILD)/tests/unit/%.o: C_FLAGS := $(filter-out $(LTO),$(C_FLAGS))
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
