@@ -26,7 +26,9 @@ static void json_row(struct json *json, const struct setting *row)
 	json_text(json, "key", row->key);
 	json_text(json, "default", value);
 	if (row->type == SETTING_CHOICE)
-		json_text(json, "choices", row->choices);
+		json_text(json, "choices", row->values);
+	else
+		json_text(json, "unit", settings_unit(row));
 	json_text(json, "meaning", row->doc);
 	json_text(json, "source", row->source);
 	json_end(json);

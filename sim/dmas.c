@@ -4,8 +4,8 @@
  */
 #include "sim/replay_private.h"
 
-/* How far events are fetched ahead into the nearest cache, in bytes. */
-enum { EVENTS_AHEAD = 1024 };
+/* How many events ahead one is fetched into the nearest cache; beyond the last there is nothing to be had. */
+enum { EVENTS_AHEAD = 32 };
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -53,7 +53,7 @@ static __attribute__((noinline)) ptrdiff_t make_requests(struct replay *replay,
 	for (; event < end && event->kind == EVENT_DMA; event++, request++) {
 		const struct agent_target *target = &agents[event->agent];
 
-		__builtin_prefetch((const void *)((uintptr_t)event + EVENTS_AHEAD));
+		__builtin_prefetch(event + EVENTS_AHEAD);
 		if (unlikely(event->agent >= n_agents || target->unit != unit))
 			break;
 		request->time_ns = event->time_ns;
@@ -209,11 +209,11 @@ int dmas_run(struct replay *replay, const struct event_batch *batch, size_t begi
 	if ((answered || iommu->refused || replay->observer->every_result) &&
 	    tell_results(replay, batch, begin, *done, err))
 		return -1;
-	if (unlikely(iommu->stall_news) && stalls_settle(replay, unit, err))
-		return -1;
 	/* what follows comes after the last of them, whichever was told of last */
 	replay->now_ns = replay->requests[*done - 1].time_ns;
 	replay->event = replay->first_dma + *done - 1;
+	if (unlikely(iommu->stall_news) && stalls_settle(replay, unit, err))
+		return -1;
 	return replay_take_interrupt(replay, unit, replay->now_ns, err);
 }
 

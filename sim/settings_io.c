@@ -150,7 +150,7 @@ void settings_format(const struct setting *row, uint64_t value, char *text, size
 	size_t length;
 
 	if (row->type == SETTING_CHOICE) {
-		word = choice_of(row->choices, value, &length);
+		word = choice_of(row->values, value, &length);
 		snprintf(text, size, "%.*s", (int)length, word ? word : "?");
 	} else if (row->type == SETTING_BOOL) {
 		snprintf(text, size, "%s", value ? "yes" : "no");
@@ -205,9 +205,23 @@ static bool parse_value(const struct setting *row, const char *text, uint64_t *v
 		*value = !strcmp(text, "yes") || !strcmp(text, "true");
 		return *value || !strcmp(text, "no") || !strcmp(text, "false");
 	case SETTING_CHOICE:
-		return find_choice(row->choices, text, value);
+		return find_choice(row->values, text, value);
 	default:
 		return parse_number(row, text, value);
+	}
+}
+
+const char *settings_unit(const struct setting *row)
+{
+	switch (row->type) {
+	case SETTING_COUNT:
+		return row->values;
+	case SETTING_NS:
+		return "ns";
+	case SETTING_BYTES:
+		return "bytes";
+	default:
+		return "";
 	}
 }
 
@@ -217,7 +231,7 @@ static void format_range(const struct setting *row, char *text, size_t size)
 	char min[VALUE_MAX], max[VALUE_MAX];
 
 	if (row->type == SETTING_CHOICE || row->type == SETTING_BOOL) {
-		snprintf(text, size, "%s", row->type == SETTING_BOOL ? "yes|no" : row->choices);
+		snprintf(text, size, "%s", row->type == SETTING_BOOL ? "yes|no" : row->values);
 		return;
 	}
 	format_number(row->type, row->min, min, sizeof min);
@@ -237,7 +251,7 @@ static const char *expectation(const struct setting *row, const char *value, cha
 						     "a whole number of bytes, or with K, M or G, ",
 					     [SETTING_BOOL] = "",
 					     [SETTING_CHOICE] = "one of " };
-	struct choice_words words = { .choices = row->choices };
+	struct choice_words words = { .choices = row->values };
 	char range[EXPECTED_MAX / 2];
 	const char *near = NULL;
 
@@ -453,8 +467,9 @@ void settings_print_help(FILE *out, const struct setting_table *tables, size_t n
 		prior = table;
 		settings_format(row, row->value, standard, sizeof standard);
 		format_range(row, range, sizeof range);
-		fprintf(out, "  %-*s  %-12s  %s\n      %s", width, row->key, standard, range,
-			row->doc);
+		fprintf(out, "  %-*s  %-12s  %s%s%s\n      %s", width, row->key, standard, range,
+			row->type == SETTING_COUNT ? " " : "",
+			row->type == SETTING_COUNT ? row->values : "", row->doc);
 		if (row->source && *row->source)
 			fprintf(out, " [%s]", row->source);
 		fputc('\n', out);

@@ -53,6 +53,8 @@ int settings_set(const struct setting_table *tables, size_t n, const char *text,
 		 struct err *err);
 
 /* A value as it is printed and reads back: "8", "10ms", "4K", "yes", "lru". */
+/* What a value counts or is written in: "ways", "ns", "bytes"; "" for choices. */
+const char *settings_unit(const struct setting *row);
 void settings_format(const struct setting *row, uint64_t value, char *text, size_t size);
 
 /*

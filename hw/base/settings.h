@@ -22,12 +22,13 @@ enum setting_type {
 struct setting {
 	const char *key; /* dotted, as in --set: "vtd.iotlb.ways" */
 	enum setting_type type;
-	size_t offset;	     /* of a uint64_t in the struct that the table describes */
-	uint64_t min, max;   /* inclusive; unused for BOOL and CHOICE */
-	uint64_t value;	     /* the default */
-	const char *choices; /* SETTING_CHOICE: "a|b|c", in the order of the enum */
-	const char *doc;     /* one line */
-	const char *source;  /* where the default comes from */
+	size_t offset;	   /* of a uint64_t in the struct that the table describes */
+	uint64_t min, max; /* inclusive; unused for BOOL and CHOICE */
+	uint64_t value;	   /* the default */
+	const char *
+		values; /* SETTING_CHOICE: "a|b|c", in the order of the enum; SETTING_COUNT: its unit */
+	const char *doc;    /* one line */
+	const char *source; /* where the default comes from */
 };
 
 #endif

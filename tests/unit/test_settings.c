@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sim/machine.h"
 #include "sim/machine_yaml.h"
 #include "sim/settings_io.h"
 
@@ -18,7 +19,7 @@ struct unit_values {
 static const struct setting run_rows[] = {
 	{ "policy", SETTING_CHOICE, offsetof(struct run_values, policy), 0, 0, 1,
 	  "recorded|linux-strict|linux-lazy", "whose table code", "" },
-	{ "seed", SETTING_COUNT, offsetof(struct run_values, seed), 0, UINT64_MAX, 1, NULL,
+	{ "seed", SETTING_COUNT, offsetof(struct run_values, seed), 0, UINT64_MAX, 1, "number",
 	  "all randomness follows", "" },
 	{ "time.inval_latency", SETTING_NS, offsetof(struct run_values, latency), 1, 1000000000000,
 	  5000000, NULL, "from issue to completion", "a measurement" },
@@ -26,7 +27,7 @@ static const struct setting run_rows[] = {
 };
 
 static const struct setting unit_rows[] = {
-	{ "vtd.iotlb.ways", SETTING_COUNT, offsetof(struct unit_values, ways), 1, 4096, 8, NULL,
+	{ "vtd.iotlb.ways", SETTING_COUNT, offsetof(struct unit_values, ways), 1, 4096, 8, "ways",
 	  "IOTLB ways", "no figure is public" },
 	{ "vtd.area", SETTING_BYTES, offsetof(struct unit_values, bytes), 0, 1ull << 40, 4096, NULL,
 	  "bytes of it", "" },
@@ -72,6 +73,23 @@ static int load(struct scene *scene, const char *text, size_t n, struct err *err
 	answer = settings_load_yaml(scene->tables, 2, scene->path, err);
 	unlink(scene->path);
 	return answer;
+}
+
+static void explains_itself(const struct setting *rows)
+{
+	for (const struct setting *row = rows; row->key; row++) {
+		cr_expect(row->doc && *row->doc, "%s: no meaning", row->key);
+		cr_expect(row->source && *row->source, "%s: no source of its default", row->key);
+		cr_expect(settings_unit(row), "%s: no unit", row->key);
+	}
+}
+
+Test(settings, every_key_of_every_machine_has_a_meaning_a_unit_and_a_source)
+{
+	explains_itself(run_settings);
+	explains_itself(device_settings);
+	for (unsigned i = 0; iommu_models[i]; i++)
+		explains_itself(iommu_models[i]->settings);
 }
 
 Test(settings, defaults_come_from_the_rows)
@@ -412,7 +430,7 @@ Test(settings, the_printed_configuration_explains_itself)
 	cr_expect_not_null(strstr(text, "# snooping (yes|no)\nvtd.snoop: yes\n"), "%s", text);
 	free(text);
 	text = printed(&scene, settings_print_help);
-	cr_expect_not_null(strstr(text, "  vtd.iotlb.ways         8             1 to 4096\n"
+	cr_expect_not_null(strstr(text, "  vtd.iotlb.ways         8             1 to 4096 ways\n"
 					"      IOTLB ways [no figure is public]\n"),
 			   "%s", text);
 	free(text);
