@@ -197,17 +197,19 @@ static bool walks_plainly(const struct vtd *vtd)
  * A plain request. False: it needs a second look, and nothing was done but for the order of sets.
  * only_4k: finds_plainly(), known when this is compiled.
  */
-static inline __attribute__((always_inline)) bool
-serve_plain(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
-	    bool only_4k, struct loop *loop, struct dma_result *result)
+static inline __attribute__((always_inline)) bool serve_plain(struct vtd *vtd, struct tlb *iotlb,
+							      const struct dma_request *request,
+							      const struct vtd_context *context,
+							      bool only_4k, struct loop *loop,
+							      struct dma_result *result)
 {
-	struct tlb_place place = place_of(vtd->iotlb, context, request->iova, 12);
+	struct tlb_place place = place_of(iotlb, context, request->iova, 12);
 	struct tlb_hit hit = { NULL, 12 };
 	uint64_t data;
 
 	if (only_4k)
-		hit.way = tlb_use(vtd->iotlb, &place, true);
-	else if (!tlb_lookup_rare(vtd->iotlb, context->tag, request->iova, &hit))
+		hit.way = tlb_use(iotlb, &place, true);
+	else if (!tlb_lookup_rare(iotlb, context->tag, request->iova, &hit))
 		hit.way = NULL;
 	if (!hit.way)
 		return loop->walks && vtd_second_alone(context) &&
@@ -228,15 +230,17 @@ static inline __attribute__((always_inline)) size_t serve_run(struct vtd *vtd, s
 							      bool only_4k)
 {
 	const struct dma_request *request = requests, *end = requests + n;
+	const struct vtd_device *devices = vtd->devices;
+	struct tlb *iotlb = vtd->iotlb;
 	uint64_t clock = vtd->context_clock;
 
 	for (; request < end; request++, results++) {
-		struct vtd_context *context = vtd->devices[request->device].context;
+		struct vtd_context *context = devices[request->device].context;
 
 		if (unlikely(!is_plain(request, context)))
 			break;
 		context->used = ++clock;
-		if (unlikely(!serve_plain(vtd, request, context, only_4k, loop, results)))
+		if (unlikely(!serve_plain(vtd, iotlb, request, context, only_4k, loop, results)))
 			break;
 	}
 	vtd->context_clock = clock;
