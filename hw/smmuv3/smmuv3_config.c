@@ -163,7 +163,7 @@ static uint32_t nested_space(struct smmu *smmu, const struct smmu_context *conte
 
 	smmu_walker_init(smmu, &walker, request, false);
 	walker.context = context;
-	if (frame && frame->node.space && frame->node.level == half->top &&
+	if (half->on && frame && frame->node.space && frame->node.level == half->top &&
 	    frame->node.role == arm_granule(half->granule_lg2).role &&
 	    smmu_stage2(&walker, half->root, 0, CLASS_TT, &out) && out.pa == half->root)
 		return frame->node.space;
