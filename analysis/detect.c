@@ -308,6 +308,7 @@ static int put_replay_counters(struct detector *detector, struct err *err)
 		{ "answers.differ", count->differ },
 		{ "answers.undecided", count->undecided },
 		{ "answers.adopted", count->adopted },
+		{ "invalidations.queued", count->queued },
 		{ "invalidations.timed-out", count->timed_out },
 		{ "invalidations.aborted", count->aborted },
 		{ "pages.asked", count->pages_asked },

@@ -27,6 +27,9 @@ static inline int new_pending(struct replay *replay, uint32_t *number, struct er
 	if (at == replay->n_pending && more_pending(replay, err))
 		return -1;
 	replay->spare_pending = at + 1;
+	if (at >
+	    replay->count.queued) /* the lowest free number: so many are under way at the peak */
+		replay->count.queued = at;
 	replay->pending[at].used = true;
 	*number = at;
 	return 0;

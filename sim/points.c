@@ -307,8 +307,8 @@ int points_finish(struct replay *world, struct err *err)
 		look(point, world);
 		if (advance(point, UINT64_MAX, 0, err))
 			return -1;
-		look(point,
-		     world); /* the end is the world's, whatever its own handlers still did */
+		/* the end is the world's, whatever the point's own handlers still did */
+		look(point, world);
 		answers_finish(point);
 		count_together(point, world);
 	}

@@ -114,6 +114,7 @@ struct replay_counters {
 	uint64_t moved, moved_agree;	   /* of those whose update the importer moved (R10) */
 	uint64_t timed_out,
 		aborted; /* invalidations of device TLBs, and those that waited behind */
+	uint64_t queued; /* the most invalidations that were under way when one more was issued */
 	uint64_t pages_asked, pages_answered, pages_mapped, pages_unexpected, pages_beyond;
 	uint64_t held, held_at_end, held_dropped, artefacts; /* DMAs (R9) */
 	uint64_t first_differ[16], n_first_differ;	     /* events of the first disagreements */
