@@ -403,6 +403,12 @@ struct named_value {
 	uint64_t value;
 	bool number; /* text is a number, and value holds it */
 };
+/* NULL: none of that name. */
+const struct named_value *named_value_find(const struct named_value *values, size_t n,
+					   const char *name);
+/* Only these names, NULL ends them, may be there; -1: the first other one. */
+int named_values_only(const char *action, const struct named_value *values, size_t n,
+		      const char *const *names, struct err *err);
 
 enum { FAULT_RECORD_WORDS = 8, VECTOR_ANSWER_MAX = 64 };
 

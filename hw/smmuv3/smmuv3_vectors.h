@@ -20,13 +20,4 @@ int smmu_vector_act(struct iommu *iommu, const char *action, const struct named_
 bool smmu_vector_field(const struct iommu *iommu, const char *name,
 		       const struct named_value *beside, size_t n, struct told *told);
 
-static inline const struct named_value *smmu_value(const struct named_value *values, size_t n,
-						   const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!__builtin_strcmp(values[i].name, name))
-			return &values[i];
-	return NULL;
-}
-
 #endif

@@ -4,26 +4,10 @@
 
 #include "hw/smmuv3/smmuv3_vectors.h"
 
-/* Only these may be named; -1: the first other one. */
-static int only(const char *action, const struct named_value *values, size_t n,
-		const char *const *names, struct err *err)
-{
-	for (size_t i = 0; i < n; i++) {
-		size_t at = 0;
-
-		while (names[at] && strcmp(names[at], values[i].name) != 0)
-			at++;
-		if (!names[at])
-			return err_set(err, ERR_CONFIG, "%s: unknown key '%.40s'; expected %s, ...",
-				       action, values[i].name, names[0]);
-	}
-	return 0;
-}
-
 static int number(const char *action, const struct named_value *values, size_t n, const char *name,
 		  bool required, uint64_t *out, struct err *err)
 {
-	const struct named_value *value = smmu_value(values, n, name);
+	const struct named_value *value = named_value_find(values, n, name);
 
 	if (value && !value->number && !required && !strcmp(value->text, "none"))
 		return 0;
@@ -77,11 +61,11 @@ static int page_request(struct smmu *smmu, const struct named_value *values, siz
 {
 	static const char *const names[] = { "sid",  "iova", "pasid", "prgi",
 					     "last", "rw",   "priv",  NULL };
-	const struct named_value *letters = smmu_value(values, n, "rw");
+	const struct named_value *letters = named_value_find(values, n, "rw");
 	struct smmuv3_page_request request = { 0 };
 	uint64_t sid = 0, pasid = NO_PASID, group = 0, last = 0, privileged = 0;
 
-	if (only("page_request", values, n, names, err) ||
+	if (named_values_only("page_request", values, n, names, err) ||
 	    number("page_request", values, n, "sid", true, &sid, err) ||
 	    number("page_request", values, n, "iova", true, &request.iova, err) ||
 	    number("page_request", values, n, "pasid", false, &pasid, err) ||
@@ -111,7 +95,7 @@ static int atc_fill(struct smmu *smmu, const struct named_value *values, size_t 
 	uint64_t sid = 0, iova = 0, pa = 0;
 	uint32_t device;
 
-	if (only("atc_fill", values, n, names, err) ||
+	if (named_values_only("atc_fill", values, n, names, err) ||
 	    number("atc_fill", values, n, "sid", true, &sid, err) ||
 	    number("atc_fill", values, n, "iova", true, &iova, err) ||
 	    number("atc_fill", values, n, "pa", false, &pa, err))
@@ -130,7 +114,7 @@ static int ats_timeout(struct smmu *smmu, const struct named_value *values, size
 	uint64_t sid = 0;
 	uint32_t device;
 
-	if (only("ats_timeout", values, n, names, err) ||
+	if (named_values_only("ats_timeout", values, n, names, err) ||
 	    number("ats_timeout", values, n, "sid", true, &sid, err))
 		return -1;
 	device = smmu_device_of(smmu, sid);
@@ -190,7 +174,7 @@ static int map(struct smmu *smmu, const struct named_value *values, size_t n, st
 	const struct smmu_half *half;
 	pa_t table, word;
 
-	if (only("map", values, n, names, err) ||
+	if (named_values_only("map", values, n, names, err) ||
 	    number("map", values, n, "iova", true, &iova, err) ||
 	    number("map", values, n, "pa", true, &pa, err) ||
 	    number("map", values, n, "asid", true, &asid, err))

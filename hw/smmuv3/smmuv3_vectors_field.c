@@ -24,7 +24,7 @@ static bool tell_if(struct told *told, bool any, uint64_t value)
 /* Whether every selector that is named agrees; *number is the named one, or NULL. */
 static bool selects(const struct named_value *beside, size_t n, const char *name, uint64_t value)
 {
-	const struct named_value *wanted = smmu_value(beside, n, name);
+	const struct named_value *wanted = named_value_find(beside, n, name);
 
 	return !wanted || (wanted->number && wanted->value == value);
 }
@@ -162,7 +162,7 @@ static bool of_queue(const struct smmu *smmu, const char *name, const struct nam
 		{ "EVENTQ", &smmu->evtq, 5, smmu->count.lost, event_fields },
 		{ "PRIQ", &smmu->priq, 4, smmu->count.pri_lost, page_fields },
 	};
-	const struct named_value *which = smmu_value(beside, n, "name");
+	const struct named_value *which = named_value_find(beside, n, "name");
 	const struct named_queue *of = NULL;
 	const struct smmu_queue *queue;
 
@@ -232,11 +232,11 @@ static bool of_register(const struct iommu *iommu, const char *name, struct told
 static bool of_atc(const struct smmu *smmu, const char *name, const struct named_value *beside,
 		   size_t n, struct told *told)
 {
-	const struct named_value *page = smmu_value(beside, n, name);
+	const struct named_value *page = named_value_find(beside, n, name);
 	bool present = !strncmp(name, "present.", 8), holds = false, in_half;
 
 	if (!strcmp(name, "sid")) {
-		page = smmu_value(beside, n, "sid");
+		page = named_value_find(beside, n, "sid");
 		return page->number && smmu_device_of(smmu, page->value) != NO_DEVICE &&
 		       tell(told, page->value);
 	}

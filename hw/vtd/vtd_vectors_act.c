@@ -8,28 +8,12 @@
 static bool number(const struct named_value *values, size_t n, const char *name, uint64_t max,
 		   uint64_t *out)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(values[i].name, name) != 0)
-			continue;
-		*out = values[i].value;
-		return values[i].number && values[i].value <= max;
-	}
-	return true;
-}
+	const struct named_value *value = named_value_find(values, n, name);
 
-static int only(const char *action, const struct named_value *values, size_t n,
-		const char *const *names, struct err *err)
-{
-	for (size_t i = 0; i < n; i++) {
-		size_t at = 0;
-
-		while (names[at] && strcmp(names[at], values[i].name) != 0)
-			at++;
-		if (!names[at])
-			return err_set(err, ERR_CONFIG, "%s: unknown key '%.40s'; expected %s, ...",
-				       action, values[i].name, names[0]);
-	}
-	return 0;
+	if (!value)
+		return true;
+	*out = value->value;
+	return value->number && value->value <= max;
 }
 
 static bool device_of(const struct vtd *vtd, uint64_t sid, uint32_t *device)
@@ -43,15 +27,14 @@ static bool device_of(const struct vtd *vtd, uint64_t sid, uint32_t *device)
 /* Letters of R, W and X. */
 static bool access_letters(const struct named_value *values, size_t n, struct page_request *request)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(values[i].name, "rw") != 0)
-			continue;
-		request->read = strchr(values[i].text, 'R');
-		request->write = strchr(values[i].text, 'W');
-		request->execute = strchr(values[i].text, 'X');
-		return strspn(values[i].text, "RWX") == strlen(values[i].text);
-	}
-	return true;
+	const struct named_value *letters = named_value_find(values, n, "rw");
+
+	if (!letters)
+		return true;
+	request->read = strchr(letters->text, 'R');
+	request->write = strchr(letters->text, 'W');
+	request->execute = strchr(letters->text, 'X');
+	return strspn(letters->text, "RWX") == strlen(letters->text);
 }
 
 static void tell_fate(enum page_fate fate, unsigned group, char answer[VECTOR_ANSWER_MAX])
@@ -76,7 +59,7 @@ static int page_request(struct vtd *vtd, const struct named_value *values, size_
 	uint64_t sid = 0, pasid = NO_PASID, group = 0, last = 0, privileged = 0;
 	struct page_request request = { 0 };
 
-	if (only("page_request", values, n, names, err))
+	if (named_values_only("page_request", values, n, names, err))
 		return -1;
 	if (!number(values, n, "sid", 0xffff, &sid) ||
 	    !number(values, n, "iova", UINT64_MAX, &request.iova) ||
@@ -106,7 +89,7 @@ static int ats_timeout(struct vtd *vtd, const struct named_value *values, size_t
 	uint64_t sid = 0;
 	uint32_t device;
 
-	if (only("ats_timeout", values, n, names, err))
+	if (named_values_only("ats_timeout", values, n, names, err))
 		return -1;
 	if (!number(values, n, "sid", 0xffff, &sid) || !device_of(vtd, sid, &device))
 		return err_set(err, ERR_CONFIG, "ats_timeout: expected sid");
