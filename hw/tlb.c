@@ -29,10 +29,12 @@ static void *array(uint64_t n, size_t size)
 
 static int create_arrays(struct tlb *tlb, bool stamped)
 {
-	tlb->set_bytes = sizeof(struct tlb_head) + tlb->stride * sizeof(struct tlb_way);
-	tlb->space = array(tlb->sets, tlb->set_bytes);
-	if (!tlb->space || tlb_know_space(tlb, 0))
+	tlb->heads = array(tlb->sets, sizeof *tlb->heads);
+	tlb->ways_space = array(tlb->sets * tlb->stride, sizeof *tlb->ways_space);
+	if (!tlb->heads || !tlb->ways_space || tlb_know_space(tlb, 0))
 		return -1;
+	for (uint64_t set = 0; set < tlb->sets; set++)
+		tlb->heads[set].ways = &tlb->ways_space[set * tlb->stride];
 	if (!small(tlb)) {
 		tlb->prints =
 			array(tlb->sets * tlb->stride / TLB_ORDERED_WAYS, sizeof *tlb->prints);
@@ -95,7 +97,8 @@ void tlb_destroy(struct tlb *tlb)
 {
 	if (!tlb)
 		return;
-	free(tlb->space);
+	free(tlb->heads);
+	free(tlb->ways_space);
 	free(tlb->prints);
 	free(tlb->stamps);
 	free(tlb->has_space);

@@ -117,18 +117,21 @@ union tlb_by_way {
 	uint8_t way[TLB_ORDERED_WAYS];
 };
 
-/* What a lookup in a set of up to 16 ways reads first; the set's ways follow. */
+/* What a lookup in a set of up to 16 ways reads first: a line. */
 struct tlb_head {
 	_Alignas(64) union tlb_by_way prints;
 	union tlb_by_way ages;	/* 0: the most recently used; TLB_NO_WAY beyond the ways */
 	struct tlb_way *recent; /* the way of age 0, */
 	uint64_t recent_key;	/* and its key: that of most requests, or not even looked at */
+	struct tlb_way *ways;	/* of the set */
 };
+enum { TLB_HEAD_LG2 = 6 };
+_Static_assert(sizeof(struct tlb_head) == 1 << TLB_HEAD_LG2, "a head a line");
 
 struct tlb {
-	unsigned char *space; /* per set: a head, then its ways */
-	uint64_t set_bytes;
-	union tlb_by_way *prints; /* beyond 16 ways, per set: stride of them */
+	struct tlb_head *heads;	    /* per set */
+	struct tlb_way *ways_space; /* per set: stride of them */
+	union tlb_by_way *prints;   /* beyond 16 ways, per set: stride of them */
 	uint64_t *stamps; /* per set stride of them: of the last use, 0: no copy; NULL: ages */
 	uint64_t sets, ways, stride; /* stride: ways, beyond 16 up to a multiple of 16 */
 	uint64_t set_mask;	     /* sets - 1 when a power of two, else 0 */
@@ -208,6 +211,16 @@ static inline uint32_t tlb_bits(tlb_bytes bytes)
 #endif
 }
 
+/* The number of the lowest bit set of up to 16. */
+static inline uint64_t tlb_lowest(uint32_t bits)
+{
+	int lowest = __builtin_ctz(bits);
+
+	if (lowest < 0 || lowest >= TLB_ORDERED_WAYS)
+		__builtin_unreachable(); /* so that nothing is extended */
+	return (uint64_t)lowest;
+}
+
 /* One more each, but TLB_NO_WAY. */
 static inline tlb_bytes tlb_older(tlb_bytes ages)
 {
@@ -220,12 +233,12 @@ static inline tlb_bytes tlb_older(tlb_bytes ages)
 
 static inline struct tlb_head *tlb_head(const struct tlb *tlb, uint64_t set)
 {
-	return (struct tlb_head *)(void *)(tlb->space + set * tlb->set_bytes);
+	return &tlb->heads[set];
 }
 
 static inline struct tlb_way *tlb_ways(struct tlb_head *head)
 {
-	return (struct tlb_way *)(void *)(head + 1);
+	return head->ways;
 }
 
 /* Which of 16 ways has the key, of those with a bit in `among`; NULL: none. */
@@ -235,7 +248,7 @@ tlb_find16(struct tlb_way *ways, const union tlb_by_way *prints, uint32_t among,
 	uint32_t found = tlb_bits(prints->all == tlb_splat(tlb_print(key))) & among;
 
 	for (; found; found &= found - 1) {
-		struct tlb_way *way = &ways[(uint64_t)__builtin_ctzll(found)];
+		struct tlb_way *way = &ways[tlb_lowest(found)];
 
 		if (way->key == key)
 			return way;
@@ -280,6 +293,20 @@ tlb_place(const struct tlb *tlb, uint64_t tag_bits, iova_t iova, unsigned lg2)
 	uint64_t key = tag_bits | tlb_page_key(iova, lg2);
 
 	return (struct tlb_place){ key, tlb_head(tlb, iova >> lg2 & tlb->set_mask) };
+}
+
+/* The same of a 4 KiB page; page_tag: tlb_page_tag(). */
+static inline __attribute__((always_inline)) struct tlb_place
+tlb_place_page(const struct tlb *tlb, uint64_t page_tag, iova_t iova)
+{
+	return (struct tlb_place){ page_tag | iova >> 11,
+				   tlb_head(tlb, iova >> 12 & tlb->set_mask) };
+}
+
+/* The tag at its place in keys, with what says that a key is of a 4 KiB page. */
+static inline uint64_t tlb_page_tag(uint64_t tag_bits)
+{
+	return tag_bits | 1;
 }
 
 /*
@@ -435,7 +462,7 @@ static inline __attribute__((always_inline)) void tlb_store(struct tlb *tlb, str
 /* The number of a set's way that is next to go: one without a copy, else the least recently used. */
 static inline uint64_t tlb_oldest(const struct tlb *tlb, const struct tlb_head *head)
 {
-	return (uint64_t)__builtin_ctzll(tlb_bits(head->ages.all == tlb->oldest.all));
+	return tlb_lowest(tlb_bits(head->ages.all == tlb->oldest.all));
 }
 
 /* A fill takes that way. All others grow older; ages beyond the ways stay where they are. */

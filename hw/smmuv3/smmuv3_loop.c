@@ -227,7 +227,7 @@ SMMU_INLINE bool serve_plain(struct smmu *smmu, struct loop *loop, const struct 
 			     struct smmu_context *context, iova_t iova, bool only_4k, bool often,
 			     struct dma_result *result)
 {
-	struct tlb_place place = place_of(smmu->tlb, context, iova, 12);
+	struct tlb_place place = tlb_place_page(smmu->tlb, context->page_tag, iova);
 	struct tlb_hit hit = { NULL, 12 };
 	uint64_t data;
 	unsigned perm;

@@ -128,6 +128,7 @@ struct smmu_quick {
 /* A stream's or substream's whole configuration; what requests are served with. */
 struct smmu_context {
 	iova_t plain;	     /* inputs below this take the fast loop; 0: none */
+	uint64_t page_tag;   /* tlb_page_tag() of its translations */
 	uint64_t tag_bits;   /* tag, at its place in keys */
 	uint32_t tag;	     /* of its translations */
 	uint32_t ahead;	     /* ahead_begin() of the tag */

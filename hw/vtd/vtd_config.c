@@ -149,6 +149,7 @@ static struct vtd_context *put(struct vtd *vtd, const struct vtd_config_cache *c
 	slot->changed = NO_EVENT;
 	slot->serial = ++vtd->serial;
 	slot->tag_bits = (uint64_t)slot->tag << VTD_TAG_SHIFT;
+	slot->page_tag = tlb_page_tag(slot->tag_bits);
 	slot->ahead = ahead_begin(slot->tag);
 	for (unsigned perm = 0; perm < 4; perm++)
 		slot->page_flags[perm] = (uint16_t)(TLB_VALID | slot->entry_flags | perm |

@@ -188,7 +188,7 @@ static inline __attribute__((always_inline)) bool serve_plain(struct vtd *vtd, s
 							      iova_t iova, bool only_4k, bool often,
 							      struct dma_result *result)
 {
-	struct tlb_place place = place_of(vtd->iotlb, context, iova, 12);
+	struct tlb_place place = tlb_place_page(vtd->iotlb, context->page_tag, iova);
 	struct tlb_hit hit = { NULL, 12 };
 	uint64_t data;
 

@@ -46,6 +46,7 @@ enum { PASID_BITS = 20 };
 struct vtd_context {
 	/* what every request reads comes first */
 	iova_t plain;	     /* the loop serves input addresses below; 0: none of this context */
+	uint64_t page_tag;   /* tlb_page_tag() of its copies */
 	uint64_t tag_bits;   /* tag at its place in the keys of copies */
 	iova_t last;	     /* highest input address */
 	pa_t root;	     /* of the first stage where there is one, then else of the second */
