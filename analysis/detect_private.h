@@ -203,16 +203,33 @@ void story_step(struct story *story, const char *role, uint64_t event, uint64_t 
 		const char *format, ...) __attribute__((format(printf, 5, 6)));
 void story_tell(struct detector *detector, struct story *story); /* kept in full */
 /* Of a kind that is not kept in full: whether its story is worth telling, and telling it. */
-bool story_wanted(const struct detector *detector, enum finding_kind kind, uint64_t value);
+static inline bool worst_takes(const struct worst *worst, uint64_t value)
+{
+	return worst->n < WORST || value > worst->values[worst->least];
+}
+static inline bool story_wanted(const struct detector *detector, enum finding_kind kind,
+				uint64_t value)
+{
+	return detector->claims || worst_takes(&detector->worst[kind], value);
+}
 void worst_put(struct detector *detector, const struct story *story, uint64_t value);
 void worst_tell(struct detector *detector, struct worst *worst);
 void detector_fails(struct detector *detector, const char *what);
 /* Whether events were lost after that one, so that what it left may have changed (rules R10). */
-bool lost_since(const struct detector *detector, uint64_t event);
+static inline bool lost_since(const struct detector *detector, uint64_t event)
+{
+	return detector->saw_lost && detector->last_lost > event;
+}
 void story_since(struct story *story, uint64_t event); /* NO_EVENT: says nothing */
 /* Uncertain ones are counted apart. */
-void count_finding(struct detector *detector, enum finding_kind kind, uint32_t subtype,
-		   bool uncertain);
+static inline void count_finding(struct detector *detector, enum finding_kind kind,
+				 uint32_t subtype, bool uncertain)
+{
+	if (uncertain)
+		detector->uncertain[kind]++;
+	else
+		detector->counts[kind][subtype]++;
+}
 const char *owner_name(const struct detector *detector, uint32_t owner);
 void name_domain(const struct detector *detector, char text[64], uint32_t domain);
 void name_device(const struct detector *detector, char text[64], uint32_t device);
@@ -250,25 +267,18 @@ void windows_finish(struct detector *detector);
 /* The part (number) of an unfinished window that held iova -> pa; NO_WINDOW: none. */
 uint32_t windows_find(struct detector *detector, uint32_t domain, iova_t iova, pa_t pa);
 void windows_destroy(struct detector *detector);
-/* Whether an invalidation of a device TLB is about the domain. */
-bool windows_concern_device(const struct detector *detector, const struct inval_op *op,
-			    const struct domain *domain);
-/* The same of an invalidation of any translations. */
-static inline bool windows_concern(const struct detector *detector, const struct inval_op *op,
-				   const struct domain *domain)
+/* The device TLBs of struct domain.holders that an invalidation of one is about. */
+uint64_t windows_atc_holders(const struct detector *detector, const struct domain *domain,
+			     const struct inval_op *op);
+/* Bits of struct domain.holders that an invalidation is about. */
+static inline uint64_t windows_holders(const struct detector *detector,
+				       const struct domain *domain, const struct inval_op *op)
 {
-	switch (op->scope.what) {
-	case INVAL_ALL:
-		return true;
-	case INVAL_DEVICE_CONFIG:
-		return false;
-	case INVAL_DEVICE_ATC:
-		return windows_concern_device(detector, op, domain);
-	case INVAL_DOMAIN:
-	case INVAL_RANGE:
-		break;
-	}
-	return domain_tags_in(domain, op->unit, &op->scope) != 0;
+	if (op->scope.what == INVAL_DEVICE_CONFIG)
+		return 0;
+	if (op->scope.what == INVAL_DEVICE_ATC)
+		return windows_atc_holders(detector, domain, op);
+	return domain_tags_in(domain, op->unit, &op->scope);
 }
 /* Both sides of the window are closed: it is told and forgotten. */
 void window_over(struct detector *detector, uint32_t number);

@@ -252,16 +252,12 @@ static void software_closed(struct detector *detector, uint32_t number)
 		window_over(detector, number);
 }
 
-/* Bits of struct domain.holders that an invalidation is about. */
-static uint64_t holders_of(const struct detector *detector, const struct domain *domain,
-			   const struct inval_op *op)
+uint64_t windows_atc_holders(const struct detector *detector, const struct domain *domain,
+			     const struct inval_op *op)
 {
+	uint32_t device = replay_device(detector->replay, op->unit, op->scope.device)->number;
 	uint64_t bits = 0;
-	uint32_t device;
 
-	if (op->scope.what != INVAL_DEVICE_ATC)
-		return domain_tags_in(domain, op->unit, &op->scope);
-	device = replay_device(detector->replay, op->unit, op->scope.device)->number;
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
 		if (domain_atc_is(domain, i, device, &op->scope))
 			bits |= 1ull << (WORLD_UNITS + i);
@@ -441,12 +437,6 @@ void windows_restore(struct detector *detector, const struct domain *domain, iov
 		windows_restored(detector, domain->number, first, last);
 }
 
-bool windows_concern_device(const struct detector *detector, const struct inval_op *op,
-			    const struct domain *domain)
-{
-	return holders_of(detector, domain, op) != 0;
-}
-
 struct looking {
 	struct detector *detector;
 	uint64_t holders; /* that the invalidation is about, of the domain at hand */
@@ -473,11 +463,10 @@ bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 
 	for (uint32_t i = windows_open_domain(detector, 0); i != NAME_NONE && !looking.found;
 	     i = windows_open_domain(detector, i + 1)) {
-		const struct domain *domain = replay_domain(detector->replay, i);
-
-		if (!windows_concern(detector, op, domain))
+		looking.holders =
+			windows_holders(detector, replay_domain(detector->replay, i), op);
+		if (!looking.holders)
 			continue;
-		looking.holders = holders_of(detector, domain, op);
 		spans_each(detector->domains[i].spans, op->scope.first, op->scope.last, look,
 			   &looking);
 	}
@@ -499,25 +488,27 @@ static uint64_t closing_event(const struct inval_op *op)
 static bool close_whole(struct detector *detector, struct spans *spans, const struct inval_op *op,
 			uint64_t holders)
 {
-	struct spans_note note;
+	struct imap_entry *only;
 	struct window *window;
 	uint32_t number;
 
-	if (op->scope.what == INVAL_DEVICE_ATC ||
-	    !spans_only(spans, op->scope.first, op->scope.last, &note) || (note.data & ~holders))
+	if (op->scope.what == INVAL_DEVICE_ATC)
 		return false;
-	number = part_at(detector, note.key)->window;
+	only = spans_only(spans, op->scope.first, op->scope.last);
+	if (!only || (only->value[SPANS_DATA] & ~holders))
+		return false;
+	number = part_at(detector, (uint32_t)only->value[SPANS_KEY])->window;
 	window = window_at(detector, number);
-	if (window->seq > op->seq || window->copies || window->first != note.first ||
-	    window->last != note.last)
+	if (window->seq > op->seq || window->copies || window->first != only->first ||
+	    window->last != only->last)
 		return false;
-	spans_drop(spans, &note);
+	spans_drop(spans, only);
 	window->inferred |= op->inferred;
 	window->noted = false;
 	window->open_bytes = 0;
 	window->n_runs = 1;
-	window->run.first = note.first;
-	window->run.last = note.last;
+	window->run.first = window->first;
+	window->run.last = window->last;
 	window->run.end_ns = op->done_ns;
 	window->run.by = closing_event(op);
 	window->run.issued_ns = op->time_ns;
@@ -548,9 +539,8 @@ static __attribute__((noinline)) void close_covered(struct detector *detector, u
 static inline void close_domain(struct detector *detector, uint32_t number,
 				const struct inval_op *op)
 {
-	const struct domain *domain = replay_domain(detector->replay, number);
 	uint64_t holders =
-		windows_concern(detector, op, domain) ? holders_of(detector, domain, op) : 0;
+		windows_holders(detector, replay_domain(detector->replay, number), op);
 
 	if (holders && !close_whole(detector, detector->domains[number].spans, op, holders))
 		close_covered(detector, number, op, holders);

@@ -111,15 +111,23 @@ struct holding {
 	bool found;
 };
 
+/* The copy holds the window of a part, of which what begins at `first` is left, if it grants what that lost. */
+static inline void hold_by(struct detector *detector, struct holder *holder, uint32_t key,
+			   iova_t first)
+{
+	const struct part *part = part_at(detector, key);
+
+	if (STEP(copy_holds) && grants(holder, part, first))
+		hold(detector, holder, part->window);
+}
+
 static void hold_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
-	struct holding *holding = ctx;
-	const struct part *part = part_at(holding->detector, key);
+	const struct holding *holding = ctx;
 
 	(void)last;
 	(void)data;
-	if (STEP(copy_holds) && grants(holding->holder, part, first))
-		hold(holding->detector, holding->holder, part->window);
+	hold_by(holding->detector, holding->holder, key, first);
 }
 
 /* The place of a copy, new or not. NULL: no memory. */
@@ -153,8 +161,8 @@ void windows_copy_opens(void *self, const struct doubted_copy *copy)
 	const struct domain *domain = replay_domain_of_space(detector->replay, copy->space);
 	bool pointer = copy_name_structure(copy->name) == STRUCTURE_WALK_CACHE;
 	struct domain_windows *windows = NULL;
-	struct holding holding;
-	struct spans_note note;
+	struct imap_entry *only;
+	struct holder *holder;
 
 	/* one whose tag stands for other tables too says what its own tables say */
 	if (copy_name_structure(copy->name) == STRUCTURE_CONFIG || !domain ||
@@ -166,14 +174,17 @@ void windows_copy_opens(void *self, const struct doubted_copy *copy)
 		windows = &detector->domains[domain->number];
 	if (!windows || !windows->spans)
 		return;
-	holding.detector = detector;
-	holding.holder = holder_of(detector, copy, domain->number, pointer);
-	if (!holding.holder)
+	holder = holder_of(detector, copy, domain->number, pointer);
+	if (!holder) {
 		detector_fails(detector, "exposure windows");
-	else if (spans_only(windows->spans, copy->first, copy->last, &note))
-		hold_part(&holding, note.first, note.last, note.key, note.data);
+		return;
+	}
+	only = spans_only(windows->spans, copy->first, copy->last);
+	if (only)
+		hold_by(detector, holder, (uint32_t)only->value[SPANS_KEY], only->first);
 	else
-		spans_each(windows->spans, copy->first, copy->last, hold_part, &holding);
+		spans_each(windows->spans, copy->first, copy->last, hold_part,
+			   &(struct holding){ .detector = detector, .holder = holder });
 }
 
 void windows_held_by_pointers(struct detector *detector, const struct removal *removal,
@@ -208,7 +219,7 @@ static void forget_holder(struct detector *detector, struct holder *holder)
 		detector->holders[at] = detector->holders[next];
 		at = next;
 	}
-	detector->holders[at] = (struct holder){ 0 };
+	detector->holders[at].id = 0;
 }
 
 /* Rules, "Scope of the software window": the model flushed more of the window than it was told. */
@@ -220,8 +231,8 @@ static bool flushed_unasked(const struct detector *detector, const struct window
 	iova_t first = copy->first > window->first ? copy->first : window->first;
 	iova_t last = copy->last < window->last ? copy->last : window->last;
 
-	return op && !(windows_concern(detector, op, domain) && op->scope.first <= first &&
-		       op->scope.last >= last);
+	return op && !(op->scope.first <= first && op->scope.last >= last &&
+		       (op->scope.what == INVAL_ALL || windows_holders(detector, domain, op)));
 }
 
 /* One copy fewer holds the window open; copy: the one that is gone, NULL: it is right again. */

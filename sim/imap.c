@@ -193,9 +193,7 @@ static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t
 	return entry;
 }
 
-/* Where the map has not one chunk alone with room in it. */
-static __attribute__((noinline)) struct imap_entry *insert_among(struct imap *map, uint64_t first,
-								 uint64_t last)
+struct imap_entry *imap_insert_among(struct imap *map, uint64_t first, uint64_t last)
 {
 	struct imap_entry *entry;
 	uint32_t slot;
@@ -208,25 +206,6 @@ static __attribute__((noinline)) struct imap_entry *insert_among(struct imap *ma
 	if (map->parts[at].chunk->n == CHUNK && make_room(map, first, &at, &slot))
 		return NULL;
 	entry = put_entry(map, at, slot, last);
-	entry->first = first;
-	entry->last = last;
-	return entry;
-}
-
-struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
-{
-	struct imap_chunk *chunk = map->n_parts == 1 ? map->parts[0].chunk : NULL;
-	struct imap_entry *entry;
-
-	if (!chunk || chunk->n == CHUNK)
-		return insert_among(map, first, last);
-	entry = chunk->entries;
-	if (map->count) {
-		entry += imap_slot_of(chunk, first);
-		move_entries(entry + 1, entry, chunk->entries + chunk->n);
-	}
-	chunk->n++;
-	map->count++;
 	entry->first = first;
 	entry->last = last;
 	return entry;
@@ -295,19 +274,9 @@ static inline void erase_at(struct imap *map, size_t at, struct imap_entry *entr
 	settle(map, at);
 }
 
-static __attribute__((noinline)) void erase_some(struct imap *map, struct imap_entry *entry)
+void imap_erase_among(struct imap *map, struct imap_entry *entry)
 {
 	erase_at(map, imap_chunk_of(map, entry->first), entry);
-}
-
-void imap_erase(struct imap *map, struct imap_entry *entry)
-{
-	if (map->count > 1) {
-		erase_some(map, entry);
-		return;
-	}
-	map->parts[0].chunk->n = 0; /* it was the only one */
-	map->count = 0;
 }
 
 /* Who hears of what is cut. */

@@ -126,7 +126,22 @@ struct imap_entry *imap_next(const struct imap *map, const struct imap_entry *en
 
 /* A new entry, which must not overlap any that is there; its value is the caller's to set. NULL: no
  * memory. */
-struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last);
+struct imap_entry *imap_insert_among(struct imap *map, uint64_t first, uint64_t last);
+static inline struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
+{
+	struct imap_chunk *chunk = map->n_parts == 1 ? map->parts[0].chunk : NULL;
+	struct imap_entry *entry;
+
+	/* above all others of the only chunk: nothing has to be searched or moved */
+	if (!chunk || chunk->n == IMAP_CHUNK ||
+	    (chunk->n && chunk->entries[chunk->n - 1].last >= first))
+		return imap_insert_among(map, first, last);
+	entry = &chunk->entries[chunk->n++];
+	map->count++;
+	entry->first = first;
+	entry->last = last;
+	return entry;
+}
 
 /*
  * Removes [first, last]: entries that stick out are split, removed pieces are handed to `piece`
@@ -138,7 +153,16 @@ int imap_cut(struct imap *map, uint64_t first, uint64_t last,
 	     int (*piece)(void *ctx, const struct imap_entry *piece), void *ctx);
 
 /* Removes the entry, which is the map's own and no copy. Pointers to entries are void after it. */
-void imap_erase(struct imap *map, struct imap_entry *entry);
+void imap_erase_among(struct imap *map, struct imap_entry *entry);
+static inline void imap_erase(struct imap *map, struct imap_entry *entry)
+{
+	if (map->count > 1) {
+		imap_erase_among(map, entry);
+		return;
+	}
+	map->parts[0].chunk->n = 0; /* it was the only one */
+	map->count = 0;
+}
 
 /* Splits entries so that boundaries lie at first and after last. -1: no memory. */
 int imap_isolate(struct imap *map, uint64_t first, uint64_t last);

@@ -461,6 +461,7 @@ static int add_tag(struct domain *domain, uint32_t unit, uint32_t pasid)
 	if (i < WORLD_UNITS) {
 		domain->tag_units[i] = unit;
 		domain->tag_pasids[i] = pasid;
+		domain->unit_tags[unit] |= 1u << i;
 		domain->holders |= 1ull << domain->n_tags++;
 		return 0;
 	}

@@ -52,6 +52,7 @@ struct domain {
 	uint32_t tag_pasids
 		[WORLD_UNITS]; /* 0 without one (RID_PASID of drivers); ALL_PASIDS: several */
 	uint32_t n_tags;
+	uint32_t unit_tags[WORLD_UNITS]; /* by IOMMU: which of those bits are its own */
 	uint64_t flushed;  /* of these: flushed as a whole since the last device left */
 	uint64_t left_seq; /* when it did, in the order of all updates and issues */
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
@@ -133,26 +134,24 @@ static inline bool device_uses(const struct device *device, uint32_t domain)
 static inline uint64_t domain_tags_in(const struct domain *domain, uint32_t unit,
 				      const struct invalidation *scope)
 {
-	bool every =
-		scope->what == INVAL_ALL || scope->pasid == NO_PASID || scope->pasid == ALL_PASIDS;
-	uint64_t bits = 0;
+	uint64_t bits = domain->unit_tags[unit];
 
-	if (scope->what != INVAL_ALL && scope->tag != domain->tag)
+	if (scope->what == INVAL_ALL)
+		return bits;
+	if (scope->tag != domain->tag)
 		return 0;
+	if (scope->pasid == NO_PASID || scope->pasid == ALL_PASIDS)
+		return bits;
 	for (uint32_t i = 0; i < domain->n_tags; i++)
-		if (domain->tag_units[i] == unit &&
-		    (every || domain->tag_pasids[i] == scope->pasid))
-			bits |= 1ull << i;
+		if (domain->tag_pasids[i] != scope->pasid)
+			bits &= ~(1ull << i);
 	return bits;
 }
 
 /* Whether one of the domain's devices is or was behind that IOMMU. */
 static inline bool domain_on(const struct domain *domain, uint32_t unit)
 {
-	for (uint32_t i = 0; i < domain->n_tags; i++)
-		if (domain->tag_units[i] == unit)
-			return true;
-	return false;
+	return domain->unit_tags[unit] != 0;
 }
 
 /* Who may hold translations of the domain now. */
