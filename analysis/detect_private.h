@@ -271,8 +271,8 @@ void windows_destroy(struct detector *detector);
 uint64_t windows_atc_holders(const struct detector *detector, const struct domain *domain,
 			     const struct inval_op *op);
 /* Bits of struct domain.holders that an invalidation is about. */
-static inline uint64_t windows_holders(const struct detector *detector,
-				       const struct domain *domain, const struct inval_op *op)
+static inline uint64_t windows_holders(const struct detector *detector, const struct domain *domain,
+				       const struct inval_op *op)
 {
 	if (op->scope.what == INVAL_DEVICE_CONFIG)
 		return 0;

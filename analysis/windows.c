@@ -463,8 +463,7 @@ bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 
 	for (uint32_t i = windows_open_domain(detector, 0); i != NAME_NONE && !looking.found;
 	     i = windows_open_domain(detector, i + 1)) {
-		looking.holders =
-			windows_holders(detector, replay_domain(detector->replay, i), op);
+		looking.holders = windows_holders(detector, replay_domain(detector->replay, i), op);
 		if (!looking.holders)
 			continue;
 		spans_each(detector->domains[i].spans, op->scope.first, op->scope.last, look,
@@ -539,8 +538,7 @@ static __attribute__((noinline)) void close_covered(struct detector *detector, u
 static inline void close_domain(struct detector *detector, uint32_t number,
 				const struct inval_op *op)
 {
-	uint64_t holders =
-		windows_holders(detector, replay_domain(detector->replay, number), op);
+	uint64_t holders = windows_holders(detector, replay_domain(detector->replay, number), op);
 
 	if (holders && !close_whole(detector, detector->domains[number].spans, op, holders))
 		close_covered(detector, number, op, holders);

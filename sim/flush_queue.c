@@ -87,7 +87,7 @@ static int flush(struct replay *replay, uint32_t domain, struct flush_queue *que
 	uint32_t number;
 
 	queue->start++;
-	if (inval_issue(replay, of, &scope, replay->machine->run.inval_latency, &number, err))
+	if (inval_issue(replay, of, &scope, &number, err))
 		return -1;
 	if (number == NO_INVAL)
 		return fq_flushed(replay, domain, queue->start, err);

@@ -37,6 +37,7 @@ int replay_create(const struct machine *machine, const struct replay_observer *o
 	replay->machine = machine;
 	replay->observer = observer;
 	replay->caches = caches;
+	replay->stalls = machine->model->stalls;
 	replay->policy_invals = machine->run.inval_from == INVAL_FROM_POLICY ||
 				(machine->run.inval_from == INVAL_FROM_AUTO &&
 				 machine->run.policy != POLICY_RECORDED);
@@ -157,31 +158,36 @@ int replay_act(struct replay *replay, const struct action *action, struct err *e
 	return 0;
 }
 
-/* What stalled transactions have come to by the step that was just made. */
-static int settle(struct replay *replay, struct err *err)
+/* A step was made: what stalled transactions have come to by it. */
+static inline int step_made(struct replay *replay, struct err *err)
 {
-	for (uint32_t i = 0; i < replay->n_units; i++)
+	for (uint32_t i = 0; replay->stalls && i < replay->n_units; i++)
 		if (unlikely(replay->units[i].iommu->stall_news) && stalls_settle(replay, i, err))
 			return -1;
+	if (replay->observer->stepped)
+		replay->observer->stepped(replay->observer->self);
 	return 0;
+}
+
+static inline bool is_due(const struct replay *replay, uint64_t until)
+{
+	uint64_t at;
+
+	return clock_next(&replay->clock, &at) && at < until;
 }
 
 /* The model's own events that come before `until`. */
 static int run_due(struct replay *replay, uint64_t until, struct err *err)
 {
-	uint64_t at;
-
-	while (clock_next(&replay->clock, &at) && at < until) {
+	while (is_due(replay, until)) {
 		struct action action = clock_take(&replay->clock);
 
 		/* that a handler reads a queue changes neither tables nor caches */
 		if (action.kind != ACTION_FAULT_HANDLER && action.kind != ACTION_PAGE_HANDLER)
 			replay->acted_ns = action.time_ns;
 		replay->order_limit = action.order + 1;
-		if (replay_act(replay, &action, err) || settle(replay, err))
+		if (replay_act(replay, &action, err) || step_made(replay, err))
 			return -1;
-		if (replay->observer->stepped)
-			replay->observer->stepped(replay->observer->self);
 	}
 	return 0;
 }
@@ -272,9 +278,9 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	case EVENT_DIRTY:
 		return dirty_event(replay, event, err);
 	case EVENT_WRITE:
-		return setup_unit(replay, NAME_NONE, err) ? update_write(replay, event, err) : -1;
+		return setup_units(replay, err) ? -1 : update_write(replay, event, err);
 	case EVENT_INVAL:
-		return setup_unit(replay, NAME_NONE, err) ? inval_event(replay, event, err) : -1;
+		return setup_units(replay, err) ? -1 : inval_event(replay, event, err);
 	case EVENT_DONE:
 		return inval_done_event(replay, event, err);
 	case EVENT_CMD:
@@ -286,8 +292,7 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	case EVENT_OWNER:
 		return owners_event(replay, event, err);
 	case EVENT_REQUEST:
-		return setup_unit(replay, NAME_NONE, err) ? pages_request_event(replay, event, err)
-							  : -1;
+		return setup_units(replay, err) ? -1 : pages_request_event(replay, event, err);
 	case EVENT_RESPOND:
 		return pages_respond_event(replay, event, err);
 	case EVENT_CACHE:
@@ -337,7 +342,7 @@ int replay_batch(struct replay *replay, struct event_source *source,
 		const struct event *event = &batch->events[i];
 		size_t done = 1;
 
-		if (replay->clock.n && run_due(replay, event->time_ns, err))
+		if (is_due(replay, event->time_ns) && run_due(replay, event->time_ns, err))
 			return -1;
 		replay->now_ns = event->time_ns;
 		replay->event = batch->first + i;
@@ -348,14 +353,9 @@ int replay_batch(struct replay *replay, struct event_source *source,
 				return -1;
 		} else {
 			replay->event_moved = event->flags & EVENT_FLAG_CLAMPED;
-			replay->cpu = event_has(event, FIELD_CPU)
-					      ? (uint32_t)event_value(batch, event, FIELD_CPU)
-					      : 0;
 			if ((replay->points && points_event(replay, event, err)) ||
-			    one_event(replay, event, err) || settle(replay, err))
+			    one_event(replay, event, err) || step_made(replay, err))
 				return -1;
-			if (replay->observer->stepped)
-				replay->observer->stepped(replay->observer->self);
 		}
 		i += done;
 	}

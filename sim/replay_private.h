@@ -154,6 +154,7 @@ struct replay {
 	bool lazy;	   /* the policy batches its flushes */
 	bool caching_mode; /* of the units: what becomes present is flushed too */
 	bool splitting;	   /* the words at hand are of a table that takes a superpage's place */
+	bool stalls;	   /* of the model: its units may hold transactions */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
 	struct recorded_use use;
 	uint32_t cpu; /* that the event at hand ran on */
@@ -197,6 +198,11 @@ int setup_detach(struct replay *replay, const struct event *event, struct err *e
 /* An invalidation is complete: domains that no device uses may be held by nobody any more. */
 void setup_flushed(struct replay *replay, const struct inval_op *op);
 struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
+/* That there are any: else the implicit one. */
+static inline int setup_units(struct replay *replay, struct err *err)
+{
+	return replay->n_units || setup_unit(replay, NAME_NONE, err) ? 0 : -1;
+}
 /* The domain that the event names, if an earlier one did too; else NULL. */
 static inline struct domain *setup_known_domain(const struct replay *replay,
 						const struct event *event)
@@ -386,8 +392,7 @@ int inval_done_event(struct replay *replay, const struct event *event, struct er
 int inval_command(struct replay *replay, const struct event *event, struct err *err);
 /* Issues on every unit of the domain; the last one's number, or NO_INVAL when there is no unit. */
 int inval_issue(struct replay *replay, const struct domain *domain,
-		const struct invalidation *scope, uint64_t latency, uint32_t *number,
-		struct err *err);
+		const struct invalidation *scope, uint32_t *number, struct err *err);
 int inval_execute(struct replay *replay, uint32_t number, struct err *err);
 int inval_complete(struct replay *replay, uint32_t number, struct err *err);
 

@@ -462,6 +462,7 @@ static int add_tag(struct domain *domain, uint32_t unit, uint32_t pasid)
 		domain->tag_units[i] = unit;
 		domain->tag_pasids[i] = pasid;
 		domain->unit_tags[unit] |= 1u << i;
+		domain->units |= 1u << unit;
 		domain->holders |= 1ull << domain->n_tags++;
 		return 0;
 	}

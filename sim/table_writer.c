@@ -227,7 +227,7 @@ static int replace_table(const struct writer *w, pa_t table, iova_t iova, unsign
 		outcome->freed = NULL;
 	}
 	if (run->superpage_replace != SUPERPAGE_FREE_NOFLUSH) {
-		if (inval_issue(w->replay, w->domain, &scope, run->inval_latency, &number, w->err))
+		if (inval_issue(w->replay, w->domain, &scope, &number, w->err))
 			return -1;
 		if (number != NO_INVAL) {
 			w->replay->pending[number].free = outcome->freed;

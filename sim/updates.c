@@ -125,8 +125,7 @@ static __attribute__((noinline)) int flush_on_map(struct replay *replay,
 				       .last = last,
 				       .leaf = true,
 				       .drain = true };
-	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number,
-			   err);
+	return inval_issue(replay, domain, &scope, &number, err);
 }
 
 /* drivers 4.2, `superpage_span=overrun`: entries behind a superpage part are cleared too. */
@@ -225,7 +224,7 @@ static int strict_unmap(struct replay *replay, struct domain *domain, iova_t fir
 	}
 	for (size_t i = 0; i < list->n; i++) {
 		if (gather_block(&list->items[i], run, &scope.first, &scope.last) &&
-		    inval_issue(replay, domain, &scope, run->inval_latency, &number, err))
+		    inval_issue(replay, domain, &scope, &number, err))
 			return -1;
 	}
 	if (number == NO_INVAL) { /* no device, nothing to wait for */
@@ -332,8 +331,12 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	if (touch(replay, domain, first, last, err) || answers_gone(domain, first, last, err) ||
 	    ledger_remove(&removing, first, last, err))
 		return -1;
-	if (linux_policy(replay))
+	if (linux_policy(replay)) {
+		replay->cpu = event_has(event, FIELD_CPU)
+				      ? (uint32_t)event_value(replay->batch, event, FIELD_CPU)
+				      : 0;
 		return policy_unmap(replay, domain, first, last, &rules, err);
+	}
 	if (writer_unmap(replay, domain, first, last, &rules, &(struct write_outcome){ 0 }, err))
 		return -1;
 	replay->observer->unmap_returned(replay->observer->self, domain, first, last,
@@ -392,8 +395,7 @@ static int flush_p2m(struct replay *replay, const struct domain *domain, iova_t 
 
 	if (!replay->policy_invals)
 		return 0;
-	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number,
-			   err);
+	return inval_issue(replay, domain, &scope, &number, err);
 }
 
 /* One logical update of 2^order pages: to a frame with the rights of its type, or to nothing. A live

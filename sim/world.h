@@ -53,6 +53,7 @@ struct domain {
 		[WORLD_UNITS]; /* 0 without one (RID_PASID of drivers); ALL_PASIDS: several */
 	uint32_t n_tags;
 	uint32_t unit_tags[WORLD_UNITS]; /* by IOMMU: which of those bits are its own */
+	uint32_t units;			 /* a bit for each IOMMU that has any */
 	uint64_t flushed;  /* of these: flushed as a whole since the last device left */
 	uint64_t left_seq; /* when it did, in the order of all updates and issues */
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
@@ -151,7 +152,7 @@ static inline uint64_t domain_tags_in(const struct domain *domain, uint32_t unit
 /* Whether one of the domain's devices is or was behind that IOMMU. */
 static inline bool domain_on(const struct domain *domain, uint32_t unit)
 {
-	return domain->unit_tags[unit] != 0;
+	return domain->units >> unit & 1;
 }
 
 /* Who may hold translations of the domain now. */
