@@ -193,22 +193,49 @@ static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t
 	return entry;
 }
 
-struct imap_entry *imap_insert_among(struct imap *map, uint64_t first, uint64_t last)
+/* At the place that a search for it has found. */
+static inline struct imap_entry *insert_at(struct imap *map, size_t at, uint32_t slot,
+					   uint64_t first, uint64_t last)
 {
 	struct imap_entry *entry;
-	uint32_t slot;
-	size_t at;
 
-	if (!map->n_parts && !add_chunk(map, 0, 0))
-		return NULL;
-	at = imap_chunk_of(map, first);
-	slot = imap_slot_of(map->parts[at].chunk, first);
 	if (map->parts[at].chunk->n == CHUNK && make_room(map, first, &at, &slot))
 		return NULL;
 	entry = put_entry(map, at, slot, last);
 	entry->first = first;
 	entry->last = last;
 	return entry;
+}
+
+struct imap_entry *imap_insert_among(struct imap *map, uint64_t first, uint64_t last)
+{
+	size_t at;
+
+	if (!map->n_parts && !add_chunk(map, 0, 0))
+		return NULL;
+	at = imap_chunk_of(map, first);
+	return insert_at(map, at, imap_slot_of(map->parts[at].chunk, first), first, last);
+}
+
+struct imap_entry *imap_claim(struct imap *map, uint64_t first, uint64_t last, bool *taken)
+{
+	const struct imap_chunk *chunk;
+	const struct imap_entry *next = NULL;
+	uint32_t slot;
+	size_t at;
+
+	*taken = false;
+	if (!map->n_parts && !add_chunk(map, 0, 0))
+		return NULL;
+	at = imap_chunk_of(map, first);
+	chunk = map->parts[at].chunk;
+	slot = imap_slot_of(chunk, first);
+	if (slot < chunk->n)
+		next = &chunk->entries[slot];
+	else if (at + 1 < map->n_parts)
+		next = map->parts[at + 1].chunk->entries;
+	*taken = next && next->first <= last;
+	return *taken ? NULL : insert_at(map, at, slot, first, last);
 }
 
 /* The entry ends before `at` from now on; what began there is returned. */

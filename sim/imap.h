@@ -143,6 +143,9 @@ static inline struct imap_entry *imap_insert(struct imap *map, uint64_t first, u
 	return entry;
 }
 
+/* The same where something may be there already: then *taken, and NULL. */
+struct imap_entry *imap_claim(struct imap *map, uint64_t first, uint64_t last, bool *taken);
+
 /*
  * Removes [first, last]: entries that stick out are split, removed pieces are handed to `piece`
  * (NULL is allowed) in order. It must not change the map nor look at [first, last] in it; its first

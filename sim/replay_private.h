@@ -299,25 +299,25 @@ static inline void writer_free_tables(struct replay *replay, struct freed_table 
 /* What an update takes from the ledger of a domain, and what it leaves in place. */
 struct removing {
 	struct replay *replay;
-	struct domain *domain;
-	enum removal_cause cause;
+	struct removal
+		told;  /* as it is said of every piece; what differs among them is set for each */
 	unsigned kept; /* permission bits that stay when the target stays */
-	bool inferred;
 	bool same_target;
 	bool has_target; /* iova now leads to pa */
-	uint64_t seq;
-	iova_t asked_first, asked_last;
+	bool any;	 /* something was told */
 	iova_t iova;
 	pa_t pa;
-	bool any; /* something was told */
 };
 /* A step in the order of updates. event: NULL, or the one that it is of. */
-void ledger_begin(struct removing *removing, struct replay *replay, struct domain *domain,
+void ledger_begin(struct removing *removing, struct replay *replay, const struct domain *domain,
 		  enum removal_cause cause, const struct event *event);
 /* Tells of one piece of the ledger, minus what the update leaves in place. */
 void ledger_tell(struct removing *removing, const struct imap_entry *piece);
 /* Takes [first, last] out of the ledger and tells what was there. */
 int ledger_remove(struct removing *removing, iova_t first, iova_t last, struct err *err);
+/* A new entry of the ledger, or NULL for want of memory: its range leads to pa. Nobody is told yet. */
+int ledger_fill(struct replay *replay, const struct domain *domain, struct imap_entry *entry,
+		pa_t pa, unsigned perm, struct err *err);
 /* [first, last], of which nothing is in the ledger, leads to pa now. */
 int ledger_add(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,
 	       unsigned perm, struct err *err);

@@ -140,8 +140,8 @@ static __attribute__((noinline)) int clear_overrun(struct replay *replay, struct
 	if (last == end || last - event->addr < low_mask(21))
 		return 0;
 	ledger_begin(&removing, replay, domain, REMOVED_BY_MAP, event);
-	removing.asked_first = event->addr;
-	removing.asked_last = last;
+	removing.told.asked_first = event->addr;
+	removing.told.asked_last = last;
 	return ledger_remove(&removing, last + 1, end, err) ||
 	       writer_unmap(replay, domain, last + 1, end, &rules, outcome, err);
 }
@@ -172,6 +172,7 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 			       : 0;
 	struct write_rules rules = rules_of(replay, cap);
 	struct write_outcome outcome = { 0 };
+	struct imap_entry *entry;
 	iova_t last;
 	bool live;
 
@@ -184,21 +185,26 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	if (touch(replay, domain, event->addr, last, err))
 		return -1;
 	/* Linux leaves live leaves as they are, and the old mapping with them. */
-	live = imap_first_in(domain->ledger, event->addr, last) != NULL;
+	entry = imap_claim(domain->ledger, event->addr, last, &live);
 	if (live && linux_policy(replay)) {
 		replay->count.refused_maps++;
 		rights_refused(replay, domain, event->addr, last, pa, perm);
 		return 0;
 	}
-	if (!live)
+	if (!live) {
 		replay->seq++; /* a step all the same */
-	else if (map_over(replay, domain, event, last, pa, perm, err))
-		return -1;
-	if ((replay->machine->run.superpage_span == SPAN_OVERRUN &&
+	} else {
+		if (map_over(replay, domain, event, last, pa, perm, err))
+			return -1;
+		entry = imap_insert(domain->ledger, event->addr, last);
+	}
+	if (ledger_fill(replay, domain, entry, pa, perm, err) ||
+	    (replay->machine->run.superpage_span == SPAN_OVERRUN &&
 	     clear_overrun(replay, domain, event, last, &outcome, err)) ||
-	    writer_map(replay, domain, event->addr, pa, last, perm, &rules, &outcome, err) ||
-	    ledger_add(replay, domain, event->addr, last, pa, perm, err))
+	    writer_map(replay, domain, event->addr, pa, last, perm, &rules, &outcome, err))
 		return -1;
+	replay->observer->mapped(replay->observer->self, domain, event->addr, last, pa, perm,
+				 replay->event, replay->now_ns);
 	writer_free_tables(replay, outcome.freed);
 	return replay->policy_invals && replay->caching_mode && replay->machine->run.cm_flush_on_map
 		       ? flush_on_map(replay, domain, event->addr, last, err)
@@ -308,8 +314,8 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	if (domain->raw)
 		return rights_said(replay, domain, first, last, 0, 0, err);
 	ledger_begin(&removing, replay, domain, REMOVED_BY_UNMAP, event);
-	removing.asked_first = first;
-	removing.asked_last = last;
+	removing.told.asked_first = first;
+	removing.told.asked_last = last;
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
 		uint64_t page = page_mask(domain->format->granule_lg2);
 		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + page) & ~page;
@@ -325,8 +331,8 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 			first = edge_first;
 	}
 	/* what lies beyond the request is told apart from what was asked for */
-	if ((first < removing.asked_first || last > removing.asked_last) &&
-	    imap_isolate(domain->ledger, removing.asked_first, removing.asked_last))
+	if ((first < removing.told.asked_first || last > removing.told.asked_last) &&
+	    imap_isolate(domain->ledger, removing.told.asked_first, removing.told.asked_last))
 		return err_no_memory(err, "the ledger of mappings");
 	if (touch(replay, domain, first, last, err) || answers_gone(domain, first, last, err) ||
 	    ledger_remove(&removing, first, last, err))
