@@ -294,8 +294,14 @@ void tried_done(struct detector *detector, const struct inval_op *op);
 enum missing_why tried_why_missing(const struct detector *detector, struct window *window,
 				   const struct closed_run *left, uint64_t now);
 
-/* Of that domain; NULL: no memory. */
-struct domain_windows *windows_of(struct detector *detector, uint32_t domain);
+/* Of that domain, with spans; NULL: no memory. */
+struct domain_windows *windows_of_new(struct detector *detector, uint32_t domain);
+static inline struct domain_windows *windows_of(struct detector *detector, uint32_t domain)
+{
+	return domain < detector->n_domains && detector->domains[domain].spans
+		       ? &detector->domains[domain]
+		       : windows_of_new(detector, domain);
+}
 
 /* windows_held.c: the hardware side */
 void windows_copy_opens(void *self, const struct doubted_copy *copy);

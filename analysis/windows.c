@@ -29,7 +29,7 @@ static int more_domains(struct detector *detector, uint32_t domain)
 	return 0;
 }
 
-struct domain_windows *windows_of(struct detector *detector, uint32_t domain)
+struct domain_windows *windows_of_new(struct detector *detector, uint32_t domain)
 {
 	if (domain >= detector->n_domains && more_domains(detector, domain))
 		return NULL;
@@ -80,7 +80,7 @@ static bool extends(const struct detector *detector, const struct removal *remov
 
 static uint32_t open_window(struct detector *detector, const struct removal *removal)
 {
-	uint32_t at = pool_take(&detector->windows);
+	uint32_t at = pool_take(&detector->windows), domain = removal->domain->number;
 	struct window *window;
 
 	if (at == NO_WINDOW)
@@ -94,55 +94,60 @@ static uint32_t open_window(struct detector *detector, const struct removal *rem
 	window->hw_first = window->hw_last = window->use_event = FINDING_NONE;
 	window->inferred = removal->inferred;
 	window->cause = (uint8_t)removal->cause;
-	window->domain = removal->domain->number;
+	window->domain = domain;
 	window->parts = NO_WINDOW;
 	window->event = removal->event;
 	window->time_ns = removal->time_ns;
 	window->seq = removal->seq;
 	window->first = removal->first;
-	window->last = removal->first - 1;
 	window->open_bytes = 0;
 	window->runs = NULL;
 	window->n_runs = window->max_runs = 0;
-	count_open(detector, removal->domain->number);
+	count_open(detector, domain);
 	return detector->last_window = at;
+}
+
+/* One more part of the window, noted in the spans of its domain. */
+static inline int add_part(struct detector *detector, struct spans *spans,
+			   const struct removal *removal, uint32_t number, uint64_t holders)
+{
+	struct window *window = window_at(detector, number);
+	uint32_t at = pool_take(&detector->parts);
+
+	if (at == NO_WINDOW || spans_add(spans, removal->first, removal->last, at, holders))
+		return -1;
+	*part_at(detector, at) = (struct part){ .next = window->parts,
+						.owner = removal->owner,
+						.window = number,
+						.lost = removal->lost,
+						.taken = removal->taken,
+						.first = removal->first,
+						.pa = removal->pa,
+						.mapped = removal->mapped };
+	window->parts = at;
+	window->last = removal->last;
+	window->open_bytes += removal->last - removal->first + 1;
+	return 0;
 }
 
 void windows_removed(struct detector *detector, const struct removal *removal)
 {
+	uint64_t holders = domain_holders(removal->domain);
 	struct domain_windows *windows;
-	struct window *window;
-	uint32_t at, part, number;
+	uint32_t at = NO_WINDOW;
 
-	if (!domain_holders(removal->domain)) { /* no device, or none since its last full flush */
+	if (!holders) { /* no device, or none since its last full flush */
 		detector->no_window++;
 		return;
 	}
-	number = removal->domain->number;
-	windows = number < detector->n_domains && detector->domains[number].spans
-			  ? &detector->domains[number]
-			  : windows_of(detector, number);
-	at = !windows			  ? NO_WINDOW
-	     : extends(detector, removal) ? detector->last_window
-					  : open_window(detector, removal);
-	part = at == NO_WINDOW ? NO_WINDOW : pool_take(&detector->parts);
-	if (part == NO_WINDOW || spans_add(windows->spans, removal->first, removal->last, part,
-					   domain_holders(removal->domain))) {
+	windows = windows_of(detector, removal->domain->number);
+	if (windows)
+		at = extends(detector, removal) ? detector->last_window
+						: open_window(detector, removal);
+	if (at == NO_WINDOW || add_part(detector, windows->spans, removal, at, holders)) {
 		detector_fails(detector, "exposure windows");
 		return;
 	}
-	window = window_at(detector, at);
-	*part_at(detector, part) = (struct part){ .next = window->parts,
-						  .owner = removal->owner,
-						  .window = at,
-						  .lost = removal->lost,
-						  .taken = removal->taken,
-						  .first = removal->first,
-						  .pa = removal->pa,
-						  .mapped = removal->mapped };
-	window->parts = part;
-	window->last = removal->last;
-	window->open_bytes += removal->last - removal->first + 1;
 	if (detector->n_pointers && STEP(pointer_holds_later))
 		windows_held_by_pointers(detector, removal, at);
 }
@@ -220,15 +225,20 @@ static void tell(struct detector *detector, const struct window *window)
 	}
 }
 
-void window_over(struct detector *detector, uint32_t number)
+static __attribute__((noinline)) void drop_notes(struct detector *detector, uint32_t number,
+						 const struct window *window)
 {
-	struct window *window = window_at(detector, number);
 	struct dropping dropping = { detector, number };
 
+	spans_update(detector->domains[window->domain].spans, window->first, window->last,
+		     keep_others, &dropping);
+}
+
+static inline void over(struct detector *detector, uint32_t number, struct window *window)
+{
 	tell(detector, window);
 	if (window->noted)
-		spans_update(detector->domains[window->domain].spans, window->first, window->last,
-			     keep_others, &dropping);
+		drop_notes(detector, number, window);
 	for (uint32_t part = window->parts, next; part != NO_WINDOW; part = next) {
 		next = part_at(detector, part)->next;
 		pool_give(&detector->parts, part);
@@ -241,15 +251,19 @@ void window_over(struct detector *detector, uint32_t number)
 		detector->last_window = NO_WINDOW;
 }
 
-static void software_closed(struct detector *detector, uint32_t number)
+void window_over(struct detector *detector, uint32_t number)
 {
-	struct window *window = window_at(detector, number);
+	over(detector, number, window_at(detector, number));
+}
 
+static inline void software_closed(struct detector *detector, uint32_t number,
+				   struct window *window)
+{
 	if (detector->machine->run.flush_limit)
 		window->tried = detector->domains[window->domain].tried;
 	count_closed(detector, window->domain);
 	if (!window->copies)
-		window_over(detector, number);
+		over(detector, number, window);
 }
 
 uint64_t windows_atc_holders(const struct detector *detector, const struct domain *domain,
@@ -411,8 +425,10 @@ static void close_range(struct closing *closing, uint32_t domain, iova_t first, 
 	if (spans_update(detector->domains[domain].spans, first, last, close_part, closing))
 		detector_fails(detector, "exposure windows");
 	for (uint32_t done = closing->first_done, next; done != NO_WINDOW; done = next) {
-		next = window_at(detector, done)->next;
-		software_closed(detector, done);
+		struct window *window = window_at(detector, done);
+
+		next = window->next;
+		software_closed(detector, done, window);
 	}
 }
 
@@ -512,7 +528,7 @@ static bool close_whole(struct detector *detector, struct spans *spans, const st
 	window->run.by = closing_event(op);
 	window->run.issued_ns = op->time_ns;
 	window->run.how = EXPOSURE_CLOSED;
-	software_closed(detector, number);
+	software_closed(detector, number, window);
 	return true;
 }
 

@@ -78,7 +78,7 @@ static void first_goes(struct detector *detector, struct holder *holder)
 }
 
 /* The copy holds the window open, once. */
-static void hold(struct detector *detector, struct holder *holder, uint32_t number)
+static inline void hold(struct detector *detector, struct holder *holder, uint32_t number)
 {
 	struct window *window = window_at(detector, number);
 
@@ -236,7 +236,7 @@ static bool flushed_unasked(const struct detector *detector, const struct window
 }
 
 /* One copy fewer holds the window open; copy: the one that is gone, NULL: it is right again. */
-static void release(struct detector *detector, uint32_t number, const struct holder *copy)
+static inline void release(struct detector *detector, uint32_t number, const struct holder *copy)
 {
 	struct window *window = window_at(detector, number);
 

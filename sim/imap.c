@@ -217,7 +217,7 @@ struct imap_entry *imap_insert_among(struct imap *map, uint64_t first, uint64_t 
 	return insert_at(map, at, imap_slot_of(map->parts[at].chunk, first), first, last);
 }
 
-struct imap_entry *imap_claim(struct imap *map, uint64_t first, uint64_t last, bool *taken)
+struct imap_entry *imap_claim_among(struct imap *map, uint64_t first, uint64_t last, bool *taken)
 {
 	const struct imap_chunk *chunk;
 	const struct imap_entry *next = NULL;

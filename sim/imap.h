@@ -124,18 +124,16 @@ static inline struct imap_entry *imap_at(const struct imap *map, uint64_t addr)
 /* The entry after `entry`, which is the map's own and no copy, or NULL. */
 struct imap_entry *imap_next(const struct imap *map, const struct imap_entry *entry);
 
-/* A new entry, which must not overlap any that is there; its value is the caller's to set. NULL: no
- * memory. */
-struct imap_entry *imap_insert_among(struct imap *map, uint64_t first, uint64_t last);
-static inline struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
+/* A new entry above all others of the only chunk, for which nothing is searched or moved; NULL: its place is
+ * another. */
+static inline struct imap_entry *imap_append(struct imap *map, uint64_t first, uint64_t last)
 {
 	struct imap_chunk *chunk = map->n_parts == 1 ? map->parts[0].chunk : NULL;
 	struct imap_entry *entry;
 
-	/* above all others of the only chunk: nothing has to be searched or moved */
 	if (!chunk || chunk->n == IMAP_CHUNK ||
 	    (chunk->n && chunk->entries[chunk->n - 1].last >= first))
-		return imap_insert_among(map, first, last);
+		return NULL;
 	entry = &chunk->entries[chunk->n++];
 	map->count++;
 	entry->first = first;
@@ -143,8 +141,26 @@ static inline struct imap_entry *imap_insert(struct imap *map, uint64_t first, u
 	return entry;
 }
 
+/* A new entry, which must not overlap any that is there; its value is the caller's to set. NULL: no
+ * memory. */
+struct imap_entry *imap_insert_among(struct imap *map, uint64_t first, uint64_t last);
+static inline struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
+{
+	struct imap_entry *entry = imap_append(map, first, last);
+
+	return entry ? entry : imap_insert_among(map, first, last);
+}
+
 /* The same where something may be there already: then *taken, and NULL. */
-struct imap_entry *imap_claim(struct imap *map, uint64_t first, uint64_t last, bool *taken);
+struct imap_entry *imap_claim_among(struct imap *map, uint64_t first, uint64_t last, bool *taken);
+static inline struct imap_entry *imap_claim(struct imap *map, uint64_t first, uint64_t last,
+					    bool *taken)
+{
+	struct imap_entry *entry = imap_append(map, first, last);
+
+	*taken = false;
+	return entry ? entry : imap_claim_among(map, first, last, taken);
+}
 
 /*
  * Removes [first, last]: entries that stick out are split, removed pieces are handed to `piece`

@@ -148,7 +148,8 @@ static int fill_gap(struct spans *spans, uint64_t first, uint64_t last, uint32_t
 	return 0;
 }
 
-int spans_add(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
+/* Where some of the range has notes. */
+int spans_add_over(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
 	struct imap_entry *held;
 	uint64_t at = first;

@@ -23,7 +23,22 @@ int spans_create(struct spans **out);
 void spans_destroy(struct spans *spans);
 
 /* (key, data) now covers [first, last]; the same pair may be added to a range once. */
-int spans_add(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data);
+int spans_add_over(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data);
+static inline int spans_add(struct spans *spans, uint64_t first, uint64_t last, uint32_t key,
+			    uint64_t data)
+{
+	bool taken;
+	struct imap_entry *entry = imap_claim(spans->map, first, last, &taken);
+
+	if (taken)
+		return spans_add_over(spans, first, last, key, data);
+	if (!entry)
+		return -1;
+	entry->value[SPANS_KEY] = key;
+	entry->value[SPANS_DATA] = data;
+	entry->value[SPANS_OLDER] = POOL_NONE;
+	return 0;
+}
 void spans_remove(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data);
 
 /* The only stretch that overlaps [first, last], which lies within and has one note: values SPANS_KEY and
