@@ -16,14 +16,26 @@ static void on_removed(void *self, const struct removal *removal)
 		dirty_removed(detector, removal);
 }
 
+static __attribute__((noinline)) void mapped_over(struct detector *detector,
+						  const struct domain *domain, iova_t first,
+						  iova_t last, pa_t pa, unsigned perm,
+						  uint64_t event, uint64_t time_ns)
+{
+	if (windows_any(detector, domain->number))
+		windows_restore(detector, domain, first, last, pa, perm, event, time_ns);
+	if (detector->n_gaps || detector->n_replaced || detector->n_rests)
+		gaps_mapped(detector, domain, first, last, perm, event, time_ns);
+}
+
+/* Matters only where something may have stood that is gone. */
 static void on_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
 		      unsigned perm, uint64_t event, uint64_t time_ns)
 {
 	struct detector *detector = self;
 
-	windows_mapped(detector, domain, first, last, pa, perm, event, time_ns);
-	if (detector->n_gaps || detector->n_replaced || detector->n_rests)
-		gaps_mapped(detector, domain, first, last, perm, event, time_ns);
+	if (windows_any(detector, domain->number) || detector->n_gaps || detector->n_replaced ||
+	    detector->n_rests)
+		mapped_over(detector, domain, first, last, pa, perm, event, time_ns);
 }
 
 static void on_issued(void *self, const struct inval_op *op)

@@ -253,13 +253,11 @@ void windows_removed(struct detector *detector, const struct removal *removal);
 /* A translation is there; parts of windows that it restores end. */
 void windows_restore(struct detector *detector, const struct domain *domain, iova_t first,
 		     iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
-static inline void windows_mapped(struct detector *detector, const struct domain *domain,
-				  iova_t first, iova_t last, pa_t pa, unsigned perm, uint64_t event,
-				  uint64_t time_ns)
+/* Whether there may be any. */
+static inline bool windows_any(const struct detector *detector, uint32_t domain)
 {
-	if (domain->number < detector->n_domains &&
-	    (detector->domains[domain->number].open || detector->n_holders))
-		windows_restore(detector, domain, first, last, pa, perm, event, time_ns);
+	return domain < detector->n_domains &&
+	       (detector->domains[domain].open || detector->n_holders);
 }
 bool windows_outstanding(struct detector *detector, const struct inval_op *op);
 void windows_done(struct detector *detector, const struct inval_op *op);

@@ -52,15 +52,17 @@ uint32_t windows_open_domain(const struct detector *detector, uint32_t from)
 	return NAME_NONE;
 }
 
-static inline void count_open(struct detector *detector, uint32_t domain)
+static inline void count_open(struct detector *detector, struct domain_windows *windows,
+			      uint32_t domain)
 {
-	if (!detector->domains[domain].open++)
+	if (!windows->open++)
 		detector->open_domains[domain / 64] |= 1ull << domain % 64;
 }
 
-static inline void count_closed(struct detector *detector, uint32_t domain)
+static inline void count_closed(struct detector *detector, struct domain_windows *windows,
+				uint32_t domain)
 {
-	if (!--detector->domains[domain].open)
+	if (!--windows->open)
 		detector->open_domains[domain / 64] &= ~(1ull << domain % 64);
 }
 
@@ -78,7 +80,8 @@ static bool extends(const struct detector *detector, const struct removal *remov
 	       window->last + 1 == removal->first;
 }
 
-static uint32_t open_window(struct detector *detector, const struct removal *removal)
+static inline uint32_t open_window(struct detector *detector, struct domain_windows *windows,
+				   const struct removal *removal)
 {
 	uint32_t at = pool_take(&detector->windows), domain = removal->domain->number;
 	struct window *window;
@@ -103,7 +106,7 @@ static uint32_t open_window(struct detector *detector, const struct removal *rem
 	window->open_bytes = 0;
 	window->runs = NULL;
 	window->n_runs = window->max_runs = 0;
-	count_open(detector, domain);
+	count_open(detector, windows, domain);
 	return detector->last_window = at;
 }
 
@@ -143,7 +146,7 @@ void windows_removed(struct detector *detector, const struct removal *removal)
 	windows = windows_of(detector, removal->domain->number);
 	if (windows)
 		at = extends(detector, removal) ? detector->last_window
-						: open_window(detector, removal);
+						: open_window(detector, windows, removal);
 	if (at == NO_WINDOW || add_part(detector, windows->spans, removal, at, holders)) {
 		detector_fails(detector, "exposure windows");
 		return;
@@ -207,22 +210,18 @@ static bool keep_others(void *ctx, uint64_t first, uint64_t last, uint32_t key, 
 	return part_at(dropping->detector, key)->window != dropping->window;
 }
 
-static void tell(struct detector *detector, const struct window *window)
+static inline void tell_run(struct detector *detector, const struct window *window,
+			    const struct closed_run *run)
 {
-	const struct closed_run *runs = window->n_runs > 1 ? window->runs : &window->run;
 	uint64_t limit = detector->machine->run.flush_limit;
 
-	for (uint32_t i = 0; i < window->n_runs; i++) {
-		window_tell_exposure(detector, window, &runs[i]);
-		/* Closed after all, but not within the limit: issued too late, or in time and late to
-		 * complete. */
-		if (limit && runs[i].how == EXPOSURE_CLOSED &&
-		    runs[i].end_ns - window->time_ns > limit)
-			window_tell_missing(detector, window, &runs[i],
-					    runs[i].issued_ns - window->time_ns > limit
-						    ? MISSING_NEVER_ISSUED
-						    : MISSING_NOT_COMPLETED);
-	}
+	window_tell_exposure(detector, window, run);
+	/* Closed after all, but not within the limit: issued too late, or in time and late to complete. */
+	if (limit && run->how == EXPOSURE_CLOSED && run->end_ns - window->time_ns > limit)
+		window_tell_missing(detector, window, run,
+				    run->issued_ns - window->time_ns > limit
+					    ? MISSING_NEVER_ISSUED
+					    : MISSING_NOT_COMPLETED);
 }
 
 static __attribute__((noinline)) void drop_notes(struct detector *detector, uint32_t number,
@@ -234,9 +233,8 @@ static __attribute__((noinline)) void drop_notes(struct detector *detector, uint
 		     keep_others, &dropping);
 }
 
-static inline void over(struct detector *detector, uint32_t number, struct window *window)
+static inline void forget(struct detector *detector, uint32_t number, struct window *window)
 {
-	tell(detector, window);
 	if (window->noted)
 		drop_notes(detector, number, window);
 	for (uint32_t part = window->parts, next; part != NO_WINDOW; part = next) {
@@ -253,17 +251,22 @@ static inline void over(struct detector *detector, uint32_t number, struct windo
 
 void window_over(struct detector *detector, uint32_t number)
 {
-	over(detector, number, window_at(detector, number));
+	struct window *window = window_at(detector, number);
+	const struct closed_run *runs = window->n_runs > 1 ? window->runs : &window->run;
+
+	for (uint32_t i = 0; i < window->n_runs; i++)
+		tell_run(detector, window, &runs[i]);
+	forget(detector, number, window);
 }
 
-static inline void software_closed(struct detector *detector, uint32_t number,
-				   struct window *window)
+/* It has no more bytes to be flushed. */
+static inline void software_closed(struct detector *detector, struct window *window)
 {
+	struct domain_windows *windows = &detector->domains[window->domain];
+
 	if (detector->machine->run.flush_limit)
-		window->tried = detector->domains[window->domain].tried;
-	count_closed(detector, window->domain);
-	if (!window->copies)
-		over(detector, number, window);
+		window->tried = windows->tried;
+	count_closed(detector, windows, window->domain);
 }
 
 uint64_t windows_atc_holders(const struct detector *detector, const struct domain *domain,
@@ -428,7 +431,9 @@ static void close_range(struct closing *closing, uint32_t domain, iova_t first, 
 		struct window *window = window_at(detector, done);
 
 		next = window->next;
-		software_closed(detector, done, window);
+		software_closed(detector, window);
+		if (!window->copies)
+			window_over(detector, done);
 	}
 }
 
@@ -521,14 +526,15 @@ static bool close_whole(struct detector *detector, struct spans *spans, const st
 	window->inferred |= op->inferred;
 	window->noted = false;
 	window->open_bytes = 0;
-	window->n_runs = 1;
 	window->run.first = window->first;
 	window->run.last = window->last;
 	window->run.end_ns = op->done_ns;
 	window->run.by = closing_event(op);
 	window->run.issued_ns = op->time_ns;
 	window->run.how = EXPOSURE_CLOSED;
-	software_closed(detector, number, window);
+	software_closed(detector, window);
+	tell_run(detector, window, &window->run);
+	forget(detector, number, window);
 	return true;
 }
 

@@ -169,14 +169,6 @@ static inline void settle(struct imap *map, size_t at)
 
 /* ---- changes -------------------------------------------------------------------------------- */
 
-/* [from, end) begins at `to` from now on. */
-static inline void move_entries(struct imap_entry *to, const struct imap_entry *from,
-				const struct imap_entry *end)
-{
-	if (from < end)
-		memmove(to, from, (size_t)(end - from) * sizeof *to);
-}
-
 /* Makes a place for an entry; all of it is the caller's to set. */
 static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t slot,
 					   uint64_t last)
@@ -184,7 +176,7 @@ static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t
 	struct imap_chunk *chunk = map->parts[at].chunk;
 	struct imap_entry *entry = &chunk->entries[slot];
 
-	move_entries(entry + 1, entry, chunk->entries + chunk->n);
+	imap_move(entry + 1, entry, chunk->entries + chunk->n);
 	chunk->n++;
 	map->count++;
 	/* reaches into the gap before the next chunk */
@@ -295,7 +287,7 @@ static inline void erase_at(struct imap *map, size_t at, struct imap_entry *entr
 	struct imap_entry *end = chunk->entries + chunk->n;
 
 	assert(entry >= chunk->entries && entry < end); /* the map's own entry, not a copy */
-	move_entries(entry, entry + 1, end);
+	imap_move(entry, entry + 1, end);
 	chunk->n--;
 	map->count--;
 	settle(map, at);
@@ -358,7 +350,7 @@ static bool cut_chunk(struct imap *map, struct cutting *cutting, size_t at, uint
 	}
 	if (!n)
 		return more;
-	move_entries(entry - n, entry, end);
+	imap_move(entry - n, entry, end);
 	chunk->n -= n;
 	map->count -= n;
 	settle(map, at);

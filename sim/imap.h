@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct imap_entry {
 	uint64_t first, last;
@@ -46,6 +47,14 @@ int imap_create(void (*split)(struct imap_entry *left, struct imap_entry *right)
 		struct imap **out);
 void imap_destroy(struct imap *map); /* NULL is allowed */
 size_t imap_count(const struct imap *map);
+
+/* [from, end) begins at `to` from now on. */
+static inline void imap_move(struct imap_entry *to, const struct imap_entry *from,
+			     const struct imap_entry *end)
+{
+	if (from < end)
+		memmove(to, from, (size_t)(end - from) * sizeof *to);
+}
 
 /* The chunk that holds addr if any does. The map has chunks. */
 static inline size_t imap_chunk_of(const struct imap *map, uint64_t addr)
@@ -175,12 +184,15 @@ int imap_cut(struct imap *map, uint64_t first, uint64_t last,
 void imap_erase_among(struct imap *map, struct imap_entry *entry);
 static inline void imap_erase(struct imap *map, struct imap_entry *entry)
 {
-	if (map->count > 1) {
+	struct imap_chunk *chunk = map->parts[0].chunk;
+
+	if (map->n_parts > 1) {
 		imap_erase_among(map, entry);
 		return;
 	}
-	map->parts[0].chunk->n = 0; /* it was the only one */
-	map->count = 0;
+	chunk->n--;
+	map->count--;
+	imap_move(entry, entry + 1, chunk->entries + chunk->n + 1);
 }
 
 /* Splits entries so that boundaries lie at first and after last. -1: no memory. */

@@ -56,7 +56,8 @@ static void hand_on(struct pending_inval *to, const struct pending_inval *from)
 }
 
 /* X: copies in scope vanish. */
-static inline void execute(struct replay *replay, struct inval_op *op)
+static inline __attribute__((always_inline)) void execute(struct replay *replay,
+							  struct inval_op *op)
 {
 	struct iommu *iommu = replay->units[op->unit].iommu;
 	struct inval_report report;

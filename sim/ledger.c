@@ -39,13 +39,16 @@ void ledger_tell(struct removing *removing, const struct imap_entry *piece)
 	tell(removing, piece);
 }
 
-static int cut_piece(void *ctx, const struct imap_entry *piece)
+static inline void gone(struct removing *removing, const struct imap_entry *piece)
 {
-	struct removing *removing = ctx;
-
 	tell(removing, piece);
 	owners_unmapped(removing->replay, removing->told.domain, piece->first, piece->last,
 			piece->value[LEDGER_PA]);
+}
+
+static int cut_piece(void *ctx, const struct imap_entry *piece)
+{
+	gone(ctx, piece);
 	return 0;
 }
 
@@ -69,21 +72,19 @@ void ledger_begin(struct removing *removing, struct replay *replay, const struct
 
 int ledger_remove(struct removing *removing, iova_t first, iova_t last, struct err *err)
 {
-	if (imap_cut(removing->told.domain->ledger, first, last, cut_piece, removing))
-		return err_no_memory(err, "the ledger of mappings");
-	return 0;
-}
+	struct imap *ledger = removing->told.domain->ledger;
+	struct imap_entry *entry = imap_first_in(ledger, first, last);
 
-int ledger_fill(struct replay *replay, const struct domain *domain, struct imap_entry *entry,
-		pa_t pa, unsigned perm, struct err *err)
-{
 	if (!entry)
+		return 0;
+	if (entry->first == first &&
+	    entry->last == last) { /* the usual one: just what was mapped */
+		gone(removing, entry);
+		imap_erase(ledger, entry);
+		return 0;
+	}
+	if (imap_cut(ledger, first, last, cut_piece, removing))
 		return err_no_memory(err, "the ledger of mappings");
-	entry->value[LEDGER_PA] = pa;
-	entry->value[LEDGER_PERM] = perm;
-	entry->value[LEDGER_EVENT] = replay->event;
-	if (owners_mapped(replay, domain, entry->first, entry->last, pa))
-		return err_no_memory(err, "the reverse ledger");
 	return 0;
 }
 

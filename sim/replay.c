@@ -125,7 +125,8 @@ void replay_destroy(struct replay *replay)
 	free(replay);
 }
 
-int replay_act(struct replay *replay, const struct action *action, struct err *err)
+static inline __attribute__((always_inline)) int act(struct replay *replay,
+						     const struct action *action, struct err *err)
 {
 	struct iommu *iommu;
 
@@ -158,6 +159,11 @@ int replay_act(struct replay *replay, const struct action *action, struct err *e
 	return 0;
 }
 
+int replay_act(struct replay *replay, const struct action *action, struct err *err)
+{
+	return act(replay, action, err);
+}
+
 /* A step was made: what stalled transactions have come to by it. */
 static inline int step_made(struct replay *replay, struct err *err)
 {
@@ -186,7 +192,7 @@ static int run_due(struct replay *replay, uint64_t until, struct err *err)
 		if (action.kind != ACTION_FAULT_HANDLER && action.kind != ACTION_PAGE_HANDLER)
 			replay->acted_ns = action.time_ns;
 		replay->order_limit = action.order + 1;
-		if (replay_act(replay, &action, err) || step_made(replay, err))
+		if (act(replay, &action, err) || step_made(replay, err))
 			return -1;
 	}
 	return 0;

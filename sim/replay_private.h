@@ -271,11 +271,60 @@ struct write_outcome {
 	struct freed_table *freed; /* tables unlinked, not yet given back */
 	uint64_t refused;	   /* leaves that were live */
 };
-int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, uint64_t last,
-	       unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
-	       struct err *err);
-int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
-		 const struct write_rules *rules, struct write_outcome *outcome, struct err *err);
+int writer_map_range(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
+		     uint64_t last, unsigned perm, const struct write_rules *rules,
+		     struct write_outcome *outcome, struct err *err);
+int writer_unmap_range(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		       const struct write_rules *rules, struct write_outcome *outcome,
+		       struct err *err);
+/* The input that a frame of smallest pages covers, log2: a table may fill several frames. */
+static inline unsigned writer_frame_lg2(const struct pt_format *format)
+{
+	return format->granule_lg2 + FRAME_LG2 - 3;
+}
+/* Where an entry of smallest pages stands in its frame. */
+static inline unsigned writer_place(const struct pt_format *format, iova_t iova)
+{
+	return (unsigned)(iova >> format->granule_lg2) & (FRAME_WORDS - 1);
+}
+/*
+ * The frame of smallest pages that holds iova's entry, if it is the one that was looked for last: neighbours
+ * share it, and it is kept for as long as no table comes or goes. NULL: another one, or none.
+ */
+static inline struct frame *writer_same_table(const struct replay *replay,
+					      const struct domain *domain, iova_t iova)
+{
+	return domain->last_table_shape == replay->tables->shape &&
+			       !((domain->last_table_first ^ iova) >>
+				 writer_frame_lg2(domain->format))
+		       ? domain->last_table
+		       : NULL;
+}
+static inline int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
+			     uint64_t last, unsigned perm, const struct write_rules *rules,
+			     struct write_outcome *outcome, struct err *err)
+{
+	const struct pt_format *format = domain->format;
+	struct frame *table = writer_same_table(replay, domain, iova);
+
+	/* the usual map: one of the smallest pages, whatever stands there */
+	if (table && last - iova == page_mask(format->granule_lg2) && !rules->refuse_live)
+		return words_store_in(replay, table, writer_place(format, iova), 1,
+				      format->leaf(pa, perm, 0), 0, err);
+	return writer_map_range(replay, domain, iova, pa, last, perm, rules, outcome, err);
+}
+static inline int writer_unmap(struct replay *replay, struct domain *domain, iova_t first,
+			       iova_t last, const struct write_rules *rules,
+			       struct write_outcome *outcome, struct err *err)
+{
+	const struct pt_format *format = domain->format;
+	struct frame *table = writer_same_table(replay, domain, first);
+
+	/* the usual unmap: one of the smallest pages, so that no table goes and nothing is split */
+	if (table && last - first == page_mask(format->granule_lg2))
+		return words_store_in(replay, table, writer_place(format, first), 1, 0, 0, err);
+	return writer_unmap_range(replay, domain, first, last, rules, outcome, err);
+}
 int writer_protect(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		   unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
 		   struct err *err);
@@ -315,9 +364,6 @@ void ledger_begin(struct removing *removing, struct replay *replay, const struct
 void ledger_tell(struct removing *removing, const struct imap_entry *piece);
 /* Takes [first, last] out of the ledger and tells what was there. */
 int ledger_remove(struct removing *removing, iova_t first, iova_t last, struct err *err);
-/* A new entry of the ledger, or NULL for want of memory: its range leads to pa. Nobody is told yet. */
-int ledger_fill(struct replay *replay, const struct domain *domain, struct imap_entry *entry,
-		pa_t pa, unsigned perm, struct err *err);
 /* [first, last], of which nothing is in the ledger, leads to pa now. */
 int ledger_add(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,
 	       unsigned perm, struct err *err);
@@ -377,6 +423,19 @@ static inline int owners_mapped(struct replay *replay, const struct domain *doma
 				iova_t last, pa_t pa)
 {
 	return replay->reverse ? owners_note_mapped(replay, domain, first, last, pa) : 0;
+}
+/* A new entry of the ledger, or NULL for want of memory: its range leads to pa. Nobody is told yet. */
+static inline int ledger_fill(struct replay *replay, const struct domain *domain,
+			      struct imap_entry *entry, pa_t pa, unsigned perm, struct err *err)
+{
+	if (!entry)
+		return err_no_memory(err, "the ledger of mappings");
+	entry->value[LEDGER_PA] = pa;
+	entry->value[LEDGER_PERM] = perm;
+	entry->value[LEDGER_EVENT] = replay->event;
+	return owners_mapped(replay, domain, entry->first, entry->last, pa)
+		       ? err_no_memory(err, "the reverse ledger")
+		       : 0;
 }
 static inline void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first,
 				   iova_t last, pa_t pa)

@@ -81,37 +81,11 @@ static struct frame *entry_frame(const struct writer *w, pa_t table, iova_t iova
 	return memory_frame(w->replay->memory, table + index_of(w->format, iova, level) * 8ull);
 }
 
-/* The input that a frame of smallest pages covers, log2: a table may fill several frames. */
-static unsigned frame_span_lg2(const struct pt_format *format)
-{
-	return format->granule_lg2 + FRAME_LG2 - 3;
-}
-
-/* Where an entry of smallest pages stands in its frame. */
-static unsigned place_of(const struct pt_format *format, iova_t iova)
-{
-	return (unsigned)(iova >> format->granule_lg2) & (FRAME_WORDS - 1);
-}
-
-/*
- * The frame of smallest pages that holds iova's entry, if it is the one that was looked for last: neighbours
- * share it, and it is kept for as long as no table comes or goes. NULL: another one, or none.
- */
-static inline struct frame *same_leaf_table(const struct replay *replay,
-					    const struct domain *domain, iova_t iova)
-{
-	return domain->last_table_shape == replay->tables->shape &&
-			       !((domain->last_table_first ^ iova) >>
-				 frame_span_lg2(domain->format))
-		       ? domain->last_table
-		       : NULL;
-}
-
 /* The frame of smallest pages that holds iova's entry, or NULL where there is none. */
 static struct frame *leaf_table(const struct writer *w, iova_t iova)
 {
 	struct domain *domain = w->domain;
-	struct frame *frame = same_leaf_table(w->replay, domain, iova);
+	struct frame *frame = writer_same_table(w->replay, domain, iova);
 
 	if (frame)
 		return frame;
@@ -123,7 +97,7 @@ static struct frame *leaf_table(const struct writer *w, iova_t iova)
 		frame = entry.kind == PT_TABLE ? entry_frame(w, entry.addr, iova, level - 1) : NULL;
 	}
 	domain->last_table = frame;
-	domain->last_table_first = iova & ~page_mask(frame_span_lg2(w->format));
+	domain->last_table_first = iova & ~page_mask(writer_frame_lg2(w->format));
 	domain->last_table_shape = w->replay->tables->shape;
 	return frame;
 }
@@ -285,7 +259,7 @@ static int map_smallest(const struct writer *w, iova_t iova, pa_t pa, unsigned c
 {
 	uint64_t step = 1ull << w->format->granule_lg2, leaf = w->format->leaf(pa, perm, 0);
 	struct frame *table = leaf_table(w, iova);
-	unsigned at = place_of(w->format, iova), live = 0;
+	unsigned at = writer_place(w->format, iova), live = 0;
 	pa_t made;
 
 	if (!table) {
@@ -307,39 +281,26 @@ static int map_smallest(const struct writer *w, iova_t iova, pa_t pa, unsigned c
 	return 0;
 }
 
-static __attribute__((noinline)) int map_range(const struct writer *w, iova_t iova, pa_t pa,
-					       uint64_t last, unsigned perm)
+int writer_map_range(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
+		     uint64_t last, unsigned perm, const struct write_rules *rules,
+		     struct write_outcome *outcome, struct err *err)
 {
+	struct writer w = writer_of(replay, domain, rules, outcome, err);
+
 	for (;;) {
-		unsigned level = leaf_level(w, iova, pa, last), lg2 = span_lg2(w->format, level);
-		unsigned room = FRAME_WORDS - place_of(w->format, iova);
+		unsigned level = leaf_level(&w, iova, pa, last), lg2 = span_lg2(w.format, level);
+		unsigned room = FRAME_WORDS - writer_place(w.format, iova);
 		uint64_t pages = ((last - iova) >> lg2) + 1;
 		uint64_t count = level ? 1 : pages < room ? pages : room;
 
-		if (level ? map_superpage(w, iova, pa, level, perm)
-			  : map_smallest(w, iova, pa, (unsigned)count, perm))
+		if (level ? map_superpage(&w, iova, pa, level, perm)
+			  : map_smallest(&w, iova, pa, (unsigned)count, perm))
 			return -1;
 		if (last - iova < count << lg2)
 			return 0;
 		iova += count << lg2;
 		pa += count << lg2;
 	}
-}
-
-int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, uint64_t last,
-	       unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
-	       struct err *err)
-{
-	const struct pt_format *format = domain->format;
-	struct frame *table = same_leaf_table(replay, domain, iova);
-	struct writer w;
-
-	/* the usual map: one of the smallest pages, whatever stands there */
-	if (table && last - iova == page_mask(format->granule_lg2) && !rules->refuse_live)
-		return words_store_in(replay, table, place_of(format, iova), 1,
-				      format->leaf(pa, perm, 0), 0, err);
-	w = writer_of(replay, domain, rules, outcome, err);
-	return map_range(&w, iova, pa, last, perm);
 }
 
 bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova,
@@ -400,23 +361,20 @@ static int unmap_table(const struct writer *w, pa_t table, unsigned level, iova_
 	return 0;
 }
 
-int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
-		 const struct write_rules *rules, struct write_outcome *outcome, struct err *err)
+int writer_unmap_range(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		       const struct write_rules *rules, struct write_outcome *outcome,
+		       struct err *err)
 {
-	const struct pt_format *format = domain->format;
-	unsigned region_lg2 = frame_span_lg2(format);
-	bool part = !((first ^ last) >> region_lg2) && last - first < page_mask(region_lg2);
-	struct frame *table = part ? same_leaf_table(replay, domain, first) : NULL;
-	struct writer w;
+	struct writer w = writer_of(replay, domain, rules, outcome, err);
+	unsigned region_lg2 = writer_frame_lg2(w.format);
+	struct frame *table = NULL;
 
-	if (!table) {
-		w = writer_of(replay, domain, rules, outcome, err);
-		table = part ? leaf_table(&w, first) : NULL;
-	}
-	/* no table goes, nothing is split: a few pages in one frame, the usual unmap */
+	/* no table goes, nothing is split: a few pages in one frame */
+	if (!((first ^ last) >> region_lg2) && last - first < page_mask(region_lg2))
+		table = leaf_table(&w, first);
 	if (table)
-		return words_store_in(replay, table, place_of(format, first),
-				      (unsigned)((last - first) >> format->granule_lg2) + 1, 0, 0,
+		return words_store_in(replay, table, writer_place(w.format, first),
+				      (unsigned)((last - first) >> w.format->granule_lg2) + 1, 0, 0,
 				      err);
 	return unmap_table(&w, domain->root, domain->levels - 1, first, last);
 }
