@@ -48,35 +48,33 @@ static void on_issued(void *self, const struct inval_op *op)
 		walks_config_flushed(self);
 }
 
-/* X: what the invalidation removed, against what was outstanding in its scope. */
-static void on_executed(void *self, const struct inval_op *op, const struct inval_report *report)
+static __attribute__((noinline)) void
+tell_excess(struct detector *detector, const struct inval_op *op, uint32_t removed, bool uncertain)
 {
-	struct detector *detector = self;
-	/* What it was for may be among the events lost since the flush before. */
-	bool uncertain = lost_since(detector, detector->last_flush);
 	struct story story;
 
-	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
+	count_finding(detector, FINDING_FLUSH_EXCESS, 0, uncertain);
+	if (!story_wanted(detector, FINDING_FLUSH_EXCESS, removed))
 		return;
-	detector->last_flush = op->event;
-	if (!report->stale && !(STEP(outstanding) && windows_outstanding(detector, op))) {
-		count_finding(detector, FINDING_FLUSH_EXCESS, 0, uncertain);
-		if (story_wanted(detector, FINDING_FLUSH_EXCESS, report->removed)) {
-			story_begin(&story, FINDING_FLUSH_EXCESS, 0, op->event, op->time_ns);
-			story.finding.uncertain = uncertain;
-			story.finding.count = report->removed;
-			if (op->scope.what == INVAL_RANGE) {
-				story.finding.iova = op->scope.first;
-				story.finding.bytes = op->scope.last - op->scope.first + 1;
-			}
-			name_domain(detector, story.finding.domain, op->domain);
-			story_step(&story, "flushed", op->event, op->time_ns,
-				   "%u translations went", report->removed);
-			worst_put(detector, &story, report->removed);
-		}
+	story_begin(&story, FINDING_FLUSH_EXCESS, 0, op->event, op->time_ns);
+	story.finding.uncertain = uncertain;
+	story.finding.count = removed;
+	if (op->scope.what == INVAL_RANGE) {
+		story.finding.iova = op->scope.first;
+		story.finding.bytes = op->scope.last - op->scope.first + 1;
 	}
-	if (!report->agreed || !STEP(collateral))
-		return;
+	name_domain(detector, story.finding.domain, op->domain);
+	story_step(&story, "flushed", op->event, op->time_ns, "%u translations went", removed);
+	worst_put(detector, &story, removed);
+}
+
+static __attribute__((noinline)) void tell_collateral(struct detector *detector,
+						      const struct inval_op *op,
+						      const struct inval_report *report,
+						      bool uncertain)
+{
+	struct story story;
+
 	count_finding(detector, FINDING_COLLATERAL, 0, uncertain);
 	histogram_add(&detector->collateral, report->agreed, 1);
 	if (!story_wanted(detector, FINDING_COLLATERAL, report->agreed))
@@ -88,6 +86,22 @@ static void on_executed(void *self, const struct inval_op *op, const struct inva
 	story_step(&story, "flushed", op->event, op->time_ns, "%u of %u translations still agreed",
 		   report->agreed, report->removed);
 	worst_put(detector, &story, report->agreed);
+}
+
+/* X: what the invalidation removed, against what was outstanding in its scope. */
+static void on_executed(void *self, const struct inval_op *op, const struct inval_report *report)
+{
+	struct detector *detector = self;
+	/* What it was for may be among the events lost since the flush before. */
+	bool uncertain = lost_since(detector, detector->last_flush);
+
+	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
+		return;
+	detector->last_flush = op->event;
+	if (!report->stale && !(STEP(outstanding) && windows_outstanding(detector, op)))
+		tell_excess(detector, op, report->removed, uncertain);
+	if (report->agreed && STEP(collateral))
+		tell_collateral(detector, op, report, uncertain);
 }
 
 static void on_done(void *self, const struct inval_op *op)

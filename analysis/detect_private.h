@@ -24,9 +24,11 @@ struct worst {
 	uint32_t n, least; /* index of the one that goes next */
 };
 
-/* A part of a window: one piece of the ledger as it was. */
+/* A part of a window: one piece of the ledger as it was. Its number is its window's if it is the first of that,
+ * as most are; others have numbers of their own. */
+enum { PART_MORE = 1u << 31 }; /* their bit */
 struct part {
-	uint32_t next; /* part of its window, NO_WINDOW: none */
+	uint32_t next; /* of its window's others, NO_WINDOW: none */
 	uint32_t owner, window;
 	uint8_t lost, taken;
 	iova_t first;
@@ -53,13 +55,14 @@ struct tried {
 };
 
 struct window {
+	struct part part;
 	uint32_t next; /* whose software side closed at the same instant, NO_WINDOW: none */
 	bool used, inferred;
 	uint8_t cause;
 	bool noted; /* its parts are in the spans of its domain */
 	bool ever_held,
 		by_implementation; /* the last copy went with a flush that did not ask for it */
-	uint32_t domain, parts;	   /* head of the chain of its parts */
+	uint32_t domain, parts;	   /* head of the chain of its other parts */
 	uint32_t copies;	   /* of the model's caches that grant what is gone */
 	uint64_t event, time_ns, seq;
 	iova_t first, last;
@@ -247,7 +250,8 @@ static inline struct window *window_at(const struct detector *detector, uint32_t
 }
 static inline struct part *part_at(const struct detector *detector, uint32_t number)
 {
-	return pool_at(&detector->parts, number);
+	return number & PART_MORE ? pool_at(&detector->parts, number & ~(uint32_t)PART_MORE)
+				  : &window_at(detector, number)->part;
 }
 void windows_removed(struct detector *detector, const struct removal *removal);
 /* A translation is there; parts of windows that it restores end. */

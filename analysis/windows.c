@@ -80,16 +80,17 @@ static bool extends(const struct detector *detector, const struct removal *remov
 	       window->last + 1 == removal->first;
 }
 
-static inline uint32_t open_window(struct detector *detector, struct domain_windows *windows,
-				   const struct removal *removal)
+static inline struct window *open_window(struct detector *detector, struct domain_windows *windows,
+					 const struct removal *removal)
 {
 	uint32_t at = pool_take(&detector->windows), domain = removal->domain->number;
 	struct window *window;
 
 	if (at == NO_WINDOW)
-		return at;
+		return NULL;
 	window = window_at(detector, at);
 	/* field by field: tried and run say nothing yet, and they are most of its bytes */
+	window->part.window = at;
 	window->used = window->noted = true;
 	window->ever_held = window->by_implementation = window->failed = false;
 	window->copies = 0;
@@ -107,52 +108,79 @@ static inline uint32_t open_window(struct detector *detector, struct domain_wind
 	window->runs = NULL;
 	window->n_runs = window->max_runs = 0;
 	count_open(detector, windows, domain);
-	return detector->last_window = at;
+	detector->last_window = at;
+	return window;
 }
 
-/* One more part of the window, noted in the spans of its domain. */
-static inline int add_part(struct detector *detector, struct spans *spans,
-			   const struct removal *removal, uint32_t number, uint64_t holders)
+/* The number of one more part of the window. */
+static uint32_t more_part(struct detector *detector, uint32_t number)
 {
-	struct window *window = window_at(detector, number);
 	uint32_t at = pool_take(&detector->parts);
+	struct window *window = window_at(detector, number);
 
-	if (at == NO_WINDOW || spans_add(spans, removal->first, removal->last, at, holders))
-		return -1;
-	*part_at(detector, at) = (struct part){ .next = window->parts,
-						.owner = removal->owner,
-						.window = number,
-						.lost = removal->lost,
-						.taken = removal->taken,
-						.first = removal->first,
-						.pa = removal->pa,
-						.mapped = removal->mapped };
-	window->parts = at;
+	if (at == NO_WINDOW)
+		return at;
+	at |= PART_MORE;
+	part_at(detector, at)->window = number;
+	part_at(detector, at)->next = window->parts;
+	return window->parts = at;
+}
+
+/* The part of the window, known by `at`, that the removal is; noted in the spans of its domain. */
+static inline int note_part(struct window *window, struct part *part, uint32_t at,
+			    struct spans *spans, const struct removal *removal, uint64_t holders)
+{
+	part->owner = removal->owner;
+	part->lost = removal->lost;
+	part->taken = removal->taken;
+	part->first = removal->first;
+	part->pa = removal->pa;
+	part->mapped = removal->mapped;
+	part->flushed = 0;
 	window->last = removal->last;
 	window->open_bytes += removal->last - removal->first + 1;
-	return 0;
+	return spans_add(spans, removal->first, removal->last, at, holders);
+}
+
+static __attribute__((noinline)) int extend_window(struct detector *detector, struct spans *spans,
+						   const struct removal *removal, uint64_t holders)
+{
+	uint32_t at = more_part(detector, detector->last_window);
+
+	return at == NO_WINDOW ? -1
+			       : note_part(window_at(detector, detector->last_window),
+					   part_at(detector, at), at, spans, removal, holders);
+}
+
+static inline int remove_in(struct detector *detector, struct domain_windows *windows,
+			    const struct removal *removal, uint64_t holders)
+{
+	struct window *window;
+
+	if (extends(detector, removal))
+		return extend_window(detector, windows->spans, removal, holders);
+	window = open_window(detector, windows, removal);
+	return !window ? -1
+		       : note_part(window, &window->part, window->part.window, windows->spans,
+				   removal, holders);
 }
 
 void windows_removed(struct detector *detector, const struct removal *removal)
 {
 	uint64_t holders = domain_holders(removal->domain);
 	struct domain_windows *windows;
-	uint32_t at = NO_WINDOW;
 
 	if (!holders) { /* no device, or none since its last full flush */
 		detector->no_window++;
 		return;
 	}
 	windows = windows_of(detector, removal->domain->number);
-	if (windows)
-		at = extends(detector, removal) ? detector->last_window
-						: open_window(detector, windows, removal);
-	if (at == NO_WINDOW || add_part(detector, windows->spans, removal, at, holders)) {
+	if (!windows || remove_in(detector, windows, removal, holders)) {
 		detector_fails(detector, "exposure windows");
 		return;
 	}
 	if (detector->n_pointers && STEP(pointer_holds_later))
-		windows_held_by_pointers(detector, removal, at);
+		windows_held_by_pointers(detector, removal, detector->last_window);
 }
 
 /* ---- closing ----------------------------------------------------------------------------------- */
@@ -239,7 +267,7 @@ static inline void forget(struct detector *detector, uint32_t number, struct win
 		drop_notes(detector, number, window);
 	for (uint32_t part = window->parts, next; part != NO_WINDOW; part = next) {
 		next = part_at(detector, part)->next;
-		pool_give(&detector->parts, part);
+		pool_give(&detector->parts, part & ~(uint32_t)PART_MORE);
 	}
 	if (window->max_runs)
 		free(window->runs);
@@ -402,18 +430,17 @@ static void part_later(struct closing *closing, uint32_t domain, iova_t first, i
 		detector_fails(detector, "exposure windows");
 	for (size_t i = 0; i < stretches.n; i++) {
 		const struct stretch *stretch = &stretches.all[i];
-		uint32_t at = pool_take(&detector->parts);
-		struct window *window;
+		uint32_t window = part_at(detector, stretch->part)->window;
+		uint32_t at = more_part(detector, window), next;
 
 		if (at == NO_WINDOW ||
 		    spans_add(spans, stretch->first, stretch->last, at, stretch->data)) {
 			detector_fails(detector, "exposure windows");
 			break;
 		}
+		next = part_at(detector, at)->next;
 		*part_at(detector, at) = *part_at(detector, stretch->part);
-		window = window_at(detector, part_at(detector, at)->window);
-		part_at(detector, at)->next = window->parts;
-		window->parts = at;
+		part_at(detector, at)->next = next;
 	}
 	free(stretches.all);
 }

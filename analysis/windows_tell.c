@@ -10,15 +10,15 @@ static const char *const causes[] = { "unmapped", "mapped over", "narrowed", "wr
 static const struct part *part_of(const struct detector *detector, const struct window *window,
 				  iova_t first)
 {
-	const struct part *best = NULL;
+	const struct part *best = &window->part;
 
 	for (uint32_t i = window->parts; i != NO_WINDOW; i = part_at(detector, i)->next) {
 		const struct part *part = part_at(detector, i);
 
-		if (part->first <= first && (!best || part->first > best->first))
+		if (part->first <= first && part->first > best->first)
 			best = part;
 	}
-	return best ? best : part_at(detector, window->parts);
+	return best;
 }
 
 static void tell_times(const struct window *window, const struct closed_run *run,
