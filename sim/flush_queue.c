@@ -84,6 +84,7 @@ static int flush(struct replay *replay, uint32_t domain, struct flush_queue *que
 				      .pasid = NO_PASID,
 				      .last = UINT64_MAX,
 				      .drain = true };
+	struct awaiting *awaiting;
 	uint32_t number;
 
 	queue->start++;
@@ -91,8 +92,9 @@ static int flush(struct replay *replay, uint32_t domain, struct flush_queue *que
 		return -1;
 	if (number == NO_INVAL)
 		return fq_flushed(replay, domain, queue->start, err);
-	replay->pending[number].fq_domain = domain;
-	replay->pending[number].fq_count = queue->start;
+	awaiting = inval_await(replay, number);
+	awaiting->fq_domain = domain;
+	awaiting->fq_count = queue->start;
 	return 0;
 }
 

@@ -43,16 +43,14 @@ static inline void give_back(struct replay *replay, uint32_t number)
 		replay->spare_pending = number;
 }
 
-/* What waited for one invalidation waits for another. */
-static void hand_on(struct pending_inval *to, const struct pending_inval *from)
+struct awaiting *inval_await(struct replay *replay, uint32_t number)
 {
-	to->free = from->free;
-	to->fq_domain = from->fq_domain;
-	to->fq_count = from->fq_count;
-	to->returns = from->returns;
-	to->ret_domain = from->ret_domain;
-	to->ret_first = from->ret_first;
-	to->ret_last = from->ret_last;
+	struct pending_inval *pending = &replay->pending[number];
+
+	if (!pending->awaited)
+		pending->awaiting = (struct awaiting){ .fq_domain = NAME_NONE };
+	pending->awaited = true;
+	return &pending->awaiting;
 }
 
 /* X: copies in scope vanish. */
@@ -76,14 +74,60 @@ static inline __attribute__((always_inline)) void execute(struct replay *replay,
 		points_execute(replay, op);
 }
 
+static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, struct err *err);
+
+/* D was waited for. */
+static __attribute__((noinline)) int end_wait(struct replay *replay, struct awaiting awaiting,
+					      struct err *err)
+{
+	writer_free_tables(replay, awaiting.free);
+	if (awaiting.returns)
+		replay->observer->unmap_returned(
+			replay->observer->self, replay->domains[awaiting.ret_domain],
+			awaiting.ret_first, awaiting.ret_last, replay->now_ns);
+	if (awaiting.fq_domain != NAME_NONE)
+		return fq_flushed(replay, awaiting.fq_domain, awaiting.fq_count, err);
+	return 0;
+}
+
+/* D at this instant. What waits for it waits for the device TLBs too, where the policy flushes any. */
+static inline __attribute__((always_inline)) int complete(struct replay *replay, uint32_t number,
+							  struct err *err)
+{
+	struct pending_inval *pending = &replay->pending[number];
+	uint32_t last = NO_INVAL;
+
+	pending->op.done_ns = replay->now_ns;
+	replay->unit_at_hand = pending->op.unit;
+	replay->observer->inval_done(replay->observer->self, &pending->op);
+	if (pending->op.scope.what != INVAL_RANGE)
+		setup_flushed(replay, &pending->op);
+	if (pending->op.policy && issue_atcs(replay, number, &last, err))
+		return -1;
+	pending = &replay->pending[number]; /* there may be more of them now */
+	give_back(replay, number);
+	if (!pending->awaited)
+		return 0;
+	if (last == NO_INVAL)
+		return end_wait(replay, pending->awaiting, err);
+	*inval_await(replay, last) = pending->awaiting;
+	return 0;
+}
+
+int inval_complete(struct replay *replay, uint32_t number, struct err *err)
+{
+	return complete(replay, number, err);
+}
+
 /* D, or the wait for DMAs in flight if it drains. */
-static inline int drain(struct replay *replay, uint32_t number, struct err *err)
+static inline __attribute__((always_inline)) int drain(struct replay *replay, uint32_t number,
+						       struct err *err)
 {
 	const struct inval_op *op = &replay->pending[number].op;
 	uint64_t landed = replay->units[op->unit].landed_ns;
 
 	if (!op->scope.drain || op->failed || landed <= replay->now_ns)
-		return inval_complete(replay, number, err);
+		return complete(replay, number, err);
 	if (clock_schedule(&replay->clock, landed, ACTION_INVAL_DRAINED, number))
 		return err_no_memory(err, "the clock");
 	return 0;
@@ -181,37 +225,6 @@ int inval_execute(struct replay *replay, uint32_t number, struct err *err)
 	return drain(replay, number, err);
 }
 
-static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, struct err *err);
-
-/* D at this instant. What waits for it waits for the device TLBs too, where the policy flushes any. */
-int inval_complete(struct replay *replay, uint32_t number, struct err *err)
-{
-	struct pending_inval *pending = &replay->pending[number];
-	uint32_t last = NO_INVAL;
-
-	pending->op.done_ns = replay->now_ns;
-	replay->unit_at_hand = pending->op.unit;
-	replay->observer->inval_done(replay->observer->self, &pending->op);
-	if (pending->op.scope.what != INVAL_RANGE)
-		setup_flushed(replay, &pending->op);
-	if (pending->op.policy && issue_atcs(replay, number, &last, err))
-		return -1;
-	pending = &replay->pending[number]; /* there may be more of them now */
-	give_back(replay, number);
-	if (last != NO_INVAL) {
-		hand_on(&replay->pending[last], pending);
-		return 0;
-	}
-	writer_free_tables(replay, pending->free);
-	if (pending->returns)
-		replay->observer->unmap_returned(
-			replay->observer->self, replay->domains[pending->ret_domain],
-			pending->ret_first, pending->ret_last, replay->now_ns);
-	if (pending->fq_domain != NAME_NONE)
-		return fq_flushed(replay, pending->fq_domain, pending->fq_count, err);
-	return 0;
-}
-
 /* What is issued, on one IOMMU or several. */
 struct issue {
 	const struct domain *domain;	     /* or NULL */
@@ -265,8 +278,9 @@ static bool event_is_inferred(const struct replay *replay)
 }
 
 /* One native command on one unit; it is known by *number until D. */
-static int issue_one(struct replay *replay, uint32_t unit, const struct issue *issue,
-		     uint32_t *number, struct err *err)
+static inline __attribute__((always_inline)) int issue_on(struct replay *replay, uint32_t unit,
+							  const struct issue *issue,
+							  uint32_t *number, struct err *err)
 {
 	const struct invalidation *scope = issue->scope;
 	struct iommu *iommu = replay->units[unit].iommu;
@@ -280,9 +294,7 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct issue *i
 	/* field by field: op.command and op.scope are set below */
 	pending->has_id = issue->has_id;
 	pending->id = issue->id;
-	pending->returns = pending->waits = pending->times_out = false;
-	pending->free = NULL;
-	pending->fq_domain = NAME_NONE;
+	pending->waits = pending->times_out = pending->awaited = false;
 	op = &pending->op;
 	op->seq = ++replay->seq;
 	op->event = replay->event;
@@ -316,11 +328,19 @@ static int issue_one(struct replay *replay, uint32_t unit, const struct issue *i
 	return 0;
 }
 
+static __attribute__((noinline)) int issue_one(struct replay *replay, uint32_t unit,
+					       const struct issue *issue, uint32_t *number,
+					       struct err *err)
+{
+	return issue_on(replay, unit, issue, number, err);
+}
+
 /*
  * Linux flushes the device TLBs of a domain after its IOTLB (drivers 1, R5): *last is the number of the
  * last of them, or NO_INVAL when there is none behind this IOMMU.
  */
-static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, struct err *err)
+static __attribute__((noinline)) int issue_atcs(struct replay *replay, uint32_t after,
+						uint32_t *last, struct err *err)
 {
 	const struct inval_op *op = &replay->pending[after].op;
 	const struct domain *domain = op->domain != NAME_NONE ? replay->domains[op->domain] : NULL;
@@ -490,7 +510,7 @@ int inval_event(struct replay *replay, const struct event *event, struct err *er
 		return -1;
 	for (uint32_t units = units_of(replay, event, issue.domain, &scope); units;
 	     units &= units - 1)
-		if (issue_one(replay, (uint32_t)__builtin_ctz(units), &issue, &number, err))
+		if (issue_on(replay, (uint32_t)__builtin_ctz(units), &issue, &number, err))
 			return -1;
 	return 0;
 }

@@ -103,8 +103,8 @@ void replay_destroy(struct replay *replay)
 	for (uint32_t i = 0; i < replay->n_units; i++)
 		replay->units[i].iommu->model->destroy(replay->units[i].iommu);
 	for (uint32_t i = 0; i < replay->n_pending; i++)
-		if (replay->pending[i].used)
-			free_list(replay->pending[i].free);
+		if (replay->pending[i].used && replay->pending[i].awaited)
+			free_list(replay->pending[i].awaiting.free);
 	free_list(replay->spare_freed);
 	spans_destroy(replay->reverse);
 	imap_destroy(replay->owners);
@@ -247,23 +247,9 @@ static int reg_event(struct replay *replay, const struct event *event, struct er
 	return replay_take_interrupt(replay, replay->unit_at_hand, replay->now_ns, err);
 }
 
-static __attribute__((noinline, cold)) int refuse(struct replay *replay, const struct event *event,
-						  struct err *err)
+static __attribute__((noinline)) int work_off(struct replay *replay, const struct event *event,
+					      struct err *err)
 {
-	char wrong[EVENT_WRONG];
-
-	event_check(&replay->plans[event->kind], replay->names, replay->batch, event, wrong);
-	return replay_error(replay, ERR_INPUT, err, "'%s' with %s", event_kinds[event->kind].word,
-			    wrong);
-}
-
-static int one_event(struct replay *replay, const struct event *event, struct err *err)
-{
-	const struct event_plan *plan = &replay->plans[event->kind];
-
-	if (!event_surely_means(plan, replay->batch, event) &&
-	    event_check(plan, replay->names, replay->batch, event, NULL))
-		return refuse(replay, event, err);
 	switch (event->kind) {
 	case EVENT_IOMMU:
 	case EVENT_DOMAIN:
@@ -313,6 +299,25 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	default:
 		return 0; /* marks, recorded faults and what this model has no part in */
 	}
+}
+
+static __attribute__((noinline)) int check_and_work_off(struct replay *replay,
+							const struct event *event, struct err *err)
+{
+	const struct event_plan *plan = &replay->plans[event->kind];
+	char wrong[EVENT_WRONG];
+
+	if (event_check(plan, replay->names, replay->batch, event, wrong))
+		return replay_error(replay, ERR_INPUT, err, "'%s' with %s",
+				    event_kinds[event->kind].word, wrong);
+	return work_off(replay, event, err);
+}
+
+static inline int one_event(struct replay *replay, const struct event *event, struct err *err)
+{
+	return event_surely_means(&replay->plans[event->kind], replay->batch, event)
+		       ? work_off(replay, event, err)
+		       : check_and_work_off(replay, event, err);
 }
 
 /* What the first events tell of the driver's choices, before its units start. */

@@ -67,6 +67,16 @@ struct freed_table {
 
 enum { NO_INVAL = UINT32_MAX };
 
+/* What waits for D of an invalidation. */
+struct awaiting {
+	struct freed_table *free; /* given back */
+	uint32_t fq_domain;	  /* a whole-domain flush of this domain's queue, or NAME_NONE */
+	uint64_t fq_count;
+	bool returns; /* the unmap call: */
+	uint32_t ret_domain;
+	iova_t ret_first, ret_last;
+};
+
 struct pending_inval {
 	struct inval_op op;
 	bool used;
@@ -74,12 +84,8 @@ struct pending_inval {
 	bool has_id;
 	bool times_out; /* the device does not answer in time */
 	bool waits;	/* executed; complete once the device TLBs issued before it have answered */
-	struct freed_table *free; /* given back at D */
-	uint32_t fq_domain; /* D of a whole-domain flush of this domain's queue, or NAME_NONE */
-	uint64_t fq_count;
-	bool returns; /* the unmap call returns at D: */
-	uint32_t ret_domain;
-	iova_t ret_first, ret_last;
+	bool awaited;	/* something waits for it: */
+	struct awaiting awaiting;
 };
 
 /* ---- linux-lazy flush queue, one per domain ---------------------------------------------- */
@@ -452,6 +458,8 @@ int inval_command(struct replay *replay, const struct event *event, struct err *
 /* Issues on every unit of the domain; the last one's number, or NO_INVAL when there is no unit. */
 int inval_issue(struct replay *replay, const struct domain *domain,
 		const struct invalidation *scope, uint32_t *number, struct err *err);
+/* What waits for D of that one, to be filled in: nothing yet, or what was there. */
+struct awaiting *inval_await(struct replay *replay, uint32_t number);
 int inval_execute(struct replay *replay, uint32_t number, struct err *err);
 int inval_complete(struct replay *replay, uint32_t number, struct err *err);
 

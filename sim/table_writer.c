@@ -207,7 +207,7 @@ static int replace_table(const struct writer *w, pa_t table, iova_t iova, unsign
 		if (inval_issue(w->replay, w->domain, &scope, &number, w->err))
 			return -1;
 		if (number != NO_INVAL) {
-			w->replay->pending[number].free = outcome->freed;
+			inval_await(w->replay, number)->free = outcome->freed;
 			outcome->freed = NULL;
 		}
 		writer_free_tables(w->replay, outcome->freed);

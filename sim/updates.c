@@ -222,7 +222,7 @@ static int strict_unmap(struct replay *replay, struct domain *domain, iova_t fir
 				      .leaf = !freed || run->ih_when_tables_freed,
 				      .drain = true };
 	uint32_t number = NO_INVAL;
-	struct pending_inval *pending;
+	struct awaiting *awaiting;
 
 	if (run->free_tables == FREE_BEFORE) {
 		writer_free_tables(replay, freed);
@@ -239,12 +239,12 @@ static int strict_unmap(struct replay *replay, struct domain *domain, iova_t fir
 						 replay->now_ns);
 		return 0;
 	}
-	pending = &replay->pending[number];
-	pending->free = freed;
-	pending->returns = true;
-	pending->ret_domain = domain->number;
-	pending->ret_first = first;
-	pending->ret_last = last;
+	awaiting = inval_await(replay, number);
+	awaiting->free = freed;
+	awaiting->returns = true;
+	awaiting->ret_domain = domain->number;
+	awaiting->ret_first = first;
+	awaiting->ret_last = last;
 	return 0;
 }
 
