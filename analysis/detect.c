@@ -68,10 +68,8 @@ tell_excess(struct detector *detector, const struct inval_op *op, uint32_t remov
 	worst_put(detector, &story, removed);
 }
 
-static __attribute__((noinline)) void tell_collateral(struct detector *detector,
-						      const struct inval_op *op,
-						      const struct inval_report *report,
-						      bool uncertain)
+static void tell_collateral(struct detector *detector, const struct inval_op *op,
+			    const struct inval_report *report, bool uncertain)
 {
 	struct story story;
 
@@ -88,20 +86,29 @@ static __attribute__((noinline)) void tell_collateral(struct detector *detector,
 	worst_put(detector, &story, report->agreed);
 }
 
-/* X: what the invalidation removed, against what was outstanding in its scope. */
-static void on_executed(void *self, const struct inval_op *op, const struct inval_report *report)
+/* What the invalidation removed, against what was outstanding in its scope. */
+static __attribute__((noinline)) void judge_flush(struct detector *detector,
+						  const struct inval_op *op,
+						  const struct inval_report *report, bool uncertain)
 {
-	struct detector *detector = self;
-	/* What it was for may be among the events lost since the flush before. */
-	bool uncertain = lost_since(detector, detector->last_flush);
-
-	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
-		return;
-	detector->last_flush = op->event;
 	if (!report->stale && !(STEP(outstanding) && windows_outstanding(detector, op)))
 		tell_excess(detector, op, report->removed, uncertain);
 	if (report->agreed && STEP(collateral))
 		tell_collateral(detector, op, report, uncertain);
+}
+
+/* X */
+static void on_executed(void *self, const struct inval_op *op, const struct inval_report *report)
+{
+	struct detector *detector = self;
+	uint64_t before = detector->last_flush;
+
+	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
+		return;
+	detector->last_flush = op->event;
+	/* what it was for may be among the events lost since the flush before */
+	if (!report->stale || report->agreed)
+		judge_flush(detector, op, report, lost_since(detector, before));
 }
 
 static void on_done(void *self, const struct inval_op *op)

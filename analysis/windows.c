@@ -505,8 +505,7 @@ static void look(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_
 }
 
 /* Whether an update in the scope of the invalidation is outstanding. */
-__attribute__((noinline)) bool windows_outstanding(struct detector *detector,
-						   const struct inval_op *op)
+bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 {
 	struct looking looking = { .detector = detector, .op = op };
 

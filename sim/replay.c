@@ -38,6 +38,10 @@ int replay_create(const struct machine *machine, const struct replay_observer *o
 	replay->observer = observer;
 	replay->caches = caches;
 	replay->stalls = machine->model->stalls;
+	if (machine->run.policy != POLICY_RECORDED) /* Linux */
+		replay->rules = (struct write_rules){ .refuse_live = true,
+						      .free_tables = true,
+						      .widen = true };
 	replay->policy_invals = machine->run.inval_from == INVAL_FROM_POLICY ||
 				(machine->run.inval_from == INVAL_FROM_AUTO &&
 				 machine->run.policy != POLICY_RECORDED);
@@ -247,8 +251,9 @@ static int reg_event(struct replay *replay, const struct event *event, struct er
 	return replay_take_interrupt(replay, replay->unit_at_hand, replay->now_ns, err);
 }
 
-static __attribute__((noinline)) int work_off(struct replay *replay, const struct event *event,
-					      struct err *err)
+/* Of the kinds that come seldom. */
+static __attribute__((noinline)) int work_off_other(struct replay *replay,
+						    const struct event *event, struct err *err)
 {
 	switch (event->kind) {
 	case EVENT_IOMMU:
@@ -259,10 +264,6 @@ static __attribute__((noinline)) int work_off(struct replay *replay, const struc
 		return setup_attach(replay, event, err);
 	case EVENT_DETACH:
 		return setup_detach(replay, event, err);
-	case EVENT_MAP:
-		return update_map(replay, event, err);
-	case EVENT_UNMAP:
-		return update_unmap(replay, event, err);
 	case EVENT_PROTECT:
 		return update_protect(replay, event, err);
 	case EVENT_P2M:
@@ -271,8 +272,6 @@ static __attribute__((noinline)) int work_off(struct replay *replay, const struc
 		return dirty_event(replay, event, err);
 	case EVENT_WRITE:
 		return setup_units(replay, err) ? -1 : update_write(replay, event, err);
-	case EVENT_INVAL:
-		return setup_units(replay, err) ? -1 : inval_event(replay, event, err);
 	case EVENT_DONE:
 		return inval_done_event(replay, event, err);
 	case EVENT_CMD:
@@ -298,6 +297,20 @@ static __attribute__((noinline)) int work_off(struct replay *replay, const struc
 		return 0;
 	default:
 		return 0; /* marks, recorded faults and what this model has no part in */
+	}
+}
+
+static inline int work_off(struct replay *replay, const struct event *event, struct err *err)
+{
+	switch (event->kind) {
+	case EVENT_MAP:
+		return update_map(replay, event, err);
+	case EVENT_UNMAP:
+		return update_unmap(replay, event, err);
+	case EVENT_INVAL:
+		return setup_units(replay, err) ? -1 : inval_event(replay, event, err);
+	default:
+		return work_off_other(replay, event, err);
 	}
 }
 

@@ -119,6 +119,14 @@ enum { DMA_RUN = 128 }; /* DMAs given to a model at once; they stay in the neare
 
 struct points;
 
+/* What a driver's table code does. */
+struct write_rules {
+	bool refuse_live; /* intel-classic: a live leaf stays ("already set") */
+	bool free_tables; /* tables wholly inside an unmapped range go */
+	bool widen;	  /* a superpage hit partly goes as a whole, else it is split */
+	unsigned cap_lg2; /* largest page; 0: none */
+};
+
 struct replay {
 	struct points *points; /* of a world; NULL: this replay has IOMMUs of its own alone */
 	const struct machine *machine;
@@ -156,6 +164,7 @@ struct replay {
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	uint64_t
 		acted_ns; /* when something last happened that the end of the recording waits for */
+	struct write_rules rules; /* of the policy */
 	bool policy_invals, native_commands;
 	bool lazy;	   /* the policy batches its flushes */
 	bool caching_mode; /* of the units: what becomes present is flushed too */
@@ -267,12 +276,6 @@ static inline int words_store_in(struct replay *replay, struct frame *frame, uns
 pa_t words_new_table(struct replay *replay);
 
 /* table_writer.c */
-struct write_rules {
-	bool refuse_live; /* intel-classic: a live leaf stays ("already set") */
-	bool free_tables; /* tables wholly inside an unmapped range go */
-	bool widen;	  /* a superpage hit partly goes as a whole, else it is split */
-	unsigned cap_lg2; /* largest page; 0: none */
-};
 struct write_outcome {
 	struct freed_table *freed; /* tables unlinked, not yet given back */
 	uint64_t refused;	   /* leaves that were live */

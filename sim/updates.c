@@ -100,16 +100,6 @@ static inline int touch(struct replay *replay, struct domain *domain, iova_t fir
 	return domain->touched ? note_touched(replay, domain, first, last, err) : 0;
 }
 
-static struct write_rules rules_of(const struct replay *replay, unsigned cap_lg2)
-{
-	bool linux_code = linux_policy(replay);
-
-	return (struct write_rules){ .refuse_live = linux_code,
-				     .free_tables = linux_code,
-				     .widen = linux_code,
-				     .cap_lg2 = cap_lg2 };
-}
-
 /* Not-present to present under caching mode: a page-selective flush (drivers 4.3). */
 static __attribute__((noinline)) int flush_on_map(struct replay *replay,
 						  const struct domain *domain, iova_t first,
@@ -133,7 +123,6 @@ static __attribute__((noinline)) int clear_overrun(struct replay *replay, struct
 						   const struct event *event, iova_t last,
 						   struct write_outcome *outcome, struct err *err)
 {
-	struct write_rules rules = rules_of(replay, 0);
 	iova_t end = last | low_mask(21);
 	struct removing removing;
 
@@ -143,7 +132,7 @@ static __attribute__((noinline)) int clear_overrun(struct replay *replay, struct
 	removing.told.asked_first = event->addr;
 	removing.told.asked_last = last;
 	return ledger_remove(&removing, last + 1, end, err) ||
-	       writer_unmap(replay, domain, last + 1, end, &rules, outcome, err);
+	       writer_unmap(replay, domain, last + 1, end, &replay->rules, outcome, err);
 }
 
 /* What the map replaces, but for what leads to the same pages as before. */
@@ -167,10 +156,8 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	uint64_t pa = event_required(replay->batch, event, MAP_PA, MAP_PA);
 	uint64_t size = event_required(replay->batch, event, MAP_SIZE, MAP_PA);
 	unsigned perm = (unsigned)event_required(replay->batch, event, MAP_PERM, MAP_PA);
-	unsigned cap = event_has(event, MAP_PAGE)
-			       ? log2_floor(event_value(replay->batch, event, MAP_PAGE) | 1)
-			       : 0;
-	struct write_rules rules = rules_of(replay, cap);
+	const struct write_rules *rules = &replay->rules;
+	struct write_rules capped;
 	struct write_outcome outcome = { 0 };
 	struct imap_entry *entry;
 	iova_t last;
@@ -180,6 +167,11 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	    target_of(replay, domain, pa, size, err))
 		return -1;
 	replay->count.maps++;
+	if (event_has(event, MAP_PAGE)) {
+		capped = *rules;
+		capped.cap_lg2 = log2_floor(event_value(replay->batch, event, MAP_PAGE) | 1);
+		rules = &capped;
+	}
 	if (domain->raw)
 		return rights_said(replay, domain, event->addr, last, pa, perm, err);
 	if (touch(replay, domain, event->addr, last, err))
@@ -201,7 +193,7 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	if (ledger_fill(replay, domain, entry, pa, perm, err) ||
 	    (replay->machine->run.superpage_span == SPAN_OVERRUN &&
 	     clear_overrun(replay, domain, event, last, &outcome, err)) ||
-	    writer_map(replay, domain, event->addr, pa, last, perm, &rules, &outcome, err))
+	    writer_map(replay, domain, event->addr, pa, last, perm, rules, &outcome, err))
 		return -1;
 	replay->observer->mapped(replay->observer->self, domain, event->addr, last, pa, perm,
 				 replay->event, replay->now_ns);
@@ -270,8 +262,7 @@ static int collect(struct replay *replay, const struct domain *domain, iova_t fi
 
 /* linux-strict and linux-lazy: what follows the cleared leaves (drivers 3.2, 3.3). */
 static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct domain *domain,
-						  iova_t first, iova_t last,
-						  const struct write_rules *rules, struct err *err)
+						  iova_t first, iova_t last, struct err *err)
 {
 	bool lazy = replay->lazy;
 	struct write_outcome outcome = { 0 };
@@ -280,7 +271,7 @@ static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct 
 
 	if (replay->policy_invals && !lazy && collect(replay, domain, first, last, &list, err))
 		goto out;
-	if (writer_unmap(replay, domain, first, last, rules, &outcome, err))
+	if (writer_unmap(replay, domain, first, last, &replay->rules, &outcome, err))
 		goto out;
 	if (!replay->policy_invals) {
 		writer_free_tables(replay, outcome.freed);
@@ -303,7 +294,7 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 {
 	struct domain *domain = setup_domain(replay, event, err);
 	uint64_t size = event_required(replay->batch, event, UNMAP_SIZE, UNMAP_SIZE);
-	struct write_rules rules = rules_of(replay, 0);
+	const struct write_rules *rules = &replay->rules;
 	struct removing removing;
 	iova_t first, last, edge_first, edge_last;
 
@@ -323,7 +314,7 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 		if (done - 1 <= domain->highest - first)
 			last = first + done - 1; /* more or less than asked, as recorded */
 	}
-	if (rules.widen) {
+	if (rules->widen) {
 		if (writer_leaf(replay, domain, last, &edge_first, &edge_last) && edge_last > last)
 			last = edge_last;
 		if (writer_leaf(replay, domain, first, &edge_first, &edge_last) &&
@@ -341,9 +332,9 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 		replay->cpu = event_has(event, FIELD_CPU)
 				      ? (uint32_t)event_value(replay->batch, event, FIELD_CPU)
 				      : 0;
-		return policy_unmap(replay, domain, first, last, &rules, err);
+		return policy_unmap(replay, domain, first, last, err);
 	}
-	if (writer_unmap(replay, domain, first, last, &rules, &(struct write_outcome){ 0 }, err))
+	if (writer_unmap(replay, domain, first, last, rules, &(struct write_outcome){ 0 }, err))
 		return -1;
 	replay->observer->unmap_returned(replay->observer->self, domain, first, last,
 					 replay->now_ns);
@@ -355,7 +346,6 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 	struct domain *domain = setup_domain(replay, event, err);
 	uint64_t size = event_value(replay->batch, event, PROTECT_SIZE);
 	unsigned perm = (unsigned)event_value(replay->batch, event, PROTECT_PERM);
-	struct write_rules rules = rules_of(replay, 0);
 	struct removing removing;
 	struct imap_entry *entry;
 	iova_t last;
@@ -374,7 +364,7 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 	for (entry = imap_first_in(domain->ledger, event->addr, last);
 	     entry && entry->first <= last; entry = imap_next(domain->ledger, entry))
 		ledger_tell(&removing, entry);
-	if (writer_protect(replay, domain, event->addr, last, perm, &rules,
+	if (writer_protect(replay, domain, event->addr, last, perm, &replay->rules,
 			   &(struct write_outcome){ 0 }, err))
 		return -1;
 	for (entry = imap_first_in(domain->ledger, event->addr, last);
