@@ -158,23 +158,23 @@ static struct holder *holder_of(struct detector *detector, const struct doubted_
 void windows_copy_opens(void *self, const struct doubted_copy *copy)
 {
 	struct detector *detector = self;
-	const struct domain *domain = replay_domain_of_space(detector->replay, copy->space);
+	uint32_t domain = replay_number_of_space(detector->replay, copy->space);
 	bool pointer = copy_name_structure(copy->name) == STRUCTURE_WALK_CACHE;
 	struct domain_windows *windows = NULL;
 	struct imap_entry *only;
 	struct holder *holder;
 
 	/* one whose tag stands for other tables too says what its own tables say */
-	if (copy_name_structure(copy->name) == STRUCTURE_CONFIG || !domain ||
+	if (copy_name_structure(copy->name) == STRUCTURE_CONFIG || domain == NAME_NONE ||
 	    !(copy->reasons & (CHECK_UPDATE | CHECK_SOURCE)))
 		return;
 	if (pointer)
-		windows = windows_of(detector, domain->number);
-	else if (domain->number < detector->n_domains)
-		windows = &detector->domains[domain->number];
+		windows = windows_of(detector, domain);
+	else if (domain < detector->n_domains)
+		windows = &detector->domains[domain];
 	if (!windows || !windows->spans)
 		return;
-	holder = holder_of(detector, copy, domain->number, pointer);
+	holder = holder_of(detector, copy, domain, pointer);
 	if (!holder) {
 		detector_fails(detector, "exposure windows");
 		return;

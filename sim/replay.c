@@ -364,24 +364,28 @@ int replay_batch(struct replay *replay, struct event_source *source,
 		look_ahead(replay, source->meta, batch);
 	while (i < batch->n) {
 		const struct event *event = &batch->events[i];
-		size_t done = 1;
 
-		if (is_due(replay, event->time_ns) && run_due(replay, event->time_ns, err))
-			return -1;
+		if (is_due(replay, event->time_ns)) {
+			if (run_due(replay, event->time_ns, err))
+				return -1;
+			replay->order_limit = 0;
+		}
 		replay->now_ns = event->time_ns;
 		replay->event = batch->first + i;
-		replay->order_limit = 0;
 		if (event->kind == EVENT_DMA) {
+			size_t done = 1;
+
 			if (replay->points ? points_dmas(replay, batch, i, &done, err)
 					   : dmas_run(replay, batch, i, &done, err))
 				return -1;
-		} else {
-			replay->event_moved = event->flags & EVENT_FLAG_CLAMPED;
-			if ((replay->points && points_event(replay, event, err)) ||
-			    one_event(replay, event, err) || step_made(replay, err))
-				return -1;
+			i += done;
+			continue;
 		}
-		i += done;
+		replay->event_flags = event->flags;
+		if ((replay->points && points_event(replay, event, err)) ||
+		    one_event(replay, event, err) || step_made(replay, err))
+			return -1;
+		i++;
 	}
 	replay->count.events += batch->n;
 	return 0;
@@ -449,11 +453,14 @@ const struct domain *replay_domain(const struct replay *replay, uint32_t number)
 	return number < replay->n_domains ? replay->domains[number] : NULL;
 }
 
+uint32_t replay_number_of_space(const struct replay *replay, uint32_t space)
+{
+	return space && space < replay->n_spaces ? replay->space_domain[space] : NAME_NONE;
+}
+
 const struct domain *replay_domain_of_space(const struct replay *replay, uint32_t space)
 {
-	return space && space < replay->n_spaces
-		       ? replay_domain(replay, replay->space_domain[space])
-		       : NULL;
+	return replay_domain(replay, replay_number_of_space(replay, space));
 }
 
 const struct device *replay_device(const struct replay *replay, uint32_t unit, uint32_t handle)

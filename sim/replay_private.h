@@ -174,7 +174,7 @@ struct replay {
 	struct recorded_use use;
 	uint32_t cpu; /* that the event at hand ran on */
 	struct replay_counters count;
-	bool event_moved; /* the importer moved the event at hand to put cause before effect */
+	uint8_t event_flags;	/* of the event at hand, or the last one before a DMA */
 	bool has_answers, lost; /* lost: the recorder dropped events, last at lost_ns */
 	uint64_t lost_ns;
 	struct disagreement *doubts; /* that an update close in time may still explain */
@@ -304,8 +304,7 @@ static inline struct frame *writer_same_table(const struct replay *replay,
 					      const struct domain *domain, iova_t iova)
 {
 	return domain->last_table_shape == replay->tables->shape &&
-			       !((domain->last_table_first ^ iova) >>
-				 writer_frame_lg2(domain->format))
+			       iova - domain->last_table_first < domain->last_table_bytes
 		       ? domain->last_table
 		       : NULL;
 }
@@ -317,7 +316,7 @@ static inline int writer_map(struct replay *replay, struct domain *domain, iova_
 	struct frame *table = writer_same_table(replay, domain, iova);
 
 	/* the usual map: one of the smallest pages, whatever stands there */
-	if (table && last - iova == page_mask(format->granule_lg2) && !rules->refuse_live)
+	if (table && last - iova == domain->page && !rules->refuse_live)
 		return words_store_in(replay, table, writer_place(format, iova), 1,
 				      format->leaf(pa, perm, 0), 0, err);
 	return writer_map_range(replay, domain, iova, pa, last, perm, rules, outcome, err);
@@ -326,12 +325,12 @@ static inline int writer_unmap(struct replay *replay, struct domain *domain, iov
 			       iova_t last, const struct write_rules *rules,
 			       struct write_outcome *outcome, struct err *err)
 {
-	const struct pt_format *format = domain->format;
 	struct frame *table = writer_same_table(replay, domain, first);
 
 	/* the usual unmap: one of the smallest pages, so that no table goes and nothing is split */
-	if (table && last - first == page_mask(format->granule_lg2))
-		return words_store_in(replay, table, writer_place(format, first), 1, 0, 0, err);
+	if (table && last - first == domain->page)
+		return words_store_in(replay, table, writer_place(domain->format, first), 1, 0, 0,
+				      err);
 	return writer_unmap_range(replay, domain, first, last, rules, outcome, err);
 }
 int writer_protect(struct replay *replay, struct domain *domain, iova_t first, iova_t last,

@@ -217,6 +217,7 @@ static int declare_domain(struct replay *replay, const struct event *event, stru
 		domain->levels = (unsigned)levels;
 	}
 	domain->format = iommu->model->format(iommu);
+	domain->page = page_mask(domain->format->granule_lg2);
 	domain->highest = low_mask(iommu->model->address_bits(iommu, domain->levels));
 	if (event_has(event, DOMAIN_FORMAT) &&
 	    strcmp(names_text(replay->names,

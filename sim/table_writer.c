@@ -98,6 +98,7 @@ static struct frame *leaf_table(const struct writer *w, iova_t iova)
 	}
 	domain->last_table = frame;
 	domain->last_table_first = iova & ~page_mask(writer_frame_lg2(w->format));
+	domain->last_table_bytes = frame ? 1ull << writer_frame_lg2(w->format) : 0;
 	domain->last_table_shape = w->replay->tables->shape;
 	return frame;
 }

@@ -39,7 +39,7 @@ static inline int range_of(const struct replay *replay, const struct domain *dom
 			   uint64_t size, iova_t *last, struct err *err)
 {
 	*last = first + (size - 1);
-	if (((first | size) & page_mask(domain->format->granule_lg2)) || *last > domain->highest ||
+	if (((first | size) & domain->page) || *last > domain->highest ||
 	    writer_words(domain, first, *last) > replay->machine->run.table_words)
 		return refuse_range(replay, domain, first, size, last, err);
 	return 0;
@@ -63,8 +63,7 @@ static inline int target_of(const struct replay *replay, const struct domain *do
 {
 	pa_t last = pa + (size - 1);
 
-	if ((pa & page_mask(domain->format->granule_lg2)) || last < pa ||
-	    last >= replay->table_area)
+	if ((pa & domain->page) || last < pa || last >= replay->table_area)
 		return refuse_target(replay, domain, pa, err);
 	return 0;
 }
@@ -87,7 +86,8 @@ static __attribute__((noinline)) int note_touched(struct replay *replay, struct 
 	if (!entry)
 		return err_no_memory(err, "the ledger of touched pages");
 	entry->value[0] = replay->now_ns;
-	entry->value[1] = replay->event_moved;
+	/* the importer moved the event to put cause before effect */
+	entry->value[1] = (replay->event_flags & EVENT_FLAG_CLAMPED) != 0;
 	answers_touched(replay, domain, first, last);
 	return 0;
 }
@@ -308,7 +308,7 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	removing.told.asked_first = first;
 	removing.told.asked_last = last;
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
-		uint64_t page = page_mask(domain->format->granule_lg2);
+		uint64_t page = domain->page;
 		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + page) & ~page;
 
 		if (done - 1 <= domain->highest - first)
@@ -445,7 +445,7 @@ int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t
 		 struct err *err)
 {
 	struct write_rules rules = { .cap_lg2 = domain->format->granule_lg2 };
-	uint64_t page = page_mask(domain->format->granule_lg2);
+	uint64_t page = domain->page;
 	iova_t first = iova & ~page, last = first + page;
 
 	if (writer_map(replay, domain, first, pa & ~page, last, TLB_READ | TLB_WRITE, &rules,

@@ -37,6 +37,7 @@ struct domain {
 	pa_t root;
 	unsigned levels;
 	const struct pt_format *format; /* of its tables */
+	uint64_t page;			/* bytes of their smallest pages, less one */
 	iova_t highest;			/* address that they can map */
 	bool bypass;	  /* format=bypass: requests of its devices pass untranslated */
 	bool raw;	  /* root= given: described by write events alone */
@@ -61,10 +62,10 @@ struct domain {
 	uint32_t n_atcs;
 	uint32_t pasid; /* of its attachments so far; ALL_PASIDS: they differ */
 	/* The table of smallest pages that software wrote last, for as long as the graph of tables has
-	 * this shape (struct tables): where it begins, NULL for none. */
+	 * this shape (struct tables): the frame, and the input that it covers; no bytes of it for none. */
 	struct frame *last_table;
 	iova_t last_table_first;
-	uint64_t last_table_shape;
+	uint64_t last_table_bytes, last_table_shape;
 	struct imap *ledger;
 	/* Domains with root=, once an event said what their tables are to grant (rights.c): that, and the ranges
 	 * where tables are still to be compared with it. */
