@@ -17,28 +17,31 @@ static int more_pending(struct replay *replay, struct err *err)
 	return 0;
 }
 
-/* The lowest number that is free. */
-static inline int new_pending(struct replay *replay, uint32_t *number, struct err *err)
+/* That of the lowest number that is free; NULL: no memory. */
+static inline struct pending_inval *new_pending(struct replay *replay, uint32_t *number,
+						struct err *err)
 {
 	uint32_t at = replay->spare_pending;
+	struct pending_inval *pending;
 
 	while (at < replay->n_pending && replay->pending[at].used)
 		at++;
 	if (at == replay->n_pending && more_pending(replay, err))
-		return -1;
+		return NULL;
+	pending = &replay->pending[at];
 	replay->spare_pending = at + 1;
 	if (at >
 	    replay->count.queued) /* the lowest free number: so many are under way at the peak */
 		replay->count.queued = at;
-	replay->pending[at].used = true;
+	pending->used = true;
 	*number = at;
-	return 0;
+	return pending;
 }
 
-static inline void give_back(struct replay *replay, uint32_t number)
+static inline void give_back(struct replay *replay, struct pending_inval *pending, uint32_t number)
 {
-	replay->pending[number].used = false;
-	replay->n_atc_pending -= replay->pending[number].op.scope.what == INVAL_DEVICE_ATC;
+	pending->used = false;
+	replay->n_atc_pending -= pending->op.scope.what == INVAL_DEVICE_ATC;
 	if (number < replay->spare_pending)
 		replay->spare_pending = number;
 }
@@ -91,10 +94,9 @@ static __attribute__((noinline)) int end_wait(struct replay *replay, struct awai
 }
 
 /* D at this instant. What waits for it waits for the device TLBs too, where the policy flushes any. */
-static inline __attribute__((always_inline)) int complete(struct replay *replay, uint32_t number,
-							  struct err *err)
+static inline __attribute__((always_inline)) int
+complete(struct replay *replay, struct pending_inval *pending, uint32_t number, struct err *err)
 {
-	struct pending_inval *pending = &replay->pending[number];
 	uint32_t last = NO_INVAL;
 
 	pending->op.done_ns = replay->now_ns;
@@ -102,10 +104,12 @@ static inline __attribute__((always_inline)) int complete(struct replay *replay,
 	replay->observer->inval_done(replay->observer->self, &pending->op);
 	if (pending->op.scope.what != INVAL_RANGE)
 		setup_flushed(replay, &pending->op);
-	if (pending->op.policy && issue_atcs(replay, number, &last, err))
-		return -1;
-	pending = &replay->pending[number]; /* there may be more of them now */
-	give_back(replay, number);
+	if (pending->op.policy) {
+		if (issue_atcs(replay, number, &last, err))
+			return -1;
+		pending = &replay->pending[number]; /* there may be more of them now */
+	}
+	give_back(replay, pending, number);
 	if (!pending->awaited)
 		return 0;
 	if (last == NO_INVAL)
@@ -116,18 +120,18 @@ static inline __attribute__((always_inline)) int complete(struct replay *replay,
 
 int inval_complete(struct replay *replay, uint32_t number, struct err *err)
 {
-	return complete(replay, number, err);
+	return complete(replay, &replay->pending[number], number, err);
 }
 
 /* D, or the wait for DMAs in flight if it drains. */
-static inline __attribute__((always_inline)) int drain(struct replay *replay, uint32_t number,
-						       struct err *err)
+static inline __attribute__((always_inline)) int
+drain(struct replay *replay, struct pending_inval *pending, uint32_t number, struct err *err)
 {
-	const struct inval_op *op = &replay->pending[number].op;
+	const struct inval_op *op = &pending->op;
 	uint64_t landed = replay->units[op->unit].landed_ns;
 
 	if (!op->scope.drain || op->failed || landed <= replay->now_ns)
-		return complete(replay, number, err);
+		return complete(replay, pending, number, err);
 	if (clock_schedule(&replay->clock, landed, ACTION_INVAL_DRAINED, number))
 		return err_no_memory(err, "the clock");
 	return 0;
@@ -158,7 +162,7 @@ static int release(struct replay *replay, uint32_t unit, struct err *err)
 		    behind_device(replay, &pending->op))
 			continue;
 		pending->waits = false;
-		if (drain(replay, i, err))
+		if (drain(replay, pending, i, err))
 			return -1;
 	}
 	return 0;
@@ -207,7 +211,7 @@ static __attribute__((noinline)) int executed_among_devices(struct replay *repla
 		pending->waits = true;
 		return 0;
 	}
-	if (drain(replay, number, err))
+	if (drain(replay, pending, number, err))
 		return -1;
 	return device ? release(replay, unit, err) : 0;
 }
@@ -222,7 +226,7 @@ int inval_execute(struct replay *replay, uint32_t number, struct err *err)
 	execute(replay, &pending->op);
 	if (replay->n_atc_pending)
 		return executed_among_devices(replay, number, err);
-	return drain(replay, number, err);
+	return drain(replay, pending, number, err);
 }
 
 /* What is issued, on one IOMMU or several. */
@@ -230,8 +234,9 @@ struct issue {
 	const struct domain *domain;	     /* or NULL */
 	const struct invalidation *scope;    /* neutral; NULL: what the command says */
 	const struct native_command *native; /* verbatim; NULL: this model's for the scope */
-	bool policy;
-	bool has_id; /* a recorded `done` with this id completes it */
+	bool policy;			     /* of the policy; else recorded: */
+	bool inferred;			     /* by an event of that class */
+	bool has_id;			     /* a recorded `done` with this id completes it */
 	uint64_t id;
 };
 
@@ -270,13 +275,6 @@ static uint64_t device_answer(const struct replay *replay, uint32_t unit,
 	return pending->times_out ? run->ats_timeout : answer;
 }
 
-/* Of the recorded event at hand: while one is worked off, it is one of the batch. */
-static bool event_is_inferred(const struct replay *replay)
-{
-	return event_class(&replay->batch->events[replay->event - replay->batch->first]) ==
-	       CLASS_INFERRED;
-}
-
 /* One native command on one unit; it is known by *number until D. */
 static inline __attribute__((always_inline)) int issue_on(struct replay *replay, uint32_t unit,
 							  const struct issue *issue,
@@ -285,12 +283,11 @@ static inline __attribute__((always_inline)) int issue_on(struct replay *replay,
 	const struct invalidation *scope = issue->scope;
 	struct iommu *iommu = replay->units[unit].iommu;
 	uint64_t latency = replay->machine->run.inval_latency;
-	struct pending_inval *pending;
+	struct pending_inval *pending = new_pending(replay, number, err);
 	struct inval_op *op;
 
-	if (new_pending(replay, number, err))
+	if (!pending)
 		return -1;
-	pending = &replay->pending[*number];
 	/* field by field: op.command and op.scope are set below */
 	pending->has_id = issue->has_id;
 	pending->id = issue->id;
@@ -304,7 +301,7 @@ static inline __attribute__((always_inline)) int issue_on(struct replay *replay,
 	op->domain = issue->domain ? issue->domain->number : NAME_NONE;
 	op->policy = issue->policy;
 	op->failed = false;
-	op->inferred = !issue->policy && event_is_inferred(replay);
+	op->inferred = issue->inferred;
 	encode(replay, unit, issue, op);
 	if (!iommu->model->decode(iommu, &op->command, &op->scope))
 		op->scope = scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
@@ -489,7 +486,8 @@ static int all_pasids(struct replay *replay, const struct event *event, const st
 
 int inval_event(struct replay *replay, const struct event *event, struct err *err)
 {
-	struct issue issue = { .has_id = event_has(event, INVAL_ID) };
+	struct issue issue = { .inferred = event_class(event) == CLASS_INFERRED,
+			       .has_id = event_has(event, INVAL_ID) };
 	struct invalidation scope;
 	uint32_t number;
 
@@ -519,7 +517,9 @@ int inval_event(struct replay *replay, const struct event *event, struct err *er
 int inval_command(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct native_command command = { 0 };
-	struct issue issue = { .native = &command, .has_id = event_has(event, CMD_ID) };
+	struct issue issue = { .native = &command,
+			       .inferred = event_class(event) == CLASS_INFERRED,
+			       .has_id = event_has(event, CMD_ID) };
 	uint32_t unit = 0, number;
 
 	if (replay->foreign) /* the neutral invalidations beside it stand for it */
