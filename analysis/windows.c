@@ -329,10 +329,10 @@ struct closing {
 	struct closed_run run;		/* how, when, by whom */
 };
 
-static bool restores(const struct restored *restored, const struct part *part, iova_t first)
+static bool restores(const struct restored *restored, const struct part *part)
 {
 	return (restored->perm & part->lost) == part->lost &&
-	       part->pa + (first - part->first) == restored->pa + (first - restored->iova);
+	       part->pa - part->first == restored->pa - restored->iova;
 }
 
 static void note_done(struct closing *closing, uint32_t number)
@@ -359,7 +359,7 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	if (closing->atc && STEP(atc_after_iotlb) &&
 	    (holders_units(*data) || closing->seq <= part->flushed))
 		return true;
-	if (closing->restored && !restores(closing->restored, part, first))
+	if (closing->restored && !restores(closing->restored, part))
 		return true;
 	if (closing->restored) { /* over on both sides, the flushed one too */
 		closing->any_restored = true;

@@ -94,14 +94,11 @@ static inline void hold(struct detector *detector, struct holder *holder, uint32
 	}
 }
 
-/* Whether the copy grants what the part lost, of which what begins at `first` is left. */
-static bool grants(const struct holder *holder, const struct part *part, iova_t first)
+/* Whether the copy grants what the part lost: it leads to the same pages, or to all tables below. */
+static bool grants(const struct holder *holder, const struct part *part)
 {
-	iova_t at = first > holder->first ? first : holder->first;
-
-	return holder->pointer ||
-	       (holder->pa + (at - holder->first) == part->pa + (at - part->first) &&
-		(holder->perm & part->taken));
+	return holder->pointer || (holder->pa - holder->first == part->pa - part->first &&
+				   (holder->perm & part->taken));
 }
 
 struct holding {
@@ -111,13 +108,12 @@ struct holding {
 	bool found;
 };
 
-/* The copy holds the window of a part, of which what begins at `first` is left, if it grants what that lost. */
-static inline void hold_by(struct detector *detector, struct holder *holder, uint32_t key,
-			   iova_t first)
+/* The copy holds the window of a part if it grants what that lost. */
+static inline void hold_by(struct detector *detector, struct holder *holder, uint32_t key)
 {
 	const struct part *part = part_at(detector, key);
 
-	if (STEP(copy_holds) && grants(holder, part, first))
+	if (STEP(copy_holds) && grants(holder, part))
 		hold(detector, holder, part->window);
 }
 
@@ -125,9 +121,10 @@ static void hold_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, ui
 {
 	const struct holding *holding = ctx;
 
+	(void)first;
 	(void)last;
 	(void)data;
-	hold_by(holding->detector, holding->holder, key, first);
+	hold_by(holding->detector, holding->holder, key);
 }
 
 /* The place of a copy, new or not. NULL: no memory. */
@@ -181,7 +178,7 @@ void windows_copy_opens(void *self, const struct doubted_copy *copy)
 	}
 	only = spans_only(windows->spans, copy->first, copy->last);
 	if (only)
-		hold_by(detector, holder, (uint32_t)only->value[SPANS_KEY], only->first);
+		hold_by(detector, holder, (uint32_t)only->value[SPANS_KEY]);
 	else
 		spans_each(windows->spans, copy->first, copy->last, hold_part,
 			   &(struct holding){ .detector = detector, .holder = holder });
@@ -227,12 +224,14 @@ static bool flushed_unasked(const struct detector *detector, const struct window
 			    const struct holder *copy)
 {
 	const struct inval_op *op = replay_executing(detector->replay);
-	const struct domain *domain = replay_domain(detector->replay, window->domain);
-	iova_t first = copy->first > window->first ? copy->first : window->first;
-	iova_t last = copy->last < window->last ? copy->last : window->last;
 
-	return op && !(op->scope.first <= first && op->scope.last >= last &&
-		       (op->scope.what == INVAL_ALL || windows_holders(detector, domain, op)));
+	if (!op)
+		return false;
+	/* told of less than what both the window and the copy cover, or of other holders */
+	return (op->scope.first > window->first && op->scope.first > copy->first) ||
+	       (op->scope.last < window->last && op->scope.last < copy->last) ||
+	       (op->scope.what != INVAL_ALL &&
+		!windows_holders(detector, replay_domain(detector->replay, window->domain), op));
 }
 
 /* One copy fewer holds the window open; copy: the one that is gone, NULL: it is right again. */
@@ -266,9 +265,10 @@ static void find_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, ui
 	struct holding *holding = ctx;
 	const struct part *part = part_at(holding->detector, key);
 
+	(void)first;
 	(void)last;
 	(void)data;
-	holding->found |= part->window == holding->window && grants(holding->holder, part, first);
+	holding->found |= part->window == holding->window && grants(holding->holder, part);
 }
 
 /* Whether something of the window is left that the copy grants. */
