@@ -16,14 +16,26 @@ static void on_removed(void *self, const struct removal *removal)
 		dirty_removed(detector, removal);
 }
 
+static __attribute__((noinline)) void mapped_over(struct detector *detector,
+						  const struct domain *domain, iova_t first,
+						  iova_t last, pa_t pa, unsigned perm,
+						  uint64_t event, uint64_t time_ns)
+{
+	if (windows_any(detector, domain->number))
+		windows_restore(detector, domain, first, last, pa, perm, event, time_ns);
+	if (detector->n_gaps || detector->n_replaced || detector->n_rests)
+		gaps_mapped(detector, domain, first, last, perm, event, time_ns);
+}
+
+/* Matters only where something may have stood that is gone. */
 static void on_mapped(void *self, const struct domain *domain, iova_t first, iova_t last, pa_t pa,
 		      unsigned perm, uint64_t event, uint64_t time_ns)
 {
 	struct detector *detector = self;
 
-	windows_mapped(detector, domain, first, last, pa, perm, event, time_ns);
-	if (detector->n_gaps || detector->n_replaced || detector->n_rests)
-		gaps_mapped(detector, domain, first, last, perm, event, time_ns);
+	if (windows_any(detector, domain->number) || detector->n_gaps || detector->n_replaced ||
+	    detector->n_rests)
+		mapped_over(detector, domain, first, last, pa, perm, event, time_ns);
 }
 
 static void on_issued(void *self, const struct inval_op *op)
@@ -36,35 +48,31 @@ static void on_issued(void *self, const struct inval_op *op)
 		walks_config_flushed(self);
 }
 
-/* X: what the invalidation removed, against what was outstanding in its scope. */
-static void on_executed(void *self, const struct inval_op *op, const struct inval_report *report)
+static __attribute__((noinline)) void
+tell_excess(struct detector *detector, const struct inval_op *op, uint32_t removed, bool uncertain)
 {
-	struct detector *detector = self;
-	/* What it was for may be among the events lost since the flush before. */
-	bool uncertain = lost_since(detector, detector->last_flush);
 	struct story story;
 
-	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
+	count_finding(detector, FINDING_FLUSH_EXCESS, 0, uncertain);
+	if (!story_wanted(detector, FINDING_FLUSH_EXCESS, removed))
 		return;
-	detector->last_flush = op->event;
-	if (!report->stale && !(STEP(outstanding) && windows_outstanding(detector, op))) {
-		count_finding(detector, FINDING_FLUSH_EXCESS, 0, uncertain);
-		if (story_wanted(detector, FINDING_FLUSH_EXCESS, report->removed)) {
-			story_begin(&story, FINDING_FLUSH_EXCESS, 0, op->event, op->time_ns);
-			story.finding.uncertain = uncertain;
-			story.finding.count = report->removed;
-			if (op->scope.what == INVAL_RANGE) {
-				story.finding.iova = op->scope.first;
-				story.finding.bytes = op->scope.last - op->scope.first + 1;
-			}
-			name_domain(detector, story.finding.domain, op->domain);
-			story_step(&story, "flushed", op->event, op->time_ns,
-				   "%u translations went", report->removed);
-			worst_put(detector, &story, report->removed);
-		}
+	story_begin(&story, FINDING_FLUSH_EXCESS, 0, op->event, op->time_ns);
+	story.finding.uncertain = uncertain;
+	story.finding.count = removed;
+	if (op->scope.what == INVAL_RANGE) {
+		story.finding.iova = op->scope.first;
+		story.finding.bytes = op->scope.last - op->scope.first + 1;
 	}
-	if (!report->agreed || !STEP(collateral))
-		return;
+	name_domain(detector, story.finding.domain, op->domain);
+	story_step(&story, "flushed", op->event, op->time_ns, "%u translations went", removed);
+	worst_put(detector, &story, removed);
+}
+
+static void tell_collateral(struct detector *detector, const struct inval_op *op,
+			    const struct inval_report *report, bool uncertain)
+{
+	struct story story;
+
 	count_finding(detector, FINDING_COLLATERAL, 0, uncertain);
 	histogram_add(&detector->collateral, report->agreed, 1);
 	if (!story_wanted(detector, FINDING_COLLATERAL, report->agreed))
@@ -76,6 +84,31 @@ static void on_executed(void *self, const struct inval_op *op, const struct inva
 	story_step(&story, "flushed", op->event, op->time_ns, "%u of %u translations still agreed",
 		   report->agreed, report->removed);
 	worst_put(detector, &story, report->agreed);
+}
+
+/* What the invalidation removed, against what was outstanding in its scope. */
+static __attribute__((noinline)) void judge_flush(struct detector *detector,
+						  const struct inval_op *op,
+						  const struct inval_report *report, bool uncertain)
+{
+	if (!report->stale && !(STEP(outstanding) && windows_outstanding(detector, op)))
+		tell_excess(detector, op, report->removed, uncertain);
+	if (report->agreed && STEP(collateral))
+		tell_collateral(detector, op, report, uncertain);
+}
+
+/* X */
+static void on_executed(void *self, const struct inval_op *op, const struct inval_report *report)
+{
+	struct detector *detector = self;
+	uint64_t before = detector->last_flush;
+
+	if (op->scope.what == INVAL_DEVICE_CONFIG || op->scope.what == INVAL_DEVICE_ATC)
+		return;
+	detector->last_flush = op->event;
+	/* what it was for may be among the events lost since the flush before */
+	if (!report->stale || report->agreed)
+		judge_flush(detector, op, report, lost_since(detector, before));
 }
 
 static void on_done(void *self, const struct inval_op *op)

@@ -24,9 +24,11 @@ struct worst {
 	uint32_t n, least; /* index of the one that goes next */
 };
 
-/* A part of a window: one piece of the ledger as it was. */
+/* A part of a window: one piece of the ledger as it was. Its number is its window's if it is the first of that,
+ * as most are; others have numbers of their own. */
+enum { PART_MORE = 1u << 31 }; /* their bit */
 struct part {
-	uint32_t next; /* part of its window, NO_WINDOW: none */
+	uint32_t next; /* of its window's others, NO_WINDOW: none */
 	uint32_t owner, window;
 	uint8_t lost, taken;
 	iova_t first;
@@ -53,13 +55,14 @@ struct tried {
 };
 
 struct window {
+	struct part part;
 	uint32_t next; /* whose software side closed at the same instant, NO_WINDOW: none */
 	bool used, inferred;
 	uint8_t cause;
 	bool noted; /* its parts are in the spans of its domain */
 	bool ever_held,
 		by_implementation; /* the last copy went with a flush that did not ask for it */
-	uint32_t domain, parts;	   /* head of the chain of its parts */
+	uint32_t domain, parts;	   /* head of the chain of its other parts */
 	uint32_t copies;	   /* of the model's caches that grant what is gone */
 	uint64_t event, time_ns, seq;
 	iova_t first, last;
@@ -203,16 +206,33 @@ void story_step(struct story *story, const char *role, uint64_t event, uint64_t 
 		const char *format, ...) __attribute__((format(printf, 5, 6)));
 void story_tell(struct detector *detector, struct story *story); /* kept in full */
 /* Of a kind that is not kept in full: whether its story is worth telling, and telling it. */
-bool story_wanted(const struct detector *detector, enum finding_kind kind, uint64_t value);
+static inline bool worst_takes(const struct worst *worst, uint64_t value)
+{
+	return worst->n < WORST || value > worst->values[worst->least];
+}
+static inline bool story_wanted(const struct detector *detector, enum finding_kind kind,
+				uint64_t value)
+{
+	return detector->claims || worst_takes(&detector->worst[kind], value);
+}
 void worst_put(struct detector *detector, const struct story *story, uint64_t value);
 void worst_tell(struct detector *detector, struct worst *worst);
 void detector_fails(struct detector *detector, const char *what);
 /* Whether events were lost after that one, so that what it left may have changed (rules R10). */
-bool lost_since(const struct detector *detector, uint64_t event);
+static inline bool lost_since(const struct detector *detector, uint64_t event)
+{
+	return detector->saw_lost && detector->last_lost > event;
+}
 void story_since(struct story *story, uint64_t event); /* NO_EVENT: says nothing */
 /* Uncertain ones are counted apart. */
-void count_finding(struct detector *detector, enum finding_kind kind, uint32_t subtype,
-		   bool uncertain);
+static inline void count_finding(struct detector *detector, enum finding_kind kind,
+				 uint32_t subtype, bool uncertain)
+{
+	if (uncertain)
+		detector->uncertain[kind]++;
+	else
+		detector->counts[kind][subtype]++;
+}
 const char *owner_name(const struct detector *detector, uint32_t owner);
 void name_domain(const struct detector *detector, char text[64], uint32_t domain);
 void name_device(const struct detector *detector, char text[64], uint32_t device);
@@ -230,19 +250,18 @@ static inline struct window *window_at(const struct detector *detector, uint32_t
 }
 static inline struct part *part_at(const struct detector *detector, uint32_t number)
 {
-	return pool_at(&detector->parts, number);
+	return number & PART_MORE ? pool_at(&detector->parts, number & ~(uint32_t)PART_MORE)
+				  : &window_at(detector, number)->part;
 }
 void windows_removed(struct detector *detector, const struct removal *removal);
 /* A translation is there; parts of windows that it restores end. */
 void windows_restore(struct detector *detector, const struct domain *domain, iova_t first,
 		     iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
-static inline void windows_mapped(struct detector *detector, const struct domain *domain,
-				  iova_t first, iova_t last, pa_t pa, unsigned perm, uint64_t event,
-				  uint64_t time_ns)
+/* Whether there may be any. */
+static inline bool windows_any(const struct detector *detector, uint32_t domain)
 {
-	if (domain->number < detector->n_domains &&
-	    (detector->domains[domain->number].open || detector->n_holders))
-		windows_restore(detector, domain, first, last, pa, perm, event, time_ns);
+	return domain < detector->n_domains &&
+	       (detector->domains[domain].open || detector->n_holders);
 }
 bool windows_outstanding(struct detector *detector, const struct inval_op *op);
 void windows_done(struct detector *detector, const struct inval_op *op);
@@ -250,25 +269,18 @@ void windows_finish(struct detector *detector);
 /* The part (number) of an unfinished window that held iova -> pa; NO_WINDOW: none. */
 uint32_t windows_find(struct detector *detector, uint32_t domain, iova_t iova, pa_t pa);
 void windows_destroy(struct detector *detector);
-/* Whether an invalidation of a device TLB is about the domain. */
-bool windows_concern_device(const struct detector *detector, const struct inval_op *op,
-			    const struct domain *domain);
-/* The same of an invalidation of any translations. */
-static inline bool windows_concern(const struct detector *detector, const struct inval_op *op,
-				   const struct domain *domain)
+/* The device TLBs of struct domain.holders that an invalidation of one is about. */
+uint64_t windows_atc_holders(const struct detector *detector, const struct domain *domain,
+			     const struct inval_op *op);
+/* Bits of struct domain.holders that an invalidation is about. */
+static inline uint64_t windows_holders(const struct detector *detector, const struct domain *domain,
+				       const struct inval_op *op)
 {
-	switch (op->scope.what) {
-	case INVAL_ALL:
-		return true;
-	case INVAL_DEVICE_CONFIG:
-		return false;
-	case INVAL_DEVICE_ATC:
-		return windows_concern_device(detector, op, domain);
-	case INVAL_DOMAIN:
-	case INVAL_RANGE:
-		break;
-	}
-	return domain_tags_in(domain, op->unit, &op->scope) != 0;
+	if (op->scope.what == INVAL_DEVICE_CONFIG)
+		return 0;
+	if (op->scope.what == INVAL_DEVICE_ATC)
+		return windows_atc_holders(detector, domain, op);
+	return domain_tags_in(domain, op->unit, &op->scope);
 }
 /* Both sides of the window are closed: it is told and forgotten. */
 void window_over(struct detector *detector, uint32_t number);
@@ -284,8 +296,14 @@ void tried_done(struct detector *detector, const struct inval_op *op);
 enum missing_why tried_why_missing(const struct detector *detector, struct window *window,
 				   const struct closed_run *left, uint64_t now);
 
-/* Of that domain; NULL: no memory. */
-struct domain_windows *windows_of(struct detector *detector, uint32_t domain);
+/* Of that domain, with spans; NULL: no memory. */
+struct domain_windows *windows_of_new(struct detector *detector, uint32_t domain);
+static inline struct domain_windows *windows_of(struct detector *detector, uint32_t domain)
+{
+	return domain < detector->n_domains && detector->domains[domain].spans
+		       ? &detector->domains[domain]
+		       : windows_of_new(detector, domain);
+}
 
 /* windows_held.c: the hardware side */
 void windows_copy_opens(void *self, const struct doubted_copy *copy);

@@ -82,17 +82,6 @@ const struct finding_kind_row finding_kinds[FINDING_KINDS] = {
 				   "address|refused|allowed|reason", false },
 };
 
-/* 16 buckets to each power of two; values below 16 exactly. */
-static unsigned bucket_of(uint64_t value)
-{
-	unsigned lg2;
-
-	if (value < 16)
-		return (unsigned)value;
-	lg2 = 63u - (unsigned)__builtin_clzll(value);
-	return (lg2 - 3) * 16 + (unsigned)(value >> (lg2 - 4) & 15);
-}
-
 static uint64_t bucket_top(unsigned bucket)
 {
 	unsigned lg2 = bucket / 16 + 3;
@@ -100,17 +89,6 @@ static uint64_t bucket_top(unsigned bucket)
 	if (bucket < 16)
 		return bucket;
 	return ((16ull + bucket % 16 + 1) << (lg2 - 4)) - 1;
-}
-
-void histogram_add(struct histogram *histogram, uint64_t value, uint64_t weight)
-{
-	if (!histogram->count || value < histogram->min)
-		histogram->min = value;
-	if (value > histogram->max)
-		histogram->max = value;
-	histogram->count += weight;
-	histogram->sum += (unsigned __int128)value * weight;
-	histogram->buckets[bucket_of(value)] += weight;
 }
 
 uint64_t histogram_percentile(const struct histogram *histogram, double percent)

@@ -116,7 +116,26 @@ struct histogram {
 	unsigned __int128 sum; /* exact: bytes x ns and the like */
 	uint64_t buckets[1024];
 };
-void histogram_add(struct histogram *histogram, uint64_t value, uint64_t weight);
+/* 16 buckets to each power of two; values below 16 exactly. */
+static inline unsigned histogram_bucket(uint64_t value)
+{
+	unsigned lg2;
+
+	if (value < 16)
+		return (unsigned)value;
+	lg2 = 63u - (unsigned)__builtin_clzll(value);
+	return (lg2 - 3) * 16 + (unsigned)(value >> (lg2 - 4) & 15);
+}
+static inline void histogram_add(struct histogram *histogram, uint64_t value, uint64_t weight)
+{
+	if (!histogram->count || value < histogram->min)
+		histogram->min = value;
+	if (value > histogram->max)
+		histogram->max = value;
+	histogram->count += weight;
+	histogram->sum += (unsigned __int128)value * weight;
+	histogram->buckets[histogram_bucket(value)] += weight;
+}
 uint64_t histogram_percentile(const struct histogram *histogram, double percent);
 
 /* A named number of a run: "dma", "iotlb.hits", "findings.stale-use.realloc-other". */

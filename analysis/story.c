@@ -55,24 +55,10 @@ static void hand_over(struct detector *detector, struct story *story)
 		detector->failed = true;
 }
 
-bool lost_since(const struct detector *detector, uint64_t event)
-{
-	return detector->saw_lost && detector->last_lost > event;
-}
-
 void story_since(struct story *story, uint64_t event)
 {
 	if (event < story->since)
 		story->since = event;
-}
-
-void count_finding(struct detector *detector, enum finding_kind kind, uint32_t subtype,
-		   bool uncertain)
-{
-	if (uncertain)
-		detector->uncertain[kind]++;
-	else
-		detector->counts[kind][subtype]++;
 }
 
 void story_tell(struct detector *detector, struct story *story)
@@ -83,16 +69,6 @@ void story_tell(struct detector *detector, struct story *story)
 	if (detector->claims)
 		claims_put(detector->claims, &story->finding);
 	hand_over(detector, story);
-}
-
-static bool worst_takes(const struct worst *worst, uint64_t value)
-{
-	return worst->n < WORST || value > worst->values[worst->least];
-}
-
-bool story_wanted(const struct detector *detector, enum finding_kind kind, uint64_t value)
-{
-	return detector->claims || worst_takes(&detector->worst[kind], value);
 }
 
 /* Smallest value; among equals the latest, so that the first ones stay. */

@@ -29,7 +29,7 @@ static int more_domains(struct detector *detector, uint32_t domain)
 	return 0;
 }
 
-struct domain_windows *windows_of(struct detector *detector, uint32_t domain)
+struct domain_windows *windows_of_new(struct detector *detector, uint32_t domain)
 {
 	if (domain >= detector->n_domains && more_domains(detector, domain))
 		return NULL;
@@ -52,15 +52,17 @@ uint32_t windows_open_domain(const struct detector *detector, uint32_t from)
 	return NAME_NONE;
 }
 
-static inline void count_open(struct detector *detector, uint32_t domain)
+static inline void count_open(struct detector *detector, struct domain_windows *windows,
+			      uint32_t domain)
 {
-	if (!detector->domains[domain].open++)
+	if (!windows->open++)
 		detector->open_domains[domain / 64] |= 1ull << domain % 64;
 }
 
-static inline void count_closed(struct detector *detector, uint32_t domain)
+static inline void count_closed(struct detector *detector, struct domain_windows *windows,
+				uint32_t domain)
 {
-	if (!--detector->domains[domain].open)
+	if (!--windows->open)
 		detector->open_domains[domain / 64] &= ~(1ull << domain % 64);
 }
 
@@ -78,15 +80,17 @@ static bool extends(const struct detector *detector, const struct removal *remov
 	       window->last + 1 == removal->first;
 }
 
-static uint32_t open_window(struct detector *detector, const struct removal *removal)
+static inline struct window *open_window(struct detector *detector, struct domain_windows *windows,
+					 const struct removal *removal)
 {
-	uint32_t at = pool_take(&detector->windows);
+	uint32_t at = pool_take(&detector->windows), domain = removal->domain->number;
 	struct window *window;
 
 	if (at == NO_WINDOW)
-		return at;
+		return NULL;
 	window = window_at(detector, at);
 	/* field by field: tried and run say nothing yet, and they are most of its bytes */
+	window->part.window = at;
 	window->used = window->noted = true;
 	window->ever_held = window->by_implementation = window->failed = false;
 	window->copies = 0;
@@ -94,57 +98,89 @@ static uint32_t open_window(struct detector *detector, const struct removal *rem
 	window->hw_first = window->hw_last = window->use_event = FINDING_NONE;
 	window->inferred = removal->inferred;
 	window->cause = (uint8_t)removal->cause;
-	window->domain = removal->domain->number;
+	window->domain = domain;
 	window->parts = NO_WINDOW;
 	window->event = removal->event;
 	window->time_ns = removal->time_ns;
 	window->seq = removal->seq;
 	window->first = removal->first;
-	window->last = removal->first - 1;
 	window->open_bytes = 0;
 	window->runs = NULL;
 	window->n_runs = window->max_runs = 0;
-	count_open(detector, removal->domain->number);
-	return detector->last_window = at;
+	count_open(detector, windows, domain);
+	detector->last_window = at;
+	return window;
+}
+
+/* The number of one more part of the window. */
+static uint32_t more_part(struct detector *detector, uint32_t number)
+{
+	uint32_t at = pool_take(&detector->parts);
+	struct window *window = window_at(detector, number);
+
+	if (at == NO_WINDOW)
+		return at;
+	at |= PART_MORE;
+	part_at(detector, at)->window = number;
+	part_at(detector, at)->next = window->parts;
+	return window->parts = at;
+}
+
+/* The part of the window, known by `at`, that the removal is; noted in the spans of its domain. */
+static inline int note_part(struct window *window, struct part *part, uint32_t at,
+			    struct spans *spans, const struct removal *removal, uint64_t holders)
+{
+	part->owner = removal->owner;
+	part->lost = removal->lost;
+	part->taken = removal->taken;
+	part->first = removal->first;
+	part->pa = removal->pa;
+	part->mapped = removal->mapped;
+	part->flushed = 0;
+	window->last = removal->last;
+	window->open_bytes += removal->last - removal->first + 1;
+	return spans_add(spans, removal->first, removal->last, at, holders);
+}
+
+static __attribute__((noinline)) int extend_window(struct detector *detector, struct spans *spans,
+						   const struct removal *removal, uint64_t holders)
+{
+	uint32_t at = more_part(detector, detector->last_window);
+
+	return at == NO_WINDOW ? -1
+			       : note_part(window_at(detector, detector->last_window),
+					   part_at(detector, at), at, spans, removal, holders);
+}
+
+static inline int remove_in(struct detector *detector, struct domain_windows *windows,
+			    const struct removal *removal, uint64_t holders)
+{
+	struct window *window;
+
+	if (extends(detector, removal))
+		return extend_window(detector, windows->spans, removal, holders);
+	window = open_window(detector, windows, removal);
+	return !window ? -1
+		       : note_part(window, &window->part, window->part.window, windows->spans,
+				   removal, holders);
 }
 
 void windows_removed(struct detector *detector, const struct removal *removal)
 {
+	uint64_t holders = domain_holders(removal->domain);
 	struct domain_windows *windows;
-	struct window *window;
-	uint32_t at, part, number;
 
-	if (!domain_holders(removal->domain)) { /* no device, or none since its last full flush */
+	if (!holders) { /* no device, or none since its last full flush */
 		detector->no_window++;
 		return;
 	}
-	number = removal->domain->number;
-	windows = number < detector->n_domains && detector->domains[number].spans
-			  ? &detector->domains[number]
-			  : windows_of(detector, number);
-	at = !windows			  ? NO_WINDOW
-	     : extends(detector, removal) ? detector->last_window
-					  : open_window(detector, removal);
-	part = at == NO_WINDOW ? NO_WINDOW : pool_take(&detector->parts);
-	if (part == NO_WINDOW || spans_add(windows->spans, removal->first, removal->last, part,
-					   domain_holders(removal->domain))) {
+	windows = windows_of(detector, removal->domain->number);
+	if (!windows || remove_in(detector, windows, removal, holders)) {
 		detector_fails(detector, "exposure windows");
 		return;
 	}
-	window = window_at(detector, at);
-	*part_at(detector, part) = (struct part){ .next = window->parts,
-						  .owner = removal->owner,
-						  .window = at,
-						  .lost = removal->lost,
-						  .taken = removal->taken,
-						  .first = removal->first,
-						  .pa = removal->pa,
-						  .mapped = removal->mapped };
-	window->parts = part;
-	window->last = removal->last;
-	window->open_bytes += removal->last - removal->first + 1;
 	if (detector->n_pointers && STEP(pointer_holds_later))
-		windows_held_by_pointers(detector, removal, at);
+		windows_held_by_pointers(detector, removal, detector->last_window);
 }
 
 /* ---- closing ----------------------------------------------------------------------------------- */
@@ -202,36 +238,36 @@ static bool keep_others(void *ctx, uint64_t first, uint64_t last, uint32_t key, 
 	return part_at(dropping->detector, key)->window != dropping->window;
 }
 
-static void tell(struct detector *detector, const struct window *window)
+static inline void tell_run(struct detector *detector, const struct window *window,
+			    const struct closed_run *run)
 {
-	const struct closed_run *runs = window->n_runs > 1 ? window->runs : &window->run;
 	uint64_t limit = detector->machine->run.flush_limit;
 
-	for (uint32_t i = 0; i < window->n_runs; i++) {
-		window_tell_exposure(detector, window, &runs[i]);
-		/* Closed after all, but not within the limit: issued too late, or in time and late to
-		 * complete. */
-		if (limit && runs[i].how == EXPOSURE_CLOSED &&
-		    runs[i].end_ns - window->time_ns > limit)
-			window_tell_missing(detector, window, &runs[i],
-					    runs[i].issued_ns - window->time_ns > limit
-						    ? MISSING_NEVER_ISSUED
-						    : MISSING_NOT_COMPLETED);
-	}
+	window_tell_exposure(detector, window, run);
+	/* Closed after all, but not within the limit: issued too late, or in time and late to complete. */
+	if (limit && run->how == EXPOSURE_CLOSED && run->end_ns - window->time_ns > limit)
+		window_tell_missing(detector, window, run,
+				    run->issued_ns - window->time_ns > limit
+					    ? MISSING_NEVER_ISSUED
+					    : MISSING_NOT_COMPLETED);
 }
 
-void window_over(struct detector *detector, uint32_t number)
+static __attribute__((noinline)) void drop_notes(struct detector *detector, uint32_t number,
+						 const struct window *window)
 {
-	struct window *window = window_at(detector, number);
 	struct dropping dropping = { detector, number };
 
-	tell(detector, window);
+	spans_update(detector->domains[window->domain].spans, window->first, window->last,
+		     keep_others, &dropping);
+}
+
+static inline void forget(struct detector *detector, uint32_t number, struct window *window)
+{
 	if (window->noted)
-		spans_update(detector->domains[window->domain].spans, window->first, window->last,
-			     keep_others, &dropping);
+		drop_notes(detector, number, window);
 	for (uint32_t part = window->parts, next; part != NO_WINDOW; part = next) {
 		next = part_at(detector, part)->next;
-		pool_give(&detector->parts, part);
+		pool_give(&detector->parts, part & ~(uint32_t)PART_MORE);
 	}
 	if (window->max_runs)
 		free(window->runs);
@@ -241,27 +277,32 @@ void window_over(struct detector *detector, uint32_t number)
 		detector->last_window = NO_WINDOW;
 }
 
-static void software_closed(struct detector *detector, uint32_t number)
+void window_over(struct detector *detector, uint32_t number)
 {
 	struct window *window = window_at(detector, number);
+	const struct closed_run *runs = window->n_runs > 1 ? window->runs : &window->run;
 
-	if (detector->machine->run.flush_limit)
-		window->tried = detector->domains[window->domain].tried;
-	count_closed(detector, window->domain);
-	if (!window->copies)
-		window_over(detector, number);
+	for (uint32_t i = 0; i < window->n_runs; i++)
+		tell_run(detector, window, &runs[i]);
+	forget(detector, number, window);
 }
 
-/* Bits of struct domain.holders that an invalidation is about. */
-static uint64_t holders_of(const struct detector *detector, const struct domain *domain,
-			   const struct inval_op *op)
+/* It has no more bytes to be flushed. */
+static inline void software_closed(struct detector *detector, struct window *window)
 {
-	uint64_t bits = 0;
-	uint32_t device;
+	struct domain_windows *windows = &detector->domains[window->domain];
 
-	if (op->scope.what != INVAL_DEVICE_ATC)
-		return domain_tags_in(domain, op->unit, &op->scope);
-	device = replay_device(detector->replay, op->unit, op->scope.device)->number;
+	if (detector->machine->run.flush_limit)
+		window->tried = windows->tried;
+	count_closed(detector, windows, window->domain);
+}
+
+uint64_t windows_atc_holders(const struct detector *detector, const struct domain *domain,
+			     const struct inval_op *op)
+{
+	uint32_t device = replay_device(detector->replay, op->unit, op->scope.device)->number;
+	uint64_t bits = 0;
+
 	for (uint32_t i = 0; i < domain->n_atcs; i++)
 		if (domain_atc_is(domain, i, device, &op->scope))
 			bits |= 1ull << (WORLD_UNITS + i);
@@ -288,10 +329,10 @@ struct closing {
 	struct closed_run run;		/* how, when, by whom */
 };
 
-static bool restores(const struct restored *restored, const struct part *part, iova_t first)
+static bool restores(const struct restored *restored, const struct part *part)
 {
 	return (restored->perm & part->lost) == part->lost &&
-	       part->pa + (first - part->first) == restored->pa + (first - restored->iova);
+	       part->pa - part->first == restored->pa - restored->iova;
 }
 
 static void note_done(struct closing *closing, uint32_t number)
@@ -318,7 +359,7 @@ static bool close_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, u
 	if (closing->atc && STEP(atc_after_iotlb) &&
 	    (holders_units(*data) || closing->seq <= part->flushed))
 		return true;
-	if (closing->restored && !restores(closing->restored, part, first))
+	if (closing->restored && !restores(closing->restored, part))
 		return true;
 	if (closing->restored) { /* over on both sides, the flushed one too */
 		closing->any_restored = true;
@@ -389,18 +430,17 @@ static void part_later(struct closing *closing, uint32_t domain, iova_t first, i
 		detector_fails(detector, "exposure windows");
 	for (size_t i = 0; i < stretches.n; i++) {
 		const struct stretch *stretch = &stretches.all[i];
-		uint32_t at = pool_take(&detector->parts);
-		struct window *window;
+		uint32_t window = part_at(detector, stretch->part)->window;
+		uint32_t at = more_part(detector, window), next;
 
 		if (at == NO_WINDOW ||
 		    spans_add(spans, stretch->first, stretch->last, at, stretch->data)) {
 			detector_fails(detector, "exposure windows");
 			break;
 		}
+		next = part_at(detector, at)->next;
 		*part_at(detector, at) = *part_at(detector, stretch->part);
-		window = window_at(detector, part_at(detector, at)->window);
-		part_at(detector, at)->next = window->parts;
-		window->parts = at;
+		part_at(detector, at)->next = next;
 	}
 	free(stretches.all);
 }
@@ -415,8 +455,12 @@ static void close_range(struct closing *closing, uint32_t domain, iova_t first, 
 	if (spans_update(detector->domains[domain].spans, first, last, close_part, closing))
 		detector_fails(detector, "exposure windows");
 	for (uint32_t done = closing->first_done, next; done != NO_WINDOW; done = next) {
-		next = window_at(detector, done)->next;
-		software_closed(detector, done);
+		struct window *window = window_at(detector, done);
+
+		next = window->next;
+		software_closed(detector, window);
+		if (!window->copies)
+			window_over(detector, done);
 	}
 }
 
@@ -439,12 +483,6 @@ void windows_restore(struct detector *detector, const struct domain *domain, iov
 	close_range(&closing, domain->number, first, last);
 	if (closing.any_restored && detector->n_holders && STEP(restored_hardware))
 		windows_restored(detector, domain->number, first, last);
-}
-
-bool windows_concern_device(const struct detector *detector, const struct inval_op *op,
-			    const struct domain *domain)
-{
-	return holders_of(detector, domain, op) != 0;
 }
 
 struct looking {
@@ -473,11 +511,9 @@ bool windows_outstanding(struct detector *detector, const struct inval_op *op)
 
 	for (uint32_t i = windows_open_domain(detector, 0); i != NAME_NONE && !looking.found;
 	     i = windows_open_domain(detector, i + 1)) {
-		const struct domain *domain = replay_domain(detector->replay, i);
-
-		if (!windows_concern(detector, op, domain))
+		looking.holders = windows_holders(detector, replay_domain(detector->replay, i), op);
+		if (!looking.holders)
 			continue;
-		looking.holders = holders_of(detector, domain, op);
 		spans_each(detector->domains[i].spans, op->scope.first, op->scope.last, look,
 			   &looking);
 	}
@@ -499,30 +535,33 @@ static uint64_t closing_event(const struct inval_op *op)
 static bool close_whole(struct detector *detector, struct spans *spans, const struct inval_op *op,
 			uint64_t holders)
 {
-	struct spans_note note;
+	struct imap_entry *only;
 	struct window *window;
 	uint32_t number;
 
-	if (op->scope.what == INVAL_DEVICE_ATC ||
-	    !spans_only(spans, op->scope.first, op->scope.last, &note) || (note.data & ~holders))
+	if (op->scope.what == INVAL_DEVICE_ATC)
 		return false;
-	number = part_at(detector, note.key)->window;
+	only = spans_only(spans, op->scope.first, op->scope.last);
+	if (!only || (only->value[SPANS_DATA] & ~holders))
+		return false;
+	number = part_at(detector, (uint32_t)only->value[SPANS_KEY])->window;
 	window = window_at(detector, number);
-	if (window->seq > op->seq || window->copies || window->first != note.first ||
-	    window->last != note.last)
+	if (window->seq > op->seq || window->copies || window->first != only->first ||
+	    window->last != only->last)
 		return false;
-	spans_drop(spans, &note);
+	spans_drop(spans, only);
 	window->inferred |= op->inferred;
 	window->noted = false;
 	window->open_bytes = 0;
-	window->n_runs = 1;
-	window->run.first = note.first;
-	window->run.last = note.last;
+	window->run.first = window->first;
+	window->run.last = window->last;
 	window->run.end_ns = op->done_ns;
 	window->run.by = closing_event(op);
 	window->run.issued_ns = op->time_ns;
 	window->run.how = EXPOSURE_CLOSED;
-	software_closed(detector, number);
+	software_closed(detector, window);
+	tell_run(detector, window, &window->run);
+	forget(detector, number, window);
 	return true;
 }
 
@@ -548,9 +587,7 @@ static __attribute__((noinline)) void close_covered(struct detector *detector, u
 static inline void close_domain(struct detector *detector, uint32_t number,
 				const struct inval_op *op)
 {
-	const struct domain *domain = replay_domain(detector->replay, number);
-	uint64_t holders =
-		windows_concern(detector, op, domain) ? holders_of(detector, domain, op) : 0;
+	uint64_t holders = windows_holders(detector, replay_domain(detector->replay, number), op);
 
 	if (holders && !close_whole(detector, detector->domains[number].spans, op, holders))
 		close_covered(detector, number, op, holders);

@@ -78,7 +78,7 @@ static void first_goes(struct detector *detector, struct holder *holder)
 }
 
 /* The copy holds the window open, once. */
-static void hold(struct detector *detector, struct holder *holder, uint32_t number)
+static inline void hold(struct detector *detector, struct holder *holder, uint32_t number)
 {
 	struct window *window = window_at(detector, number);
 
@@ -94,14 +94,11 @@ static void hold(struct detector *detector, struct holder *holder, uint32_t numb
 	}
 }
 
-/* Whether the copy grants what the part lost, of which what begins at `first` is left. */
-static bool grants(const struct holder *holder, const struct part *part, iova_t first)
+/* Whether the copy grants what the part lost: it leads to the same pages, or to all tables below. */
+static bool grants(const struct holder *holder, const struct part *part)
 {
-	iova_t at = first > holder->first ? first : holder->first;
-
-	return holder->pointer ||
-	       (holder->pa + (at - holder->first) == part->pa + (at - part->first) &&
-		(holder->perm & part->taken));
+	return holder->pointer || (holder->pa - holder->first == part->pa - part->first &&
+				   (holder->perm & part->taken));
 }
 
 struct holding {
@@ -111,15 +108,23 @@ struct holding {
 	bool found;
 };
 
+/* The copy holds the window of a part if it grants what that lost. */
+static inline void hold_by(struct detector *detector, struct holder *holder, uint32_t key)
+{
+	const struct part *part = part_at(detector, key);
+
+	if (STEP(copy_holds) && grants(holder, part))
+		hold(detector, holder, part->window);
+}
+
 static void hold_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
-	struct holding *holding = ctx;
-	const struct part *part = part_at(holding->detector, key);
+	const struct holding *holding = ctx;
 
+	(void)first;
 	(void)last;
 	(void)data;
-	if (STEP(copy_holds) && grants(holding->holder, part, first))
-		hold(holding->detector, holding->holder, part->window);
+	hold_by(holding->detector, holding->holder, key);
 }
 
 /* The place of a copy, new or not. NULL: no memory. */
@@ -150,30 +155,33 @@ static struct holder *holder_of(struct detector *detector, const struct doubted_
 void windows_copy_opens(void *self, const struct doubted_copy *copy)
 {
 	struct detector *detector = self;
-	const struct domain *domain = replay_domain_of_space(detector->replay, copy->space);
+	uint32_t domain = replay_number_of_space(detector->replay, copy->space);
 	bool pointer = copy_name_structure(copy->name) == STRUCTURE_WALK_CACHE;
 	struct domain_windows *windows = NULL;
-	struct holding holding;
-	struct spans_note note;
+	struct imap_entry *only;
+	struct holder *holder;
 
 	/* one whose tag stands for other tables too says what its own tables say */
-	if (copy_name_structure(copy->name) == STRUCTURE_CONFIG || !domain ||
+	if (copy_name_structure(copy->name) == STRUCTURE_CONFIG || domain == NAME_NONE ||
 	    !(copy->reasons & (CHECK_UPDATE | CHECK_SOURCE)))
 		return;
 	if (pointer)
-		windows = windows_of(detector, domain->number);
-	else if (domain->number < detector->n_domains)
-		windows = &detector->domains[domain->number];
+		windows = windows_of(detector, domain);
+	else if (domain < detector->n_domains)
+		windows = &detector->domains[domain];
 	if (!windows || !windows->spans)
 		return;
-	holding.detector = detector;
-	holding.holder = holder_of(detector, copy, domain->number, pointer);
-	if (!holding.holder)
+	holder = holder_of(detector, copy, domain, pointer);
+	if (!holder) {
 		detector_fails(detector, "exposure windows");
-	else if (spans_only(windows->spans, copy->first, copy->last, &note))
-		hold_part(&holding, note.first, note.last, note.key, note.data);
+		return;
+	}
+	only = spans_only(windows->spans, copy->first, copy->last);
+	if (only)
+		hold_by(detector, holder, (uint32_t)only->value[SPANS_KEY]);
 	else
-		spans_each(windows->spans, copy->first, copy->last, hold_part, &holding);
+		spans_each(windows->spans, copy->first, copy->last, hold_part,
+			   &(struct holding){ .detector = detector, .holder = holder });
 }
 
 void windows_held_by_pointers(struct detector *detector, const struct removal *removal,
@@ -208,7 +216,7 @@ static void forget_holder(struct detector *detector, struct holder *holder)
 		detector->holders[at] = detector->holders[next];
 		at = next;
 	}
-	detector->holders[at] = (struct holder){ 0 };
+	detector->holders[at].id = 0;
 }
 
 /* Rules, "Scope of the software window": the model flushed more of the window than it was told. */
@@ -216,16 +224,18 @@ static bool flushed_unasked(const struct detector *detector, const struct window
 			    const struct holder *copy)
 {
 	const struct inval_op *op = replay_executing(detector->replay);
-	const struct domain *domain = replay_domain(detector->replay, window->domain);
-	iova_t first = copy->first > window->first ? copy->first : window->first;
-	iova_t last = copy->last < window->last ? copy->last : window->last;
 
-	return op && !(windows_concern(detector, op, domain) && op->scope.first <= first &&
-		       op->scope.last >= last);
+	if (!op)
+		return false;
+	/* told of less than what both the window and the copy cover, or of other holders */
+	return (op->scope.first > window->first && op->scope.first > copy->first) ||
+	       (op->scope.last < window->last && op->scope.last < copy->last) ||
+	       (op->scope.what != INVAL_ALL &&
+		!windows_holders(detector, replay_domain(detector->replay, window->domain), op));
 }
 
 /* One copy fewer holds the window open; copy: the one that is gone, NULL: it is right again. */
-static void release(struct detector *detector, uint32_t number, const struct holder *copy)
+static inline void release(struct detector *detector, uint32_t number, const struct holder *copy)
 {
 	struct window *window = window_at(detector, number);
 
@@ -255,9 +265,10 @@ static void find_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, ui
 	struct holding *holding = ctx;
 	const struct part *part = part_at(holding->detector, key);
 
+	(void)first;
 	(void)last;
 	(void)data;
-	holding->found |= part->window == holding->window && grants(holding->holder, part, first);
+	holding->found |= part->window == holding->window && grants(holding->holder, part);
 }
 
 /* Whether something of the window is left that the copy grants. */

@@ -10,15 +10,15 @@ static const char *const causes[] = { "unmapped", "mapped over", "narrowed", "wr
 static const struct part *part_of(const struct detector *detector, const struct window *window,
 				  iova_t first)
 {
-	const struct part *best = NULL;
+	const struct part *best = &window->part;
 
 	for (uint32_t i = window->parts; i != NO_WINDOW; i = part_at(detector, i)->next) {
 		const struct part *part = part_at(detector, i);
 
-		if (part->first <= first && (!best || part->first > best->first))
+		if (part->first <= first && part->first > best->first)
 			best = part;
 	}
-	return best ? best : part_at(detector, window->parts);
+	return best;
 }
 
 static void tell_times(const struct window *window, const struct closed_run *run,
@@ -51,20 +51,12 @@ static void tell_origin(struct detector *detector, const struct window *window,
 		   (unsigned long long)window->first, (unsigned long long)window->last);
 }
 
-void window_tell_exposure(struct detector *detector, const struct window *window,
-			  const struct closed_run *run)
+static __attribute__((noinline)) void exposure_story(struct detector *detector,
+						     const struct window *window,
+						     const struct closed_run *run, bool uncertain)
 {
-	uint64_t lag = run->end_ns - window->time_ns, bytes = run->last - run->first + 1;
-	bool uncertain = lost_since(detector, window->event);
 	struct story story;
 
-	histogram_add(&detector->software, lag, 1);
-	histogram_add(&detector->hardware, window->hw_total, 1);
-	detector->byte_ns += (unsigned __int128)bytes * lag;
-	detector->exposed_bytes += bytes;
-	count_finding(detector, FINDING_EXPOSURE, run->how, uncertain);
-	if (!story_wanted(detector, FINDING_EXPOSURE, lag))
-		return;
 	story_begin(&story, FINDING_EXPOSURE, run->how, window->event, window->time_ns);
 	story.finding.uncertain = uncertain;
 	tell_times(window, run, &story.finding);
@@ -80,7 +72,22 @@ void window_tell_exposure(struct detector *detector, const struct window *window
 	if (run->how != EXPOSURE_OPEN)
 		story_step(&story, run->how == EXPOSURE_RESTORED ? "restored" : "flushed", run->by,
 			   run->end_ns, "%s", "");
-	worst_put(detector, &story, lag);
+	worst_put(detector, &story, run->end_ns - window->time_ns);
+}
+
+void window_tell_exposure(struct detector *detector, const struct window *window,
+			  const struct closed_run *run)
+{
+	uint64_t lag = run->end_ns - window->time_ns, bytes = run->last - run->first + 1;
+	bool uncertain = lost_since(detector, window->event);
+
+	histogram_add(&detector->software, lag, 1);
+	histogram_add(&detector->hardware, window->hw_total, 1);
+	detector->byte_ns += (unsigned __int128)bytes * lag;
+	detector->exposed_bytes += bytes;
+	count_finding(detector, FINDING_EXPOSURE, run->how, uncertain);
+	if (story_wanted(detector, FINDING_EXPOSURE, lag))
+		exposure_story(detector, window, run, uncertain);
 }
 
 static void describe_scope(const struct invalidation *scope, char *text, size_t size)

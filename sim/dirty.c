@@ -152,8 +152,7 @@ static int flush_cleared(struct replay *replay, const struct reading *reading, s
 	if (!reading->any || !replay->policy_invals ||
 	    replay->machine->run.dirty_flush == DIRTY_FLUSH_NONE)
 		return 0;
-	return inval_issue(replay, reading->domain, &scope, replay->machine->run.inval_latency,
-			   &number, err);
+	return inval_issue(replay, reading->domain, &scope, &number, err);
 }
 
 /* Cached translations know nothing of dirty bits, or of those that were cleared. */
@@ -168,8 +167,7 @@ static int flush_domain(struct replay *replay, const struct domain *domain, stru
 
 	if (!replay->policy_invals)
 		return 0;
-	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number,
-			   err);
+	return inval_issue(replay, domain, &scope, &number, err);
 }
 
 static int switch_tracking(struct replay *replay, struct domain *domain, bool on, struct err *err)

@@ -84,15 +84,17 @@ static int flush(struct replay *replay, uint32_t domain, struct flush_queue *que
 				      .pasid = NO_PASID,
 				      .last = UINT64_MAX,
 				      .drain = true };
+	struct awaiting *awaiting;
 	uint32_t number;
 
 	queue->start++;
-	if (inval_issue(replay, of, &scope, replay->machine->run.inval_latency, &number, err))
+	if (inval_issue(replay, of, &scope, &number, err))
 		return -1;
 	if (number == NO_INVAL)
 		return fq_flushed(replay, domain, queue->start, err);
-	replay->pending[number].fq_domain = domain;
-	replay->pending[number].fq_count = queue->start;
+	awaiting = inval_await(replay, number);
+	awaiting->fq_domain = domain;
+	awaiting->fq_count = queue->start;
 	return 0;
 }
 

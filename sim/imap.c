@@ -169,14 +169,6 @@ static inline void settle(struct imap *map, size_t at)
 
 /* ---- changes -------------------------------------------------------------------------------- */
 
-/* [from, end) begins at `to` from now on. */
-static inline void move_entries(struct imap_entry *to, const struct imap_entry *from,
-				const struct imap_entry *end)
-{
-	if (from < end)
-		memmove(to, from, (size_t)(end - from) * sizeof *to);
-}
-
 /* Makes a place for an entry; all of it is the caller's to set. */
 static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t slot,
 					   uint64_t last)
@@ -184,7 +176,7 @@ static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t
 	struct imap_chunk *chunk = map->parts[at].chunk;
 	struct imap_entry *entry = &chunk->entries[slot];
 
-	move_entries(entry + 1, entry, chunk->entries + chunk->n);
+	imap_move(entry + 1, entry, chunk->entries + chunk->n);
 	chunk->n++;
 	map->count++;
 	/* reaches into the gap before the next chunk */
@@ -193,18 +185,12 @@ static inline struct imap_entry *put_entry(struct imap *map, size_t at, uint32_t
 	return entry;
 }
 
-/* Where the map has not one chunk alone with room in it. */
-static __attribute__((noinline)) struct imap_entry *insert_among(struct imap *map, uint64_t first,
-								 uint64_t last)
+/* At the place that a search for it has found. */
+static inline struct imap_entry *insert_at(struct imap *map, size_t at, uint32_t slot,
+					   uint64_t first, uint64_t last)
 {
 	struct imap_entry *entry;
-	uint32_t slot;
-	size_t at;
 
-	if (!map->n_parts && !add_chunk(map, 0, 0))
-		return NULL;
-	at = imap_chunk_of(map, first);
-	slot = imap_slot_of(map->parts[at].chunk, first);
 	if (map->parts[at].chunk->n == CHUNK && make_room(map, first, &at, &slot))
 		return NULL;
 	entry = put_entry(map, at, slot, last);
@@ -213,23 +199,35 @@ static __attribute__((noinline)) struct imap_entry *insert_among(struct imap *ma
 	return entry;
 }
 
-struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
+struct imap_entry *imap_insert_among(struct imap *map, uint64_t first, uint64_t last)
 {
-	struct imap_chunk *chunk = map->n_parts == 1 ? map->parts[0].chunk : NULL;
-	struct imap_entry *entry;
+	size_t at;
 
-	if (!chunk || chunk->n == CHUNK)
-		return insert_among(map, first, last);
-	entry = chunk->entries;
-	if (map->count) {
-		entry += imap_slot_of(chunk, first);
-		move_entries(entry + 1, entry, chunk->entries + chunk->n);
-	}
-	chunk->n++;
-	map->count++;
-	entry->first = first;
-	entry->last = last;
-	return entry;
+	if (!map->n_parts && !add_chunk(map, 0, 0))
+		return NULL;
+	at = imap_chunk_of(map, first);
+	return insert_at(map, at, imap_slot_of(map->parts[at].chunk, first), first, last);
+}
+
+struct imap_entry *imap_claim_among(struct imap *map, uint64_t first, uint64_t last, bool *taken)
+{
+	const struct imap_chunk *chunk;
+	const struct imap_entry *next = NULL;
+	uint32_t slot;
+	size_t at;
+
+	*taken = false;
+	if (!map->n_parts && !add_chunk(map, 0, 0))
+		return NULL;
+	at = imap_chunk_of(map, first);
+	chunk = map->parts[at].chunk;
+	slot = imap_slot_of(chunk, first);
+	if (slot < chunk->n)
+		next = &chunk->entries[slot];
+	else if (at + 1 < map->n_parts)
+		next = map->parts[at + 1].chunk->entries;
+	*taken = next && next->first <= last;
+	return *taken ? NULL : insert_at(map, at, slot, first, last);
 }
 
 /* The entry ends before `at` from now on; what began there is returned. */
@@ -289,25 +287,15 @@ static inline void erase_at(struct imap *map, size_t at, struct imap_entry *entr
 	struct imap_entry *end = chunk->entries + chunk->n;
 
 	assert(entry >= chunk->entries && entry < end); /* the map's own entry, not a copy */
-	move_entries(entry, entry + 1, end);
+	imap_move(entry, entry + 1, end);
 	chunk->n--;
 	map->count--;
 	settle(map, at);
 }
 
-static __attribute__((noinline)) void erase_some(struct imap *map, struct imap_entry *entry)
+void imap_erase_among(struct imap *map, struct imap_entry *entry)
 {
 	erase_at(map, imap_chunk_of(map, entry->first), entry);
-}
-
-void imap_erase(struct imap *map, struct imap_entry *entry)
-{
-	if (map->count > 1) {
-		erase_some(map, entry);
-		return;
-	}
-	map->parts[0].chunk->n = 0; /* it was the only one */
-	map->count = 0;
 }
 
 /* Who hears of what is cut. */
@@ -362,7 +350,7 @@ static bool cut_chunk(struct imap *map, struct cutting *cutting, size_t at, uint
 	}
 	if (!n)
 		return more;
-	move_entries(entry - n, entry, end);
+	imap_move(entry - n, entry, end);
 	chunk->n -= n;
 	map->count -= n;
 	settle(map, at);

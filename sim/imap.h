@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct imap_entry {
 	uint64_t first, last;
@@ -46,6 +47,14 @@ int imap_create(void (*split)(struct imap_entry *left, struct imap_entry *right)
 		struct imap **out);
 void imap_destroy(struct imap *map); /* NULL is allowed */
 size_t imap_count(const struct imap *map);
+
+/* [from, end) begins at `to` from now on. */
+static inline void imap_move(struct imap_entry *to, const struct imap_entry *from,
+			     const struct imap_entry *end)
+{
+	if (from < end)
+		memmove(to, from, (size_t)(end - from) * sizeof *to);
+}
 
 /* The chunk that holds addr if any does. The map has chunks. */
 static inline size_t imap_chunk_of(const struct imap *map, uint64_t addr)
@@ -124,9 +133,43 @@ static inline struct imap_entry *imap_at(const struct imap *map, uint64_t addr)
 /* The entry after `entry`, which is the map's own and no copy, or NULL. */
 struct imap_entry *imap_next(const struct imap *map, const struct imap_entry *entry);
 
+/* A new entry above all others of the only chunk, for which nothing is searched or moved; NULL: its place is
+ * another. */
+static inline struct imap_entry *imap_append(struct imap *map, uint64_t first, uint64_t last)
+{
+	struct imap_chunk *chunk = map->n_parts == 1 ? map->parts[0].chunk : NULL;
+	struct imap_entry *entry;
+
+	if (!chunk || chunk->n == IMAP_CHUNK ||
+	    (chunk->n && chunk->entries[chunk->n - 1].last >= first))
+		return NULL;
+	entry = &chunk->entries[chunk->n++];
+	map->count++;
+	entry->first = first;
+	entry->last = last;
+	return entry;
+}
+
 /* A new entry, which must not overlap any that is there; its value is the caller's to set. NULL: no
  * memory. */
-struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last);
+struct imap_entry *imap_insert_among(struct imap *map, uint64_t first, uint64_t last);
+static inline struct imap_entry *imap_insert(struct imap *map, uint64_t first, uint64_t last)
+{
+	struct imap_entry *entry = imap_append(map, first, last);
+
+	return entry ? entry : imap_insert_among(map, first, last);
+}
+
+/* The same where something may be there already: then *taken, and NULL. */
+struct imap_entry *imap_claim_among(struct imap *map, uint64_t first, uint64_t last, bool *taken);
+static inline struct imap_entry *imap_claim(struct imap *map, uint64_t first, uint64_t last,
+					    bool *taken)
+{
+	struct imap_entry *entry = imap_append(map, first, last);
+
+	*taken = false;
+	return entry ? entry : imap_claim_among(map, first, last, taken);
+}
 
 /*
  * Removes [first, last]: entries that stick out are split, removed pieces are handed to `piece`
@@ -138,7 +181,19 @@ int imap_cut(struct imap *map, uint64_t first, uint64_t last,
 	     int (*piece)(void *ctx, const struct imap_entry *piece), void *ctx);
 
 /* Removes the entry, which is the map's own and no copy. Pointers to entries are void after it. */
-void imap_erase(struct imap *map, struct imap_entry *entry);
+void imap_erase_among(struct imap *map, struct imap_entry *entry);
+static inline void imap_erase(struct imap *map, struct imap_entry *entry)
+{
+	struct imap_chunk *chunk = map->parts[0].chunk;
+
+	if (map->n_parts > 1) {
+		imap_erase_among(map, entry);
+		return;
+	}
+	chunk->n--;
+	map->count--;
+	imap_move(entry, entry + 1, chunk->entries + chunk->n + 1);
+}
 
 /* Splits entries so that boundaries lie at first and after last. -1: no memory. */
 int imap_isolate(struct imap *map, uint64_t first, uint64_t last);

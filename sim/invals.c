@@ -17,46 +17,48 @@ static int more_pending(struct replay *replay, struct err *err)
 	return 0;
 }
 
-/* The lowest number that is free. */
-static inline int new_pending(struct replay *replay, uint32_t *number, struct err *err)
+/* That of the lowest number that is free; NULL: no memory. */
+static inline struct pending_inval *new_pending(struct replay *replay, uint32_t *number,
+						struct err *err)
 {
 	uint32_t at = replay->spare_pending;
+	struct pending_inval *pending;
 
 	while (at < replay->n_pending && replay->pending[at].used)
 		at++;
 	if (at == replay->n_pending && more_pending(replay, err))
-		return -1;
+		return NULL;
+	pending = &replay->pending[at];
 	replay->spare_pending = at + 1;
 	if (at >
 	    replay->count.queued) /* the lowest free number: so many are under way at the peak */
 		replay->count.queued = at;
-	replay->pending[at].used = true;
+	pending->used = true;
 	*number = at;
-	return 0;
+	return pending;
 }
 
-static inline void give_back(struct replay *replay, uint32_t number)
+static inline void give_back(struct replay *replay, struct pending_inval *pending, uint32_t number)
 {
-	replay->pending[number].used = false;
-	replay->n_atc_pending -= replay->pending[number].op.scope.what == INVAL_DEVICE_ATC;
+	pending->used = false;
+	replay->n_atc_pending -= pending->op.scope.what == INVAL_DEVICE_ATC;
 	if (number < replay->spare_pending)
 		replay->spare_pending = number;
 }
 
-/* What waited for one invalidation waits for another. */
-static void hand_on(struct pending_inval *to, const struct pending_inval *from)
+struct awaiting *inval_await(struct replay *replay, uint32_t number)
 {
-	to->free = from->free;
-	to->fq_domain = from->fq_domain;
-	to->fq_count = from->fq_count;
-	to->returns = from->returns;
-	to->ret_domain = from->ret_domain;
-	to->ret_first = from->ret_first;
-	to->ret_last = from->ret_last;
+	struct pending_inval *pending = &replay->pending[number];
+
+	if (!pending->awaited)
+		pending->awaiting = (struct awaiting){ .fq_domain = NAME_NONE };
+	pending->awaited = true;
+	return &pending->awaiting;
 }
 
 /* X: copies in scope vanish. */
-static void execute(struct replay *replay, struct inval_op *op)
+static inline __attribute__((always_inline)) void execute(struct replay *replay,
+							  struct inval_op *op)
 {
 	struct iommu *iommu = replay->units[op->unit].iommu;
 	struct inval_report report;
@@ -75,14 +77,61 @@ static void execute(struct replay *replay, struct inval_op *op)
 		points_execute(replay, op);
 }
 
-/* D, or the wait for DMAs in flight if it drains. */
-static int drain(struct replay *replay, uint32_t number, struct err *err)
+static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, struct err *err);
+
+/* D was waited for. */
+static __attribute__((noinline)) int end_wait(struct replay *replay, struct awaiting awaiting,
+					      struct err *err)
 {
-	const struct inval_op *op = &replay->pending[number].op;
+	writer_free_tables(replay, awaiting.free);
+	if (awaiting.returns)
+		replay->observer->unmap_returned(
+			replay->observer->self, replay->domains[awaiting.ret_domain],
+			awaiting.ret_first, awaiting.ret_last, replay->now_ns);
+	if (awaiting.fq_domain != NAME_NONE)
+		return fq_flushed(replay, awaiting.fq_domain, awaiting.fq_count, err);
+	return 0;
+}
+
+/* D at this instant. What waits for it waits for the device TLBs too, where the policy flushes any. */
+static inline __attribute__((always_inline)) int
+complete(struct replay *replay, struct pending_inval *pending, uint32_t number, struct err *err)
+{
+	uint32_t last = NO_INVAL;
+
+	pending->op.done_ns = replay->now_ns;
+	replay->unit_at_hand = pending->op.unit;
+	replay->observer->inval_done(replay->observer->self, &pending->op);
+	if (pending->op.scope.what != INVAL_RANGE)
+		setup_flushed(replay, &pending->op);
+	if (pending->op.policy) {
+		if (issue_atcs(replay, number, &last, err))
+			return -1;
+		pending = &replay->pending[number]; /* there may be more of them now */
+	}
+	give_back(replay, pending, number);
+	if (!pending->awaited)
+		return 0;
+	if (last == NO_INVAL)
+		return end_wait(replay, pending->awaiting, err);
+	*inval_await(replay, last) = pending->awaiting;
+	return 0;
+}
+
+int inval_complete(struct replay *replay, uint32_t number, struct err *err)
+{
+	return complete(replay, &replay->pending[number], number, err);
+}
+
+/* D, or the wait for DMAs in flight if it drains. */
+static inline __attribute__((always_inline)) int
+drain(struct replay *replay, struct pending_inval *pending, uint32_t number, struct err *err)
+{
+	const struct inval_op *op = &pending->op;
 	uint64_t landed = replay->units[op->unit].landed_ns;
 
 	if (!op->scope.drain || op->failed || landed <= replay->now_ns)
-		return inval_complete(replay, number, err);
+		return complete(replay, pending, number, err);
 	if (clock_schedule(&replay->clock, landed, ACTION_INVAL_DRAINED, number))
 		return err_no_memory(err, "the clock");
 	return 0;
@@ -90,7 +139,7 @@ static int drain(struct replay *replay, uint32_t number, struct err *err)
 
 /* Whether a device TLB that was to be flushed before this has not answered yet: the wait descriptor
  * behind both is not through (specification 6.5.2.8). */
-static inline bool behind_device(const struct replay *replay, const struct inval_op *op)
+static bool behind_device(const struct replay *replay, const struct inval_op *op)
 {
 	for (uint32_t i = 0; i < replay->n_pending && replay->n_atc_pending; i++) {
 		const struct inval_op *before = &replay->pending[i].op;
@@ -113,7 +162,7 @@ static int release(struct replay *replay, uint32_t unit, struct err *err)
 		    behind_device(replay, &pending->op))
 			continue;
 		pending->waits = false;
-		if (drain(replay, i, err))
+		if (drain(replay, pending, i, err))
 			return -1;
 	}
 	return 0;
@@ -150,72 +199,63 @@ static int time_out(struct replay *replay, uint32_t number, struct err *err)
 		       : 0;
 }
 
-/* X at this instant, and D where nothing has to be waited for. */
-int inval_execute(struct replay *replay, uint32_t number, struct err *err)
+/* After X: D is a device TLB's, or stands behind one. */
+static __attribute__((noinline)) int executed_among_devices(struct replay *replay, uint32_t number,
+							    struct err *err)
 {
 	struct pending_inval *pending = &replay->pending[number];
 	bool device = pending->op.scope.what == INVAL_DEVICE_ATC;
 	uint32_t unit = pending->op.unit;
 
-	if (pending->times_out)
-		return time_out(replay, number, err);
-	execute(replay, &pending->op);
 	if (behind_device(replay, &pending->op)) {
 		pending->waits = true;
 		return 0;
 	}
-	if (drain(replay, number, err))
+	if (drain(replay, pending, number, err))
 		return -1;
 	return device ? release(replay, unit, err) : 0;
 }
 
-static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, struct err *err);
-
-/* D at this instant. What waits for it waits for the device TLBs too, where the policy flushes any. */
-int inval_complete(struct replay *replay, uint32_t number, struct err *err)
+/* X at this instant, and D where nothing has to be waited for. */
+int inval_execute(struct replay *replay, uint32_t number, struct err *err)
 {
 	struct pending_inval *pending = &replay->pending[number];
-	uint32_t last = NO_INVAL;
 
-	pending->op.done_ns = replay->now_ns;
-	replay->unit_at_hand = pending->op.unit;
-	replay->observer->inval_done(replay->observer->self, &pending->op);
-	if (pending->op.scope.what != INVAL_RANGE)
-		setup_flushed(replay, &pending->op);
-	if (pending->op.policy && issue_atcs(replay, number, &last, err))
-		return -1;
-	pending = &replay->pending[number]; /* there may be more of them now */
-	give_back(replay, number);
-	if (last != NO_INVAL) {
-		hand_on(&replay->pending[last], pending);
-		return 0;
-	}
-	writer_free_tables(replay, pending->free);
-	if (pending->returns)
-		replay->observer->unmap_returned(
-			replay->observer->self, replay->domains[pending->ret_domain],
-			pending->ret_first, pending->ret_last, replay->now_ns);
-	if (pending->fq_domain != NAME_NONE)
-		return fq_flushed(replay, pending->fq_domain, pending->fq_count, err);
-	return 0;
+	if (pending->times_out)
+		return time_out(replay, number, err);
+	execute(replay, &pending->op);
+	if (replay->n_atc_pending)
+		return executed_among_devices(replay, number, err);
+	return drain(replay, pending, number, err);
 }
 
+/* What is issued, on one IOMMU or several. */
+struct issue {
+	const struct domain *domain;	     /* or NULL */
+	const struct invalidation *scope;    /* neutral; NULL: what the command says */
+	const struct native_command *native; /* verbatim; NULL: this model's for the scope */
+	bool policy;			     /* of the policy; else recorded: */
+	bool inferred;			     /* by an event of that class */
+	bool has_id;			     /* a recorded `done` with this id completes it */
+	uint64_t id;
+};
+
 /* What is not said of PASIDs is about those that the domain is attached under. */
-static void encode(struct replay *replay, uint32_t unit, const struct domain *domain,
-		   const struct invalidation *scope, const struct native_command *native,
-		   struct inval_op *op)
+static inline void encode(struct replay *replay, uint32_t unit, const struct issue *issue,
+			  struct inval_op *op)
 {
+	const struct invalidation *scope = issue->scope;
 	struct iommu *iommu = replay->units[unit].iommu;
 	struct invalidation what;
 
-	if (native) {
-		op->command = *native;
+	if (issue->native) {
+		op->command = *issue->native;
 		return;
 	}
-	if (scope->what == INVAL_RANGE && scope->pasid == NO_PASID && domain &&
-	    domain->pasid != NO_PASID) {
+	if (issue->domain && issue->domain->pasid != NO_PASID && scope->what == INVAL_RANGE &&
+	    scope->pasid == NO_PASID) {
 		what = *scope;
-		what.pasid = domain->pasid;
+		what.pasid = issue->domain->pasid;
 		scope = &what;
 	}
 	iommu->model->encode(iommu, scope, &op->command);
@@ -235,71 +275,74 @@ static uint64_t device_answer(const struct replay *replay, uint32_t unit,
 	return pending->times_out ? run->ats_timeout : answer;
 }
 
-/* Of the recorded event at hand: while one is worked off, it is one of the batch. */
-static bool event_is_inferred(const struct replay *replay)
+/* One native command on one unit; it is known by *number until D. */
+static inline __attribute__((always_inline)) int issue_on(struct replay *replay, uint32_t unit,
+							  const struct issue *issue,
+							  uint32_t *number, struct err *err)
 {
-	return event_class(&replay->batch->events[replay->event - replay->batch->first]) ==
-	       CLASS_INFERRED;
-}
-
-/* One native command on one unit. latency UINT64_MAX: a recorded `done` will complete it. */
-static int issue_one(struct replay *replay, uint32_t unit, const struct domain *domain,
-		     const struct invalidation *scope, const struct native_command *native,
-		     bool policy, uint64_t latency, uint32_t *number, struct err *err)
-{
+	const struct invalidation *scope = issue->scope;
 	struct iommu *iommu = replay->units[unit].iommu;
-	struct pending_inval *pending;
+	uint64_t latency = replay->machine->run.inval_latency;
+	struct pending_inval *pending = new_pending(replay, number, err);
+	struct inval_op *op;
 
-	if (new_pending(replay, number, err))
+	if (!pending)
 		return -1;
-	pending = &replay->pending[*number];
 	/* field by field: op.command and op.scope are set below */
-	pending->has_id = pending->returns = false;
-	pending->free = NULL;
-	pending->fq_domain = NAME_NONE;
-	pending->op.seq = ++replay->seq;
-	pending->op.event = replay->event;
-	pending->op.time_ns = pending->op.done_ns = replay->now_ns;
-	pending->op.done_event = NO_EVENT;
-	pending->op.unit = unit;
-	pending->op.domain = domain ? domain->number : NAME_NONE;
-	pending->op.policy = policy;
-	pending->op.failed = false;
-	pending->op.inferred = !policy && event_is_inferred(replay);
-	pending->waits = pending->times_out = false;
-	encode(replay, unit, domain, scope, native, &pending->op);
-	if (!iommu->model->decode(iommu, &pending->op.command, &pending->op.scope))
-		pending->op.scope =
-			scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
+	pending->has_id = issue->has_id;
+	pending->id = issue->id;
+	pending->waits = pending->times_out = pending->awaited = false;
+	op = &pending->op;
+	op->seq = ++replay->seq;
+	op->event = replay->event;
+	op->time_ns = op->done_ns = replay->now_ns;
+	op->done_event = NO_EVENT;
+	op->unit = unit;
+	op->domain = issue->domain ? issue->domain->number : NAME_NONE;
+	op->policy = issue->policy;
+	op->failed = false;
+	op->inferred = issue->inferred;
+	encode(replay, unit, issue, op);
+	if (!iommu->model->decode(iommu, &op->command, &op->scope))
+		op->scope = scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
+	op->executes_as = op->scope.what;
 	if (scope)
-		pending->op.scope.device = scope->device;
-	pending->op.executes_as = pending->op.scope.what;
+		op->scope.device = scope->device;
 	/* what was recorded, not the block or domain that this model's command comes to */
-	if (scope && !policy && scope->what == INVAL_RANGE && !native) {
-		pending->op.scope.what = INVAL_RANGE;
-		pending->op.scope.first = scope->first;
-		pending->op.scope.last = scope->last;
+	if (scope && !issue->policy && scope->what == INVAL_RANGE) {
+		op->scope.what = INVAL_RANGE;
+		op->scope.first = scope->first;
+		op->scope.last = scope->last;
 	}
-	replay->n_atc_pending += pending->op.scope.what == INVAL_DEVICE_ATC;
-	replay->observer->inval_issued(replay->observer->self, &pending->op);
-	if (latency == UINT64_MAX)
+	replay->n_atc_pending += op->scope.what == INVAL_DEVICE_ATC;
+	replay->observer->inval_issued(replay->observer->self, op);
+	if (issue->has_id)
 		return 0;
-	if (pending->op.scope.what == INVAL_DEVICE_ATC)
+	if (op->scope.what == INVAL_DEVICE_ATC)
 		latency += device_answer(replay, unit, pending);
 	if (clock_schedule(&replay->clock, replay->now_ns + latency, ACTION_INVAL_EXECUTE, *number))
 		return err_no_memory(err, "the clock");
 	return 0;
 }
 
+static __attribute__((noinline)) int issue_one(struct replay *replay, uint32_t unit,
+					       const struct issue *issue, uint32_t *number,
+					       struct err *err)
+{
+	return issue_on(replay, unit, issue, number, err);
+}
+
 /*
  * Linux flushes the device TLBs of a domain after its IOTLB (drivers 1, R5): *last is the number of the
  * last of them, or NO_INVAL when there is none behind this IOMMU.
  */
-static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, struct err *err)
+static __attribute__((noinline)) int issue_atcs(struct replay *replay, uint32_t after,
+						uint32_t *last, struct err *err)
 {
 	const struct inval_op *op = &replay->pending[after].op;
 	const struct domain *domain = op->domain != NAME_NONE ? replay->domains[op->domain] : NULL;
 	struct invalidation scope;
+	const struct issue issue = { .domain = domain, .scope = &scope, .policy = true };
 	uint32_t unit = op->unit;
 
 	if (!domain || op->scope.what == INVAL_DEVICE_ATC)
@@ -319,8 +362,7 @@ static int issue_atcs(struct replay *replay, uint32_t after, uint32_t *last, str
 			continue;
 		scope.device = device->handle;
 		scope.pasid = domain->atc_pasids[i];
-		if (issue_one(replay, unit, domain, &scope, NULL, true,
-			      replay->machine->run.inval_latency, last, err))
+		if (issue_one(replay, unit, &issue, last, err))
 			return -1;
 	}
 	return 0;
@@ -335,13 +377,14 @@ void replay_each_pending(const struct replay *replay,
 }
 
 int inval_issue(struct replay *replay, const struct domain *domain,
-		const struct invalidation *scope, uint64_t latency, uint32_t *number,
-		struct err *err)
+		const struct invalidation *scope, uint32_t *number, struct err *err)
 {
+	const struct issue issue = { .domain = domain, .scope = scope, .policy = true };
+
 	*number = NO_INVAL;
 	for (uint32_t unit = 0; unit < replay->n_units; unit++)
 		if ((!domain || domain_on(domain, unit)) &&
-		    issue_one(replay, unit, domain, scope, NULL, true, latency, number, err))
+		    issue_one(replay, unit, &issue, number, err))
 			return -1;
 	if (*number != NO_INVAL)
 		replay->count.flushes++;
@@ -407,68 +450,49 @@ static int scope_of(struct replay *replay, const struct event *event, const stru
 }
 
 /* The units that a recorded invalidation goes to: one named, those of its domain, or all. */
-static uint64_t units_of(const struct replay *replay, const struct event *event,
+static uint32_t units_of(const struct replay *replay, const struct event *event,
 			 const struct domain *domain, const struct invalidation *scope)
 {
-	uint64_t units = 0;
-
 	if (event_has(event, INVAL_IOMMU)) {
 		uint64_t number = event_value(replay->batch, event, INVAL_IOMMU);
 
 		for (uint32_t unit = 0; unit < replay->n_units; unit++)
 			if (replay->units[unit].number == number || replay->n_units == 1)
-				return 1ull << unit;
+				return 1u << unit;
 		return 0;
 	}
 	if (scope->what == INVAL_DEVICE_ATC || scope->what == INVAL_DEVICE_CONFIG) {
 		struct agent agent = names_agent_of(replay->names, event->agent);
 
-		return 1ull << replay->devices[agent.device]->unit;
+		return 1u << replay->devices[agent.device]->unit;
 	}
-	if (!domain)
-		return UINT64_MAX;
-	for (uint32_t unit = 0; unit < replay->n_units; unit++)
-		units |= (uint64_t)domain_on(domain, unit) << unit;
-	return units;
-}
-
-static int issue_recorded(struct replay *replay, uint32_t unit, const struct domain *domain,
-			  const struct invalidation *scope, const struct native_command *native,
-			  bool has_id, uint64_t id, struct err *err)
-{
-	uint64_t latency = has_id ? UINT64_MAX : replay->machine->run.inval_latency;
-	uint32_t number;
-
-	if (issue_one(replay, unit, domain, scope, native, false, latency, &number, err))
-		return -1;
-	replay->pending[number].id = id;
-	replay->pending[number].has_id = has_id;
-	return 0;
+	return domain ? domain->units : (uint32_t)low_mask(replay->n_units);
 }
 
 /* A device's whole TLB, of which no PASID is named, is also that of its PASIDs: a command of its own. */
-static int all_pasids(struct replay *replay, const struct event *event,
-		      const struct invalidation *scope, bool has_id, uint64_t id, struct err *err)
+static int all_pasids(struct replay *replay, const struct event *event, const struct issue *issue,
+		      struct err *err)
 {
 	struct agent agent = names_agent_of(replay->names, event->agent);
 	const struct device *device = replay->devices[agent.device];
-	struct invalidation pasids = *scope;
+	struct invalidation scope = *issue->scope;
+	struct issue pasids = *issue;
+	uint32_t number;
 
-	pasids.pasid = ALL_PASIDS;
-	return device->n_pasids
-		       ? issue_recorded(replay, device->unit, NULL, &pasids, NULL, has_id, id, err)
-		       : 0;
+	scope.pasid = ALL_PASIDS;
+	pasids.scope = &scope;
+	return device->n_pasids ? issue_one(replay, device->unit, &pasids, &number, err) : 0;
 }
 
 int inval_event(struct replay *replay, const struct event *event, struct err *err)
 {
-	bool has_id = event_has(event, INVAL_ID);
-	uint64_t id = has_id ? event_value(replay->batch, event, INVAL_ID) : 0, units;
-	const struct domain *domain;
+	struct issue issue = { .inferred = event_class(event) == CLASS_INFERRED,
+			       .has_id = event_has(event, INVAL_ID) };
 	struct invalidation scope;
+	uint32_t number;
 
 	replay->count.invals++;
-	if (scope_of(replay, event, &domain, &scope, err))
+	if (scope_of(replay, event, &issue.domain, &scope, err))
 		return -1;
 	/* A derived one stands beside the recorded command (same at=), which was used. */
 	if (event_class(event) == CLASS_DERIVED && replay->native_commands &&
@@ -476,13 +500,15 @@ int inval_event(struct replay *replay, const struct event *event, struct err *er
 		return 0;
 	if (scope.what != INVAL_DEVICE_CONFIG && dropped(replay))
 		return 0;
-	units = units_of(replay, event, domain, &scope);
+	issue.scope = &scope;
+	if (issue.has_id)
+		issue.id = event_value(replay->batch, event, INVAL_ID);
 	if (scope.what == INVAL_DEVICE_ATC && scope.pasid == NO_PASID &&
-	    all_pasids(replay, event, &scope, has_id, id, err))
+	    all_pasids(replay, event, &issue, err))
 		return -1;
-	for (uint32_t unit = 0; unit < replay->n_units; unit++)
-		if (units >> unit & 1 &&
-		    issue_recorded(replay, unit, domain, &scope, NULL, has_id, id, err))
+	for (uint32_t units = units_of(replay, event, issue.domain, &scope); units;
+	     units &= units - 1)
+		if (issue_on(replay, (uint32_t)__builtin_ctz(units), &issue, &number, err))
 			return -1;
 	return 0;
 }
@@ -491,8 +517,10 @@ int inval_event(struct replay *replay, const struct event *event, struct err *er
 int inval_command(struct replay *replay, const struct event *event, struct err *err)
 {
 	struct native_command command = { 0 };
-	bool has_id = event_has(event, CMD_ID);
-	uint32_t unit = 0;
+	struct issue issue = { .native = &command,
+			       .inferred = event_class(event) == CLASS_INFERRED,
+			       .has_id = event_has(event, CMD_ID) };
+	uint32_t unit = 0, number;
 
 	if (replay->foreign) /* the neutral invalidations beside it stand for it */
 		return 0;
@@ -505,14 +533,15 @@ int inval_command(struct replay *replay, const struct event *event, struct err *
 		for (uint32_t i = 0; i < replay->n_units; i++)
 			if (replay->units[i].number == event_value(replay->batch, event, CMD_IOMMU))
 				unit = i;
-	if (!setup_unit(replay, NAME_NONE, err))
+	if (setup_units(replay, err))
 		return -1;
 	if (pages_command(replay, unit, &command, err))
 		return -1;
 	if (dropped(replay))
 		return 0;
-	return issue_recorded(replay, unit, NULL, NULL, &command, has_id,
-			      has_id ? event_value(replay->batch, event, CMD_ID) : 0, err);
+	if (issue.has_id)
+		issue.id = event_value(replay->batch, event, CMD_ID);
+	return issue_one(replay, unit, &issue, &number, err);
 }
 
 /* Recorded completion: every invalidation with that id, on all units. */

@@ -8,65 +8,82 @@ static unsigned granted(const struct domain *domain, unsigned perm)
 		    : 0;
 }
 
-void ledger_tell(struct removing *removing, const struct imap_entry *piece)
+static inline void tell(struct removing *removing, const struct imap_entry *piece)
 {
-	struct replay *replay = removing->replay;
+	const struct replay *replay = removing->replay;
+	struct removal *told = &removing->told;
 	pa_t pa = piece->value[LEDGER_PA];
 	unsigned had = (unsigned)piece->value[LEDGER_PERM] & TLB_PERM, lost = had, taken = lost;
 
 	if (removing->same_target ||
 	    (removing->has_target && pa - piece->first == removing->pa - removing->iova)) {
 		lost &= ~removing->kept;
-		taken = lost & ~granted(removing->domain, had & removing->kept);
+		taken = lost & ~granted(told->domain, had & removing->kept);
 	}
 	if (!lost)
 		return;
 	removing->any = true;
-	replay->observer->removed(
-		replay->observer->self,
-		&(struct removal){ .domain = removing->domain,
-				   .cause = removing->cause,
-				   .event = replay->event,
-				   .time_ns = replay->now_ns,
-				   .seq = removing->seq,
-				   .first = piece->first,
-				   .last = piece->last,
-				   .pa = pa,
-				   .lost = (uint8_t)lost,
-				   .taken = (uint8_t)taken,
-				   .beyond = piece->first < removing->asked_first ||
-					     piece->last > removing->asked_last,
-				   .asked_first = removing->asked_first,
-				   .asked_last = removing->asked_last,
-				   .mapped = piece->value[LEDGER_EVENT],
-				   .owner = owners_of(replay, removing->domain, pa),
-				   .inferred = removing->inferred });
+	told->first = piece->first;
+	told->last = piece->last;
+	told->pa = pa;
+	told->lost = (uint8_t)lost;
+	told->taken = (uint8_t)taken;
+	told->beyond = piece->first < told->asked_first || piece->last > told->asked_last;
+	told->mapped = piece->value[LEDGER_EVENT];
+	told->owner = owners_of(replay, told->domain, pa);
+	replay->observer->removed(replay->observer->self, told);
+}
+
+void ledger_tell(struct removing *removing, const struct imap_entry *piece)
+{
+	tell(removing, piece);
+}
+
+static inline void gone(struct removing *removing, const struct imap_entry *piece)
+{
+	tell(removing, piece);
+	owners_unmapped(removing->replay, removing->told.domain, piece->first, piece->last,
+			piece->value[LEDGER_PA]);
 }
 
 static int cut_piece(void *ctx, const struct imap_entry *piece)
 {
-	struct removing *removing = ctx;
-
-	ledger_tell(removing, piece);
-	owners_unmapped(removing->replay, removing->domain, piece->first, piece->last,
-			piece->value[LEDGER_PA]);
+	gone(ctx, piece);
 	return 0;
 }
 
-void ledger_begin(struct removing *removing, struct replay *replay, struct domain *domain,
+void ledger_begin(struct removing *removing, struct replay *replay, const struct domain *domain,
 		  enum removal_cause cause, const struct event *event)
 {
-	*removing = (struct removing){ .replay = replay,
-				       .domain = domain,
-				       .cause = cause,
-				       .inferred = event && event_class(event) == CLASS_INFERRED,
-				       .seq = ++replay->seq,
-				       .asked_last = UINT64_MAX };
+	struct removal *told = &removing->told;
+
+	removing->replay = replay;
+	removing->kept = 0;
+	removing->same_target = removing->has_target = removing->any = false;
+	told->domain = domain;
+	told->cause = cause;
+	told->event = replay->event;
+	told->time_ns = replay->now_ns;
+	told->seq = ++replay->seq;
+	told->asked_first = 0;
+	told->asked_last = UINT64_MAX;
+	told->inferred = event && event_class(event) == CLASS_INFERRED;
 }
 
 int ledger_remove(struct removing *removing, iova_t first, iova_t last, struct err *err)
 {
-	if (imap_cut(removing->domain->ledger, first, last, cut_piece, removing))
+	struct imap *ledger = removing->told.domain->ledger;
+	struct imap_entry *entry = imap_first_in(ledger, first, last);
+
+	if (!entry)
+		return 0;
+	if (entry->first == first &&
+	    entry->last == last) { /* the usual one: just what was mapped */
+		gone(removing, entry);
+		imap_erase(ledger, entry);
+		return 0;
+	}
+	if (imap_cut(ledger, first, last, cut_piece, removing))
 		return err_no_memory(err, "the ledger of mappings");
 	return 0;
 }
@@ -74,15 +91,8 @@ int ledger_remove(struct removing *removing, iova_t first, iova_t last, struct e
 int ledger_add(struct replay *replay, struct domain *domain, iova_t first, iova_t last, pa_t pa,
 	       unsigned perm, struct err *err)
 {
-	struct imap_entry *entry = imap_insert(domain->ledger, first, last);
-
-	if (!entry)
-		return err_no_memory(err, "the ledger of mappings");
-	entry->value[LEDGER_PA] = pa;
-	entry->value[LEDGER_PERM] = perm;
-	entry->value[LEDGER_EVENT] = replay->event;
-	if (owners_mapped(replay, domain, first, last, pa))
-		return err_no_memory(err, "the reverse ledger");
+	if (ledger_fill(replay, domain, imap_insert(domain->ledger, first, last), pa, perm, err))
+		return -1;
 	replay->observer->mapped(replay->observer->self, domain, first, last, pa, perm,
 				 replay->event, replay->now_ns);
 	return 0;

@@ -57,7 +57,7 @@ static void look(struct replay *point, const struct replay *world)
 	point->foreign = world->foreign;
 	point->lost = world->lost;
 	point->lost_ns = world->lost_ns;
-	point->event_moved = world->event_moved;
+	point->event_flags = world->event_flags;
 	point->lazy = world->lazy;
 	if (point->clock.order >> OWN_ORDER_SHIFT != world->clock.order)
 		point->clock.order = world->clock.order << OWN_ORDER_SHIFT;

@@ -37,6 +37,11 @@ int replay_create(const struct machine *machine, const struct replay_observer *o
 	replay->machine = machine;
 	replay->observer = observer;
 	replay->caches = caches;
+	replay->stalls = machine->model->stalls;
+	if (machine->run.policy != POLICY_RECORDED) /* Linux */
+		replay->rules = (struct write_rules){ .refuse_live = true,
+						      .free_tables = true,
+						      .widen = true };
 	replay->policy_invals = machine->run.inval_from == INVAL_FROM_POLICY ||
 				(machine->run.inval_from == INVAL_FROM_AUTO &&
 				 machine->run.policy != POLICY_RECORDED);
@@ -102,8 +107,8 @@ void replay_destroy(struct replay *replay)
 	for (uint32_t i = 0; i < replay->n_units; i++)
 		replay->units[i].iommu->model->destroy(replay->units[i].iommu);
 	for (uint32_t i = 0; i < replay->n_pending; i++)
-		if (replay->pending[i].used)
-			free_list(replay->pending[i].free);
+		if (replay->pending[i].used && replay->pending[i].awaited)
+			free_list(replay->pending[i].awaiting.free);
 	free_list(replay->spare_freed);
 	spans_destroy(replay->reverse);
 	imap_destroy(replay->owners);
@@ -127,7 +132,8 @@ void replay_destroy(struct replay *replay)
 	free(replay);
 }
 
-int replay_act(struct replay *replay, const struct action *action, struct err *err)
+static inline __attribute__((always_inline)) int act(struct replay *replay,
+						     const struct action *action, struct err *err)
 {
 	struct iommu *iommu;
 
@@ -160,31 +166,41 @@ int replay_act(struct replay *replay, const struct action *action, struct err *e
 	return 0;
 }
 
-/* What stalled transactions have come to by the step that was just made. */
-static int settle(struct replay *replay, struct err *err)
+int replay_act(struct replay *replay, const struct action *action, struct err *err)
 {
-	for (uint32_t i = 0; i < replay->n_units; i++)
+	return act(replay, action, err);
+}
+
+/* A step was made: what stalled transactions have come to by it. */
+static inline int step_made(struct replay *replay, struct err *err)
+{
+	for (uint32_t i = 0; replay->stalls && i < replay->n_units; i++)
 		if (unlikely(replay->units[i].iommu->stall_news) && stalls_settle(replay, i, err))
 			return -1;
+	if (replay->observer->stepped)
+		replay->observer->stepped(replay->observer->self);
 	return 0;
+}
+
+static inline bool is_due(const struct replay *replay, uint64_t until)
+{
+	uint64_t at;
+
+	return clock_next(&replay->clock, &at) && at < until;
 }
 
 /* The model's own events that come before `until`. */
 static int run_due(struct replay *replay, uint64_t until, struct err *err)
 {
-	uint64_t at;
-
-	while (clock_next(&replay->clock, &at) && at < until) {
+	while (is_due(replay, until)) {
 		struct action action = clock_take(&replay->clock);
 
 		/* that a handler reads a queue changes neither tables nor caches */
 		if (action.kind != ACTION_FAULT_HANDLER && action.kind != ACTION_PAGE_HANDLER)
 			replay->acted_ns = action.time_ns;
 		replay->order_limit = action.order + 1;
-		if (replay_act(replay, &action, err) || settle(replay, err))
+		if (act(replay, &action, err) || step_made(replay, err))
 			return -1;
-		if (replay->observer->stepped)
-			replay->observer->stepped(replay->observer->self);
 	}
 	return 0;
 }
@@ -238,23 +254,10 @@ static int reg_event(struct replay *replay, const struct event *event, struct er
 	return replay_take_interrupt(replay, replay->unit_at_hand, replay->now_ns, err);
 }
 
-static __attribute__((noinline, cold)) int refuse(struct replay *replay, const struct event *event,
-						  struct err *err)
+/* Of the kinds that come seldom. */
+static __attribute__((noinline)) int work_off_other(struct replay *replay,
+						    const struct event *event, struct err *err)
 {
-	char wrong[EVENT_WRONG];
-
-	event_check(&replay->plans[event->kind], replay->names, replay->batch, event, wrong);
-	return replay_error(replay, ERR_INPUT, err, "'%s' with %s", event_kinds[event->kind].word,
-			    wrong);
-}
-
-static int one_event(struct replay *replay, const struct event *event, struct err *err)
-{
-	const struct event_plan *plan = &replay->plans[event->kind];
-
-	if (!event_surely_means(plan, replay->batch, event) &&
-	    event_check(plan, replay->names, replay->batch, event, NULL))
-		return refuse(replay, event, err);
 	switch (event->kind) {
 	case EVENT_IOMMU:
 	case EVENT_DOMAIN:
@@ -264,10 +267,6 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 		return setup_attach(replay, event, err);
 	case EVENT_DETACH:
 		return setup_detach(replay, event, err);
-	case EVENT_MAP:
-		return update_map(replay, event, err);
-	case EVENT_UNMAP:
-		return update_unmap(replay, event, err);
 	case EVENT_PROTECT:
 		return update_protect(replay, event, err);
 	case EVENT_P2M:
@@ -275,9 +274,7 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	case EVENT_DIRTY:
 		return dirty_event(replay, event, err);
 	case EVENT_WRITE:
-		return setup_unit(replay, NAME_NONE, err) ? update_write(replay, event, err) : -1;
-	case EVENT_INVAL:
-		return setup_unit(replay, NAME_NONE, err) ? inval_event(replay, event, err) : -1;
+		return setup_units(replay, err) ? -1 : update_write(replay, event, err);
 	case EVENT_DONE:
 		return inval_done_event(replay, event, err);
 	case EVENT_CMD:
@@ -289,8 +286,7 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	case EVENT_OWNER:
 		return owners_event(replay, event, err);
 	case EVENT_REQUEST:
-		return setup_unit(replay, NAME_NONE, err) ? pages_request_event(replay, event, err)
-							  : -1;
+		return setup_units(replay, err) ? -1 : pages_request_event(replay, event, err);
 	case EVENT_RESPOND:
 		return pages_respond_event(replay, event, err);
 	case EVENT_CACHE:
@@ -305,6 +301,39 @@ static int one_event(struct replay *replay, const struct event *event, struct er
 	default:
 		return 0; /* marks, recorded faults and what this model has no part in */
 	}
+}
+
+static inline int work_off(struct replay *replay, const struct event *event, struct err *err)
+{
+	switch (event->kind) {
+	case EVENT_MAP:
+		return update_map(replay, event, err);
+	case EVENT_UNMAP:
+		return update_unmap(replay, event, err);
+	case EVENT_INVAL:
+		return setup_units(replay, err) ? -1 : inval_event(replay, event, err);
+	default:
+		return work_off_other(replay, event, err);
+	}
+}
+
+static __attribute__((noinline)) int check_and_work_off(struct replay *replay,
+							const struct event *event, struct err *err)
+{
+	const struct event_plan *plan = &replay->plans[event->kind];
+	char wrong[EVENT_WRONG];
+
+	if (event_check(plan, replay->names, replay->batch, event, wrong))
+		return replay_error(replay, ERR_INPUT, err, "'%s' with %s",
+				    event_kinds[event->kind].word, wrong);
+	return work_off(replay, event, err);
+}
+
+static inline int one_event(struct replay *replay, const struct event *event, struct err *err)
+{
+	return event_surely_means(&replay->plans[event->kind], replay->batch, event)
+		       ? work_off(replay, event, err)
+		       : check_and_work_off(replay, event, err);
 }
 
 /* What the first events tell of the driver's choices, before its units start. */
@@ -338,29 +367,28 @@ int replay_batch(struct replay *replay, struct event_source *source,
 		look_ahead(replay, source->meta, batch);
 	while (i < batch->n) {
 		const struct event *event = &batch->events[i];
-		size_t done = 1;
 
-		if (replay->clock.n && run_due(replay, event->time_ns, err))
-			return -1;
+		if (is_due(replay, event->time_ns)) {
+			if (run_due(replay, event->time_ns, err))
+				return -1;
+			replay->order_limit = 0;
+		}
 		replay->now_ns = event->time_ns;
 		replay->event = batch->first + i;
-		replay->order_limit = 0;
 		if (event->kind == EVENT_DMA) {
+			size_t done = 1;
+
 			if (replay->points ? points_dmas(replay, batch, i, &done, err)
 					   : dmas_run(replay, batch, i, &done, err))
 				return -1;
-		} else {
-			replay->event_moved = event->flags & EVENT_FLAG_CLAMPED;
-			replay->cpu = event_has(event, FIELD_CPU)
-					      ? (uint32_t)event_value(batch, event, FIELD_CPU)
-					      : 0;
-			if ((replay->points && points_event(replay, event, err)) ||
-			    one_event(replay, event, err) || settle(replay, err))
-				return -1;
-			if (replay->observer->stepped)
-				replay->observer->stepped(replay->observer->self);
+			i += done;
+			continue;
 		}
-		i += done;
+		replay->event_flags = event->flags;
+		if ((replay->points && points_event(replay, event, err)) ||
+		    one_event(replay, event, err) || step_made(replay, err))
+			return -1;
+		i++;
 	}
 	replay->count.events += batch->n;
 	return 0;
@@ -429,11 +457,14 @@ const struct domain *replay_domain(const struct replay *replay, uint32_t number)
 	return number < replay->n_domains ? replay->domains[number] : NULL;
 }
 
+uint32_t replay_number_of_space(const struct replay *replay, uint32_t space)
+{
+	return space && space < replay->n_spaces ? replay->space_domain[space] : NAME_NONE;
+}
+
 const struct domain *replay_domain_of_space(const struct replay *replay, uint32_t space)
 {
-	return space && space < replay->n_spaces
-		       ? replay_domain(replay, replay->space_domain[space])
-		       : NULL;
+	return replay_domain(replay, replay_number_of_space(replay, space));
 }
 
 const struct device *replay_device(const struct replay *replay, uint32_t unit, uint32_t handle)

@@ -149,6 +149,7 @@ uint64_t replay_seq(const struct replay *replay);
 /* What the detector may ask. NULL when there is none. */
 const struct domain *replay_domain(const struct replay *replay, uint32_t number);
 const struct domain *replay_domain_of_space(const struct replay *replay, uint32_t space);
+uint32_t replay_number_of_space(const struct replay *replay, uint32_t space); /* or NAME_NONE */
 /* By the handle of an iommu callback of that unit. */
 const struct device *replay_device(const struct replay *replay, uint32_t unit, uint32_t handle);
 /* By its number in names. */

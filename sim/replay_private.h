@@ -67,6 +67,16 @@ struct freed_table {
 
 enum { NO_INVAL = UINT32_MAX };
 
+/* What waits for D of an invalidation. */
+struct awaiting {
+	struct freed_table *free; /* given back */
+	uint32_t fq_domain;	  /* a whole-domain flush of this domain's queue, or NAME_NONE */
+	uint64_t fq_count;
+	bool returns; /* the unmap call: */
+	uint32_t ret_domain;
+	iova_t ret_first, ret_last;
+};
+
 struct pending_inval {
 	struct inval_op op;
 	bool used;
@@ -74,12 +84,8 @@ struct pending_inval {
 	bool has_id;
 	bool times_out; /* the device does not answer in time */
 	bool waits;	/* executed; complete once the device TLBs issued before it have answered */
-	struct freed_table *free; /* given back at D */
-	uint32_t fq_domain; /* D of a whole-domain flush of this domain's queue, or NAME_NONE */
-	uint64_t fq_count;
-	bool returns; /* the unmap call returns at D: */
-	uint32_t ret_domain;
-	iova_t ret_first, ret_last;
+	bool awaited;	/* something waits for it: */
+	struct awaiting awaiting;
 };
 
 /* ---- linux-lazy flush queue, one per domain ---------------------------------------------- */
@@ -112,6 +118,14 @@ struct agent_target {
 enum { DMA_RUN = 128 }; /* DMAs given to a model at once; they stay in the nearest cache */
 
 struct points;
+
+/* What a driver's table code does. */
+struct write_rules {
+	bool refuse_live; /* intel-classic: a live leaf stays ("already set") */
+	bool free_tables; /* tables wholly inside an unmapped range go */
+	bool widen;	  /* a superpage hit partly goes as a whole, else it is split */
+	unsigned cap_lg2; /* largest page; 0: none */
+};
 
 struct replay {
 	struct points *points; /* of a world; NULL: this replay has IOMMUs of its own alone */
@@ -153,15 +167,17 @@ struct replay {
 	uint64_t now_ns, end_ns, event, seq, next_tag;
 	uint64_t
 		acted_ns; /* when something last happened that the end of the recording waits for */
+	struct write_rules rules; /* of the policy */
 	bool policy_invals, native_commands;
 	bool lazy;	   /* the policy batches its flushes */
 	bool caching_mode; /* of the units: what becomes present is flushed too */
 	bool splitting;	   /* the words at hand are of a table that takes a superpage's place */
+	bool stalls;	   /* of the model: its units may hold transactions */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
 	struct recorded_use use;
 	uint32_t cpu; /* that the event at hand ran on */
 	struct replay_counters count;
-	bool event_moved; /* the importer moved the event at hand to put cause before effect */
+	uint8_t event_flags;	/* of the event at hand, or the last one before a DMA */
 	bool has_answers, lost; /* lost: the recorder dropped events, last at lost_ns */
 	uint64_t lost_ns;
 	struct disagreement *doubts; /* that an update close in time may still explain */
@@ -201,6 +217,11 @@ int setup_detach(struct replay *replay, const struct event *event, struct err *e
 /* An invalidation is complete: domains that no device uses may be held by nobody any more. */
 void setup_flushed(struct replay *replay, const struct inval_op *op);
 struct unit *setup_unit(struct replay *replay, uint32_t number, struct err *err);
+/* That there are any: else the implicit one. */
+static inline int setup_units(struct replay *replay, struct err *err)
+{
+	return replay->n_units || setup_unit(replay, NAME_NONE, err) ? 0 : -1;
+}
 /* The domain that the event names, if an earlier one did too; else NULL. */
 static inline struct domain *setup_known_domain(const struct replay *replay,
 						const struct event *event)
@@ -259,21 +280,63 @@ static inline int words_store_in(struct replay *replay, struct frame *frame, uns
 pa_t words_new_table(struct replay *replay);
 
 /* table_writer.c */
-struct write_rules {
-	bool refuse_live; /* intel-classic: a live leaf stays ("already set") */
-	bool free_tables; /* tables wholly inside an unmapped range go */
-	bool widen;	  /* a superpage hit partly goes as a whole, else it is split */
-	unsigned cap_lg2; /* largest page; 0: none */
-};
 struct write_outcome {
 	struct freed_table *freed; /* tables unlinked, not yet given back */
 	uint64_t refused;	   /* leaves that were live */
 };
-int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, uint64_t last,
-	       unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
-	       struct err *err);
-int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
-		 const struct write_rules *rules, struct write_outcome *outcome, struct err *err);
+int writer_map_range(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
+		     uint64_t last, unsigned perm, const struct write_rules *rules,
+		     struct write_outcome *outcome, struct err *err);
+int writer_unmap_range(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		       const struct write_rules *rules, struct write_outcome *outcome,
+		       struct err *err);
+/* The input that a frame of smallest pages covers, log2: a table may fill several frames. */
+static inline unsigned writer_frame_lg2(const struct pt_format *format)
+{
+	return format->granule_lg2 + FRAME_LG2 - 3;
+}
+/* Where an entry of smallest pages stands in its frame. */
+static inline unsigned writer_place(const struct pt_format *format, iova_t iova)
+{
+	return (unsigned)(iova >> format->granule_lg2) & (FRAME_WORDS - 1);
+}
+/*
+ * The frame of smallest pages that holds iova's entry, if it is the one that was looked for last: neighbours
+ * share it, and it is kept for as long as no table comes or goes. NULL: another one, or none.
+ */
+static inline struct frame *writer_same_table(const struct replay *replay,
+					      const struct domain *domain, iova_t iova)
+{
+	return domain->last_table_shape == replay->tables->shape &&
+			       iova - domain->last_table_first < domain->last_table_bytes
+		       ? domain->last_table
+		       : NULL;
+}
+static inline int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
+			     uint64_t last, unsigned perm, const struct write_rules *rules,
+			     struct write_outcome *outcome, struct err *err)
+{
+	const struct pt_format *format = domain->format;
+	struct frame *table = writer_same_table(replay, domain, iova);
+
+	/* the usual map: one of the smallest pages, whatever stands there */
+	if (table && last - iova == domain->page && !rules->refuse_live)
+		return words_store_in(replay, table, writer_place(format, iova), 1,
+				      format->leaf(pa, perm, 0), 0, err);
+	return writer_map_range(replay, domain, iova, pa, last, perm, rules, outcome, err);
+}
+static inline int writer_unmap(struct replay *replay, struct domain *domain, iova_t first,
+			       iova_t last, const struct write_rules *rules,
+			       struct write_outcome *outcome, struct err *err)
+{
+	struct frame *table = writer_same_table(replay, domain, first);
+
+	/* the usual unmap: one of the smallest pages, so that no table goes and nothing is split */
+	if (table && last - first == domain->page)
+		return words_store_in(replay, table, writer_place(domain->format, first), 1, 0, 0,
+				      err);
+	return writer_unmap_range(replay, domain, first, last, rules, outcome, err);
+}
 int writer_protect(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
 		   unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
 		   struct err *err);
@@ -297,20 +360,17 @@ static inline void writer_free_tables(struct replay *replay, struct freed_table 
 /* What an update takes from the ledger of a domain, and what it leaves in place. */
 struct removing {
 	struct replay *replay;
-	struct domain *domain;
-	enum removal_cause cause;
+	struct removal
+		told;  /* as it is said of every piece; what differs among them is set for each */
 	unsigned kept; /* permission bits that stay when the target stays */
-	bool inferred;
 	bool same_target;
 	bool has_target; /* iova now leads to pa */
-	uint64_t seq;
-	iova_t asked_first, asked_last;
+	bool any;	 /* something was told */
 	iova_t iova;
 	pa_t pa;
-	bool any; /* something was told */
 };
 /* A step in the order of updates. event: NULL, or the one that it is of. */
-void ledger_begin(struct removing *removing, struct replay *replay, struct domain *domain,
+void ledger_begin(struct removing *removing, struct replay *replay, const struct domain *domain,
 		  enum removal_cause cause, const struct event *event);
 /* Tells of one piece of the ledger, minus what the update leaves in place. */
 void ledger_tell(struct removing *removing, const struct imap_entry *piece);
@@ -380,6 +440,19 @@ static inline int owners_mapped(struct replay *replay, const struct domain *doma
 {
 	return replay->reverse ? owners_note_mapped(replay, domain, first, last, pa) : 0;
 }
+/* A new entry of the ledger, or NULL for want of memory: its range leads to pa. Nobody is told yet. */
+static inline int ledger_fill(struct replay *replay, const struct domain *domain,
+			      struct imap_entry *entry, pa_t pa, unsigned perm, struct err *err)
+{
+	if (!entry)
+		return err_no_memory(err, "the ledger of mappings");
+	entry->value[LEDGER_PA] = pa;
+	entry->value[LEDGER_PERM] = perm;
+	entry->value[LEDGER_EVENT] = replay->event;
+	return owners_mapped(replay, domain, entry->first, entry->last, pa)
+		       ? err_no_memory(err, "the reverse ledger")
+		       : 0;
+}
 static inline void owners_unmapped(struct replay *replay, const struct domain *domain, iova_t first,
 				   iova_t last, pa_t pa)
 {
@@ -394,8 +467,9 @@ int inval_done_event(struct replay *replay, const struct event *event, struct er
 int inval_command(struct replay *replay, const struct event *event, struct err *err);
 /* Issues on every unit of the domain; the last one's number, or NO_INVAL when there is no unit. */
 int inval_issue(struct replay *replay, const struct domain *domain,
-		const struct invalidation *scope, uint64_t latency, uint32_t *number,
-		struct err *err);
+		const struct invalidation *scope, uint32_t *number, struct err *err);
+/* What waits for D of that one, to be filled in: nothing yet, or what was there. */
+struct awaiting *inval_await(struct replay *replay, uint32_t number);
 int inval_execute(struct replay *replay, uint32_t number, struct err *err);
 int inval_complete(struct replay *replay, uint32_t number, struct err *err);
 

@@ -217,6 +217,7 @@ static int declare_domain(struct replay *replay, const struct event *event, stru
 		domain->levels = (unsigned)levels;
 	}
 	domain->format = iommu->model->format(iommu);
+	domain->page = page_mask(domain->format->granule_lg2);
 	domain->highest = low_mask(iommu->model->address_bits(iommu, domain->levels));
 	if (event_has(event, DOMAIN_FORMAT) &&
 	    strcmp(names_text(replay->names,
@@ -487,6 +488,8 @@ static int add_tag(struct domain *domain, uint32_t unit, uint32_t pasid)
 	if (i < WORLD_UNITS) {
 		domain->tag_units[i] = unit;
 		domain->tag_pasids[i] = pasid;
+		domain->unit_tags[unit] |= 1u << i;
+		domain->units |= 1u << unit;
 		domain->holders |= 1ull << domain->n_tags++;
 		return 0;
 	}

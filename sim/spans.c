@@ -2,9 +2,6 @@
 
 #include <stdlib.h>
 
-#include "sim/imap.h"
-#include "sim/pool.h"
-
 enum { NO_NOTE = POOL_NONE };
 
 struct note {
@@ -12,17 +9,9 @@ struct note {
 	uint64_t data;
 };
 
-/*
- * The newest note of a stretch lies in its interval, as most stretches have no other; value[OLDER] is
- * the chain behind it. A split copies the chain, so imap's split callback is not used: stretches
- * are cut here, where memory can run out with an answer.
- */
-enum { KEY, DATA, OLDER };
-
-struct spans {
-	struct imap *map;
-	struct pool notes;
-};
+/* A split copies the chain, so imap's split callback is not used: stretches are cut here, where memory
+ * can run out with an answer. */
+enum { KEY = SPANS_KEY, DATA = SPANS_DATA, OLDER = SPANS_OLDER };
 
 int spans_create(struct spans **out)
 {
@@ -147,25 +136,6 @@ static inline int isolate(struct spans *spans, uint64_t first, uint64_t last,
 	return isolate_parts(spans, held, first, last, lowest);
 }
 
-bool spans_only(const struct spans *spans, uint64_t first, uint64_t last, struct spans_note *note)
-{
-	struct imap_entry *held = imap_only_in(spans->map, first, last);
-
-	if (!held || held->first < first || held->last > last || held->value[OLDER] != NO_NOTE)
-		return false;
-	note->first = held->first;
-	note->last = held->last;
-	note->data = held->value[DATA];
-	note->key = (uint32_t)held->value[KEY];
-	note->place = held;
-	return true;
-}
-
-void spans_drop(struct spans *spans, const struct spans_note *only)
-{
-	imap_erase(spans->map, only->place);
-}
-
 static int fill_gap(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
 	struct imap_entry *entry = imap_insert(spans->map, first, last);
@@ -178,7 +148,8 @@ static int fill_gap(struct spans *spans, uint64_t first, uint64_t last, uint32_t
 	return 0;
 }
 
-int spans_add(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
+/* Where some of the range has notes. */
+int spans_add_over(struct spans *spans, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
 {
 	struct imap_entry *held;
 	uint64_t at = first;

@@ -81,23 +81,14 @@ static struct frame *entry_frame(const struct writer *w, pa_t table, iova_t iova
 	return memory_frame(w->replay->memory, table + index_of(w->format, iova, level) * 8ull);
 }
 
-/* The input that a frame of smallest pages covers, log2: a table may fill several frames. */
-static unsigned frame_span_lg2(const struct pt_format *format)
-{
-	return format->granule_lg2 + FRAME_LG2 - 3;
-}
-
-/* Where an entry of smallest pages stands in its frame. */
-static unsigned place_of(const struct pt_format *format, iova_t iova)
-{
-	return (unsigned)(iova >> format->granule_lg2) & (FRAME_WORDS - 1);
-}
-
-static struct frame *find_leaf_table(const struct writer *w, iova_t iova)
+/* The frame of smallest pages that holds iova's entry, or NULL where there is none. */
+static struct frame *leaf_table(const struct writer *w, iova_t iova)
 {
 	struct domain *domain = w->domain;
-	struct frame *frame;
+	struct frame *frame = writer_same_table(w->replay, domain, iova);
 
+	if (frame)
+		return frame;
 	frame = entry_frame(w, domain->root, iova, domain->levels - 1);
 	for (unsigned level = domain->levels - 1; frame && level > 0; level--) {
 		unsigned at = index_of(w->format, iova, level) & (FRAME_WORDS - 1);
@@ -106,23 +97,10 @@ static struct frame *find_leaf_table(const struct writer *w, iova_t iova)
 		frame = entry.kind == PT_TABLE ? entry_frame(w, entry.addr, iova, level - 1) : NULL;
 	}
 	domain->last_table = frame;
-	domain->last_table_first = iova & ~page_mask(frame_span_lg2(w->format));
+	domain->last_table_first = iova & ~page_mask(writer_frame_lg2(w->format));
+	domain->last_table_bytes = frame ? 1ull << writer_frame_lg2(w->format) : 0;
 	domain->last_table_shape = w->replay->tables->shape;
 	return frame;
-}
-
-/*
- * The frame of smallest pages that holds iova's entry, or NULL where there is none. Neighbours share
- * it: the last one is kept for as long as no table comes or goes.
- */
-static inline struct frame *leaf_table(const struct writer *w, iova_t iova)
-{
-	const struct domain *domain = w->domain;
-
-	if (domain->last_table && domain->last_table_shape == w->replay->tables->shape &&
-	    !((domain->last_table_first ^ iova) >> frame_span_lg2(w->format)))
-		return domain->last_table;
-	return find_leaf_table(w, iova);
 }
 
 /* The table of `level` that holds iova's entry; made where missing. */
@@ -227,10 +205,10 @@ static int replace_table(const struct writer *w, pa_t table, iova_t iova, unsign
 		outcome->freed = NULL;
 	}
 	if (run->superpage_replace != SUPERPAGE_FREE_NOFLUSH) {
-		if (inval_issue(w->replay, w->domain, &scope, run->inval_latency, &number, w->err))
+		if (inval_issue(w->replay, w->domain, &scope, &number, w->err))
 			return -1;
 		if (number != NO_INVAL) {
-			w->replay->pending[number].free = outcome->freed;
+			inval_await(w->replay, number)->free = outcome->freed;
 			outcome->freed = NULL;
 		}
 		writer_free_tables(w->replay, outcome->freed);
@@ -282,7 +260,7 @@ static int map_smallest(const struct writer *w, iova_t iova, pa_t pa, unsigned c
 {
 	uint64_t step = 1ull << w->format->granule_lg2, leaf = w->format->leaf(pa, perm, 0);
 	struct frame *table = leaf_table(w, iova);
-	unsigned at = place_of(w->format, iova), live = 0;
+	unsigned at = writer_place(w->format, iova), live = 0;
 	pa_t made;
 
 	if (!table) {
@@ -304,17 +282,15 @@ static int map_smallest(const struct writer *w, iova_t iova, pa_t pa, unsigned c
 	return 0;
 }
 
-int writer_map(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa, uint64_t last,
-	       unsigned perm, const struct write_rules *rules, struct write_outcome *outcome,
-	       struct err *err)
+int writer_map_range(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
+		     uint64_t last, unsigned perm, const struct write_rules *rules,
+		     struct write_outcome *outcome, struct err *err)
 {
 	struct writer w = writer_of(replay, domain, rules, outcome, err);
 
-	if (last - iova == page_mask(w.format->granule_lg2))
-		return map_smallest(&w, iova, pa, 1, perm);
 	for (;;) {
 		unsigned level = leaf_level(&w, iova, pa, last), lg2 = span_lg2(w.format, level);
-		unsigned room = FRAME_WORDS - place_of(w.format, iova);
+		unsigned room = FRAME_WORDS - writer_place(w.format, iova);
 		uint64_t pages = ((last - iova) >> lg2) + 1;
 		uint64_t count = level ? 1 : pages < room ? pages : room;
 
@@ -386,18 +362,19 @@ static int unmap_table(const struct writer *w, pa_t table, unsigned level, iova_
 	return 0;
 }
 
-int writer_unmap(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
-		 const struct write_rules *rules, struct write_outcome *outcome, struct err *err)
+int writer_unmap_range(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
+		       const struct write_rules *rules, struct write_outcome *outcome,
+		       struct err *err)
 {
 	struct writer w = writer_of(replay, domain, rules, outcome, err);
-	unsigned region_lg2 = frame_span_lg2(w.format);
+	unsigned region_lg2 = writer_frame_lg2(w.format);
 	struct frame *table = NULL;
 
-	/* no table goes, nothing is split: a few pages in one frame, the usual unmap */
+	/* no table goes, nothing is split: a few pages in one frame */
 	if (!((first ^ last) >> region_lg2) && last - first < page_mask(region_lg2))
 		table = leaf_table(&w, first);
 	if (table)
-		return words_store_in(replay, table, place_of(w.format, first),
+		return words_store_in(replay, table, writer_place(w.format, first),
 				      (unsigned)((last - first) >> w.format->granule_lg2) + 1, 0, 0,
 				      err);
 	return unmap_table(&w, domain->root, domain->levels - 1, first, last);

@@ -39,7 +39,7 @@ static inline int range_of(const struct replay *replay, const struct domain *dom
 			   uint64_t size, iova_t *last, struct err *err)
 {
 	*last = first + (size - 1);
-	if (((first | size) & page_mask(domain->format->granule_lg2)) || *last > domain->highest ||
+	if (((first | size) & domain->page) || *last > domain->highest ||
 	    writer_words(domain, first, *last) > replay->machine->run.table_words)
 		return refuse_range(replay, domain, first, size, last, err);
 	return 0;
@@ -63,8 +63,7 @@ static inline int target_of(const struct replay *replay, const struct domain *do
 {
 	pa_t last = pa + (size - 1);
 
-	if ((pa & page_mask(domain->format->granule_lg2)) || last < pa ||
-	    last >= replay->table_area)
+	if ((pa & domain->page) || last < pa || last >= replay->table_area)
 		return refuse_target(replay, domain, pa, err);
 	return 0;
 }
@@ -87,7 +86,8 @@ static __attribute__((noinline)) int note_touched(struct replay *replay, struct 
 	if (!entry)
 		return err_no_memory(err, "the ledger of touched pages");
 	entry->value[0] = replay->now_ns;
-	entry->value[1] = replay->event_moved;
+	/* the importer moved the event to put cause before effect */
+	entry->value[1] = (replay->event_flags & EVENT_FLAG_CLAMPED) != 0;
 	answers_touched(replay, domain, first, last);
 	return 0;
 }
@@ -98,16 +98,6 @@ static inline int touch(struct replay *replay, struct domain *domain, iova_t fir
 	if (replay->n_held)
 		held_touched(replay, domain, first, last);
 	return domain->touched ? note_touched(replay, domain, first, last, err) : 0;
-}
-
-static struct write_rules rules_of(const struct replay *replay, unsigned cap_lg2)
-{
-	bool linux_code = linux_policy(replay);
-
-	return (struct write_rules){ .refuse_live = linux_code,
-				     .free_tables = linux_code,
-				     .widen = linux_code,
-				     .cap_lg2 = cap_lg2 };
 }
 
 /* Not-present to present under caching mode: a page-selective flush (drivers 4.3). */
@@ -125,8 +115,7 @@ static __attribute__((noinline)) int flush_on_map(struct replay *replay,
 				       .last = last,
 				       .leaf = true,
 				       .drain = true };
-	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number,
-			   err);
+	return inval_issue(replay, domain, &scope, &number, err);
 }
 
 /* drivers 4.2, `superpage_span=overrun`: entries behind a superpage part are cleared too. */
@@ -134,17 +123,16 @@ static __attribute__((noinline)) int clear_overrun(struct replay *replay, struct
 						   const struct event *event, iova_t last,
 						   struct write_outcome *outcome, struct err *err)
 {
-	struct write_rules rules = rules_of(replay, 0);
 	iova_t end = last | low_mask(21);
 	struct removing removing;
 
 	if (last == end || last - event->addr < low_mask(21))
 		return 0;
 	ledger_begin(&removing, replay, domain, REMOVED_BY_MAP, event);
-	removing.asked_first = event->addr;
-	removing.asked_last = last;
+	removing.told.asked_first = event->addr;
+	removing.told.asked_last = last;
 	return ledger_remove(&removing, last + 1, end, err) ||
-	       writer_unmap(replay, domain, last + 1, end, &rules, outcome, err);
+	       writer_unmap(replay, domain, last + 1, end, &replay->rules, outcome, err);
 }
 
 /* What the map replaces, but for what leads to the same pages as before. */
@@ -168,11 +156,10 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	uint64_t pa = event_required(replay->batch, event, MAP_PA, MAP_PA);
 	uint64_t size = event_required(replay->batch, event, MAP_SIZE, MAP_PA);
 	unsigned perm = (unsigned)event_required(replay->batch, event, MAP_PERM, MAP_PA);
-	unsigned cap = event_has(event, MAP_PAGE)
-			       ? log2_floor(event_value(replay->batch, event, MAP_PAGE) | 1)
-			       : 0;
-	struct write_rules rules = rules_of(replay, cap);
+	const struct write_rules *rules = &replay->rules;
+	struct write_rules capped;
 	struct write_outcome outcome = { 0 };
+	struct imap_entry *entry;
 	iova_t last;
 	bool live;
 
@@ -180,26 +167,36 @@ int update_map(struct replay *replay, const struct event *event, struct err *err
 	    target_of(replay, domain, pa, size, err))
 		return -1;
 	replay->count.maps++;
+	if (event_has(event, MAP_PAGE)) {
+		capped = *rules;
+		capped.cap_lg2 = log2_floor(event_value(replay->batch, event, MAP_PAGE) | 1);
+		rules = &capped;
+	}
 	if (domain->raw)
 		return rights_said(replay, domain, event->addr, last, pa, perm, err);
 	if (touch(replay, domain, event->addr, last, err))
 		return -1;
 	/* Linux leaves live leaves as they are, and the old mapping with them. */
-	live = imap_first_in(domain->ledger, event->addr, last) != NULL;
+	entry = imap_claim(domain->ledger, event->addr, last, &live);
 	if (live && linux_policy(replay)) {
 		replay->count.refused_maps++;
 		rights_refused(replay, domain, event->addr, last, pa, perm);
 		return 0;
 	}
-	if (!live)
+	if (!live) {
 		replay->seq++; /* a step all the same */
-	else if (map_over(replay, domain, event, last, pa, perm, err))
-		return -1;
-	if ((replay->machine->run.superpage_span == SPAN_OVERRUN &&
+	} else {
+		if (map_over(replay, domain, event, last, pa, perm, err))
+			return -1;
+		entry = imap_insert(domain->ledger, event->addr, last);
+	}
+	if (ledger_fill(replay, domain, entry, pa, perm, err) ||
+	    (replay->machine->run.superpage_span == SPAN_OVERRUN &&
 	     clear_overrun(replay, domain, event, last, &outcome, err)) ||
-	    writer_map(replay, domain, event->addr, pa, last, perm, &rules, &outcome, err) ||
-	    ledger_add(replay, domain, event->addr, last, pa, perm, err))
+	    writer_map(replay, domain, event->addr, pa, last, perm, rules, &outcome, err))
 		return -1;
+	replay->observer->mapped(replay->observer->self, domain, event->addr, last, pa, perm,
+				 replay->event, replay->now_ns);
 	writer_free_tables(replay, outcome.freed);
 	return replay->policy_invals && replay->caching_mode && replay->machine->run.cm_flush_on_map
 		       ? flush_on_map(replay, domain, event->addr, last, err)
@@ -217,7 +214,7 @@ static int strict_unmap(struct replay *replay, struct domain *domain, iova_t fir
 				      .leaf = !freed || run->ih_when_tables_freed,
 				      .drain = true };
 	uint32_t number = NO_INVAL;
-	struct pending_inval *pending;
+	struct awaiting *awaiting;
 
 	if (run->free_tables == FREE_BEFORE) {
 		writer_free_tables(replay, freed);
@@ -225,7 +222,7 @@ static int strict_unmap(struct replay *replay, struct domain *domain, iova_t fir
 	}
 	for (size_t i = 0; i < list->n; i++) {
 		if (gather_block(&list->items[i], run, &scope.first, &scope.last) &&
-		    inval_issue(replay, domain, &scope, run->inval_latency, &number, err))
+		    inval_issue(replay, domain, &scope, &number, err))
 			return -1;
 	}
 	if (number == NO_INVAL) { /* no device, nothing to wait for */
@@ -234,12 +231,12 @@ static int strict_unmap(struct replay *replay, struct domain *domain, iova_t fir
 						 replay->now_ns);
 		return 0;
 	}
-	pending = &replay->pending[number];
-	pending->free = freed;
-	pending->returns = true;
-	pending->ret_domain = domain->number;
-	pending->ret_first = first;
-	pending->ret_last = last;
+	awaiting = inval_await(replay, number);
+	awaiting->free = freed;
+	awaiting->returns = true;
+	awaiting->ret_domain = domain->number;
+	awaiting->ret_first = first;
+	awaiting->ret_last = last;
 	return 0;
 }
 
@@ -265,8 +262,7 @@ static int collect(struct replay *replay, const struct domain *domain, iova_t fi
 
 /* linux-strict and linux-lazy: what follows the cleared leaves (drivers 3.2, 3.3). */
 static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct domain *domain,
-						  iova_t first, iova_t last,
-						  const struct write_rules *rules, struct err *err)
+						  iova_t first, iova_t last, struct err *err)
 {
 	bool lazy = replay->lazy;
 	struct write_outcome outcome = { 0 };
@@ -275,7 +271,7 @@ static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct 
 
 	if (replay->policy_invals && !lazy && collect(replay, domain, first, last, &list, err))
 		goto out;
-	if (writer_unmap(replay, domain, first, last, rules, &outcome, err))
+	if (writer_unmap(replay, domain, first, last, &replay->rules, &outcome, err))
 		goto out;
 	if (!replay->policy_invals) {
 		writer_free_tables(replay, outcome.freed);
@@ -298,7 +294,7 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 {
 	struct domain *domain = setup_domain(replay, event, err);
 	uint64_t size = event_required(replay->batch, event, UNMAP_SIZE, UNMAP_SIZE);
-	struct write_rules rules = rules_of(replay, 0);
+	const struct write_rules *rules = &replay->rules;
 	struct removing removing;
 	iova_t first, last, edge_first, edge_last;
 
@@ -309,16 +305,16 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 	if (domain->raw)
 		return rights_said(replay, domain, first, last, 0, 0, err);
 	ledger_begin(&removing, replay, domain, REMOVED_BY_UNMAP, event);
-	removing.asked_first = first;
-	removing.asked_last = last;
+	removing.told.asked_first = first;
+	removing.told.asked_last = last;
 	if (event_has(event, UNMAP_DONE) && event_value(replay->batch, event, UNMAP_DONE)) {
-		uint64_t page = page_mask(domain->format->granule_lg2);
+		uint64_t page = domain->page;
 		uint64_t done = (event_value(replay->batch, event, UNMAP_DONE) + page) & ~page;
 
 		if (done - 1 <= domain->highest - first)
 			last = first + done - 1; /* more or less than asked, as recorded */
 	}
-	if (rules.widen) {
+	if (rules->widen) {
 		if (writer_leaf(replay, domain, last, &edge_first, &edge_last) && edge_last > last)
 			last = edge_last;
 		if (writer_leaf(replay, domain, first, &edge_first, &edge_last) &&
@@ -326,15 +322,19 @@ int update_unmap(struct replay *replay, const struct event *event, struct err *e
 			first = edge_first;
 	}
 	/* what lies beyond the request is told apart from what was asked for */
-	if ((first < removing.asked_first || last > removing.asked_last) &&
-	    imap_isolate(domain->ledger, removing.asked_first, removing.asked_last))
+	if ((first < removing.told.asked_first || last > removing.told.asked_last) &&
+	    imap_isolate(domain->ledger, removing.told.asked_first, removing.told.asked_last))
 		return err_no_memory(err, "the ledger of mappings");
 	if (touch(replay, domain, first, last, err) || answers_gone(domain, first, last, err) ||
 	    ledger_remove(&removing, first, last, err))
 		return -1;
-	if (linux_policy(replay))
-		return policy_unmap(replay, domain, first, last, &rules, err);
-	if (writer_unmap(replay, domain, first, last, &rules, &(struct write_outcome){ 0 }, err))
+	if (linux_policy(replay)) {
+		replay->cpu = event_has(event, FIELD_CPU)
+				      ? (uint32_t)event_value(replay->batch, event, FIELD_CPU)
+				      : 0;
+		return policy_unmap(replay, domain, first, last, err);
+	}
+	if (writer_unmap(replay, domain, first, last, rules, &(struct write_outcome){ 0 }, err))
 		return -1;
 	replay->observer->unmap_returned(replay->observer->self, domain, first, last,
 					 replay->now_ns);
@@ -346,7 +346,6 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 	struct domain *domain = setup_domain(replay, event, err);
 	uint64_t size = event_value(replay->batch, event, PROTECT_SIZE);
 	unsigned perm = (unsigned)event_value(replay->batch, event, PROTECT_PERM);
-	struct write_rules rules = rules_of(replay, 0);
 	struct removing removing;
 	struct imap_entry *entry;
 	iova_t last;
@@ -365,7 +364,7 @@ int update_protect(struct replay *replay, const struct event *event, struct err 
 	for (entry = imap_first_in(domain->ledger, event->addr, last);
 	     entry && entry->first <= last; entry = imap_next(domain->ledger, entry))
 		ledger_tell(&removing, entry);
-	if (writer_protect(replay, domain, event->addr, last, perm, &rules,
+	if (writer_protect(replay, domain, event->addr, last, perm, &replay->rules,
 			   &(struct write_outcome){ 0 }, err))
 		return -1;
 	for (entry = imap_first_in(domain->ledger, event->addr, last);
@@ -392,8 +391,7 @@ static int flush_p2m(struct replay *replay, const struct domain *domain, iova_t 
 
 	if (!replay->policy_invals)
 		return 0;
-	return inval_issue(replay, domain, &scope, replay->machine->run.inval_latency, &number,
-			   err);
+	return inval_issue(replay, domain, &scope, &number, err);
 }
 
 /* One logical update of 2^order pages: to a frame with the rights of its type, or to nothing. A live
@@ -447,7 +445,7 @@ int update_adopt(struct replay *replay, struct domain *domain, iova_t iova, pa_t
 		 struct err *err)
 {
 	struct write_rules rules = { .cap_lg2 = domain->format->granule_lg2 };
-	uint64_t page = page_mask(domain->format->granule_lg2);
+	uint64_t page = domain->page;
 	iova_t first = iova & ~page, last = first + page;
 
 	if (writer_map(replay, domain, first, pa & ~page, last, TLB_READ | TLB_WRITE, &rules,

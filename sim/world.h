@@ -37,6 +37,7 @@ struct domain {
 	pa_t root;
 	unsigned levels;
 	const struct pt_format *format; /* of its tables */
+	uint64_t page;			/* bytes of their smallest pages, less one */
 	iova_t highest;			/* address that they can map */
 	bool bypass;	  /* format=bypass: requests of its devices pass untranslated */
 	bool raw;	  /* root= given: described by write events alone */
@@ -52,6 +53,8 @@ struct domain {
 	uint32_t tag_pasids
 		[WORLD_UNITS]; /* 0 without one (RID_PASID of drivers); ALL_PASIDS: several */
 	uint32_t n_tags;
+	uint32_t unit_tags[WORLD_UNITS]; /* by IOMMU: which of those bits are its own */
+	uint32_t units;			 /* a bit for each IOMMU that has any */
 	uint64_t flushed;  /* of these: flushed as a whole since the last device left */
 	uint64_t left_seq; /* when it did, in the order of all updates and issues */
 	uint32_t atc_devices[WORLD_ATCS]; /* device numbers, in the order of those bits */
@@ -59,10 +62,10 @@ struct domain {
 	uint32_t n_atcs;
 	uint32_t pasid; /* of its attachments so far; ALL_PASIDS: they differ */
 	/* The table of smallest pages that software wrote last, for as long as the graph of tables has
-	 * this shape (struct tables): where it begins, NULL for none. */
+	 * this shape (struct tables): the frame, and the input that it covers; no bytes of it for none. */
 	struct frame *last_table;
 	iova_t last_table_first;
-	uint64_t last_table_shape;
+	uint64_t last_table_bytes, last_table_shape;
 	struct imap *ledger;
 	/* Domains with root=, once an event said what their tables are to grant (rights.c): that, and the ranges
 	 * where tables are still to be compared with it. */
@@ -133,26 +136,24 @@ static inline bool device_uses(const struct device *device, uint32_t domain)
 static inline uint64_t domain_tags_in(const struct domain *domain, uint32_t unit,
 				      const struct invalidation *scope)
 {
-	bool every =
-		scope->what == INVAL_ALL || scope->pasid == NO_PASID || scope->pasid == ALL_PASIDS;
-	uint64_t bits = 0;
+	uint64_t bits = domain->unit_tags[unit];
 
-	if (scope->what != INVAL_ALL && scope->tag != domain->tag)
+	if (scope->what == INVAL_ALL)
+		return bits;
+	if (scope->tag != domain->tag)
 		return 0;
+	if (scope->pasid == NO_PASID || scope->pasid == ALL_PASIDS)
+		return bits;
 	for (uint32_t i = 0; i < domain->n_tags; i++)
-		if (domain->tag_units[i] == unit &&
-		    (every || domain->tag_pasids[i] == scope->pasid))
-			bits |= 1ull << i;
+		if (domain->tag_pasids[i] != scope->pasid)
+			bits &= ~(1ull << i);
 	return bits;
 }
 
 /* Whether one of the domain's devices is or was behind that IOMMU. */
 static inline bool domain_on(const struct domain *domain, uint32_t unit)
 {
-	for (uint32_t i = 0; i < domain->n_tags; i++)
-		if (domain->tag_units[i] == unit)
-			return true;
-	return false;
+	return domain->units >> unit & 1;
 }
 
 /* Who may hold translations of the domain now. */

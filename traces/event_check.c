@@ -35,21 +35,34 @@ static uint8_t below_of(const struct event_field *field)
 	}
 }
 
-/* 0: there is none, or an optional field may stand before the size or the permissions. */
-static uint8_t first_required(const struct event_kind_row *row, const struct event_plan *plan)
+/*
+ * Usual is an event with all required fields up to its size and permissions, no optional one among those,
+ * and no other field that has a range: their places are the same in all such events.
+ */
+static void settle_usual(const struct event_kind_row *row, struct event_plan *plan)
 {
-	unsigned f = 0,
-		 last = plan->perm_field > plan->size_field ? plan->perm_field : plan->size_field;
-	uint8_t first = 0;
+	unsigned needed = plan->size | plan->nonzero;
 
-	for (; f <= last; f++) {
+	plan->usual = 1; /* no event is, where there is no size */
+	if (!plan->size)
+		return;
+	plan->settled_by = plan->looked_at;
+	plan->usual = plan->size | plan->nonzero;
+	for (unsigned f = 0, place = 0; needed >> f; f++) {
+		uint16_t bit = (uint16_t)(1u << f);
+
 		if (row->fields[f].place != PLACE_SLOT)
 			continue;
-		if (!row->fields[f].required)
-			return 0;
-		first = first ? first : (uint8_t)f;
+		plan->settled_by |= bit;
+		if (plan->size & bit)
+			plan->size_at = (uint8_t)place;
+		if (plan->nonzero & bit)
+			plan->perm_at = (uint8_t)place;
+		if (!row->fields[f].required && !(needed & bit))
+			continue;
+		plan->usual |= bit;
+		place++;
 	}
-	return first;
 }
 
 void event_plans_make(struct event_plan plans[EVENT_KINDS])
@@ -64,20 +77,16 @@ void event_plans_make(struct event_plan plans[EVENT_KINDS])
 
 			if (field->type == FIELD_END)
 				continue;
-			if (!strcmp(field->key, "size") && kind != EVENT_REG) {
+			if (!strcmp(field->key, "size") && kind != EVENT_REG)
 				plan->size = bit;
-				plan->size_field = (uint8_t)f;
-			}
 			plan->has_length |= field->place == PLACE_LEN;
 			plan->optional |= field->place == PLACE_ADDR && !field->required;
-			if (field->type == FIELD_PERM) {
+			if (field->type == FIELD_PERM)
 				plan->nonzero = bit;
-				plan->perm_field = (uint8_t)f;
-			}
 			plan->below[f] = below_of(field);
 			plan->looked_at |= plan->below[f] || plan->size == bit ? bit : 0;
 		}
-		plan->first = first_required(&event_kinds[kind], plan);
+		settle_usual(&event_kinds[kind], plan);
 	}
 }
 

@@ -13,11 +13,13 @@ enum { EVENT_WRONG = 160, EVENT_PERMS = 8 }; /* permissions are below that */
 struct event_plan {
 	uint16_t looked_at; /* fields to look at: the size, and those whose values have a range */
 	uint16_t size;	    /* bit of the field that is the length of a range, 0: none */
-	uint8_t size_field, perm_field; /* their numbers, where there are such */
-	uint8_t first;	  /* field of the first slot, if it and all up to those two are required */
-	uint16_t nonzero; /* permissions */
-	bool has_length;  /* event.len is one */
-	bool optional;	  /* the leading address stands with its size alone */
+	uint16_t nonzero;   /* permissions */
+	/* Of most events: of the fields settled_by they have just these, so that size and permissions are the
+	 * slots with these numbers. */
+	uint16_t settled_by, usual;
+	uint8_t size_at, perm_at;
+	bool has_length;	     /* event.len is one */
+	bool optional;		     /* the leading address stands with its size alone */
 	uint8_t below[EVENT_FIELDS]; /* what values are below: a number, or of which names */
 };
 void event_plans_make(struct event_plan plans[EVENT_KINDS]);
@@ -40,20 +42,15 @@ int event_check(const struct event_plan *plan, const struct names *names,
 static inline bool event_surely_means(const struct event_plan *plan,
 				      const struct event_batch *batch, const struct event *event)
 {
-	unsigned looked = event->present & plan->looked_at, rest = looked & ~(unsigned)plan->size;
-	uint64_t size, perm;
+	const uint64_t *slots = batch->slots + event->slot;
+	uint64_t size;
 
-	if (looked == rest || (rest && rest != plan->nonzero))
+	if ((event->present & plan->settled_by) != plan->usual)
 		return false;
-	size = plan->first ? event_required(batch, event, plan->size_field, plan->first)
-			   : event_value(batch, event, plan->size_field);
+	size = slots[plan->size_at];
 	if (!size || event->addr + (size - 1) < event->addr)
 		return false;
-	if (!rest)
-		return true;
-	perm = plan->first ? event_required(batch, event, plan->perm_field, plan->first)
-			   : event_value(batch, event, plan->perm_field);
-	return perm - 1 < EVENT_PERMS - 1;
+	return !plan->nonzero || slots[plan->perm_at] - 1 < EVENT_PERMS - 1;
 }
 
 #endif

@@ -302,16 +302,36 @@ static void random_cut(struct imap *map, struct model *model, unsigned first, un
 	cr_assert_eq(clearing.bytes, expected);
 }
 
+/* A new entry, claimed if the number is odd; what is there already is cut away first. */
+static struct imap_entry *place_of(struct imap *map, struct model *model, unsigned first,
+				   unsigned last, uint32_t number)
+{
+	struct imap_entry *entry;
+	bool taken = false, expected = false;
+
+	for (unsigned i = first; i <= last; i++)
+		expected |= model->owner[i] != 0;
+	if (number & 1) {
+		entry = imap_claim(map, model->base + first, model->base + last, &taken);
+		cr_assert_eq(taken, expected);
+		cr_assert_eq(entry == NULL, taken);
+		if (entry)
+			return entry;
+	}
+	if (expected)
+		random_cut(map, model, first, last);
+	return imap_insert(map, model->base + first, model->base + last);
+}
+
 static void random_insert(struct imap *map, struct model *model, struct rng *rng, unsigned first,
 			  unsigned last, uint32_t number)
 {
 	uint64_t value = rng_next(rng);
-	struct imap_entry *entry;
+	struct imap_entry *entry = place_of(map, model, first, last, number);
 
-	if (imap_first_in(map, model->base + first, model->base + last))
-		random_cut(map, model, first, last);
-	entry = imap_insert(map, model->base + first, model->base + last);
 	cr_assert_not_null(entry);
+	cr_assert_eq(entry->first, model->base + first);
+	cr_assert_eq(entry->last, model->base + last);
 	entry->value[0] = value;
 	entry->value[1] = number;
 	entry->value[2] = 0;
