@@ -425,8 +425,22 @@ static __attribute__((noinline)) int store_one(struct tables *tables, struct fra
 					      .state_only = !what.differs });
 }
 
+/* A leaf of a table that has several ways to a root, or none. */
+static __attribute__((noinline)) int report_leaf(struct tables *tables, const struct frame *frame,
+						 unsigned index, uint64_t old, uint64_t value,
+						 uint64_t cleared, bool differs)
+{
+	return report(tables, frame, index, index,
+		      &(struct table_change){ .word = frame->pa + index * 8ull,
+					      .old = old,
+					      .now = value,
+					      .cleared = cleared,
+					      .state_only = !differs });
+}
+
 /* A word of leaves that nobody watches: no link comes or goes. */
-static int store_leaf(struct tables *tables, struct frame *frame, unsigned index, uint64_t value)
+static inline int store_leaf(struct tables *tables, struct frame *frame, unsigned index,
+			     uint64_t value)
 {
 	const struct table_role *role = frame->node.role;
 	uint64_t old = frame_word(frame, index), cleared = old & ~value & role->state, first;
@@ -440,16 +454,13 @@ static int store_leaf(struct tables *tables, struct frame *frame, unsigned index
 		return 0;
 	path = path_of(tables, frame);
 	if (!path->space)
-		return report(tables, frame, index, index,
-			      &(struct table_change){ .word = frame->pa + index * 8ull,
-						      .old = old,
-						      .now = value,
-						      .cleared = cleared,
-						      .state_only = !differs });
+		return report_leaf(tables, frame, index, old, value, cleared, differs);
 	change = next_change(tables);
 	if (!change)
 		return -1;
-	first = path->base + entry_input(frame, role, index);
+	/* as entry_input(), of level 0 and one word an entry */
+	first = path->base +
+		(((uint64_t)frame->node.part * FRAME_WORDS + index) << role->unit_lg2);
 	*change = (struct table_change){ .space = path->space,
 					 .first = first,
 					 .last = first + page_mask(role->unit_lg2),
@@ -512,16 +523,26 @@ static __attribute__((noinline, cold)) int failed(const struct tables *tables, p
 		       (unsigned long long)pa, CLIMBS_MAX);
 }
 
+int tables_store_leaf(struct tables *tables, struct frame *frame, unsigned index, uint64_t value,
+		      struct err *err)
+{
+	tables->n_changes = tables->climbs = 0;
+	tables->stores++;
+	return store_leaf(tables, frame, index, value)
+		       ? failed(tables, frame->pa + index * 8ull, err)
+		       : 0;
+}
+
 int tables_store_over(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
 		      uint64_t base, uint64_t step, struct err *err)
 {
 	int answer;
 
+	if (count == 1 && frame->node.leaves && !frame->node.watch)
+		return tables_store_leaf(tables, frame, index, base, err);
 	tables->n_changes = tables->climbs = 0;
 	tables->stores += count;
-	if (count == 1 && frame->node.leaves && !frame->node.watch)
-		answer = store_leaf(tables, frame, index, base);
-	else if (count == 1 && frame->node.role)
+	if (count == 1 && frame->node.role)
 		answer = store_one(tables, frame, index, base);
 	/* Words outside of tables, and leaves where nothing was, change no translation. */
 	else if (!frame->node.role ||

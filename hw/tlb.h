@@ -114,6 +114,7 @@ struct tlb {
 	bool lru_ages;		     /* LRU by the ages of a set */
 	bool plain; /* that, and a power of two of sets: what the inline paths are made for */
 	uint8_t tag_shift;
+	/* Where there are no copies at all, the size of the last one counts as having some. */
 	uint8_t only_lg2; /* the one size that has copies, if plain; else 0 */
 	uint8_t n_live;	  /* sizes that have copies now, most recently added last */
 	uint8_t live_lg2[TLB_SIZES];
@@ -266,6 +267,12 @@ tlb_use(const struct tlb *tlb, const struct tlb_place *place, bool repeats)
 	return way;
 }
 
+/* The same without a use of it. */
+static inline struct tlb_way *tlb_peek(const struct tlb *tlb, const struct tlb_place *place)
+{
+	return tlb_find16(tlb_ways(place->head), &place->head->prints, tlb->way_mask, place->key);
+}
+
 /*
  * The data word of a copy that covers iova, tried from the size that got its first copy first;
  * 0: none. With LRU it is now the most recently used of its set.
@@ -397,6 +404,15 @@ static inline bool tlb_must_empty(const struct tlb *tlb)
 {
 	return __builtin_expect(!tlb->plain, 0) && tlb->replacement == TLB_RESET &&
 	       tlb->count == tlb->sets * tlb->ways;
+}
+
+/* Removes a copy from a structure of up to 16 ways. */
+void tlb_remove(struct tlb *tlb, struct tlb_head *head, struct tlb_way *way);
+
+/* Whether copies in [first, last] are all of one page and of one set: a plain structure has no other size. */
+static inline bool tlb_one_page(const struct tlb *tlb, iova_t first, iova_t last)
+{
+	return tlb->only_lg2 == 12 && !((first ^ last) >> 12);
 }
 
 /* ---- visiting ------------------------------------------------------------------------- */

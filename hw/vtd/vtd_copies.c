@@ -160,6 +160,14 @@ bool vtd_fill_overlaps(struct vtd *vtd, const struct dma_request *request, iova_
 	return overlap.any;
 }
 
+/* Neither reason is an overlap, so that whoever listens is told. */
+static inline void mark(struct vtd *vtd, unsigned reason, const struct tlb *tlb,
+			const struct tlb_at *at)
+{
+	set_check(at, reason, reason == CHECK_TAG ? NO_EVENT : vtd->iommu.event);
+	tell_opens(vtd, tlb, at);
+}
+
 struct marking {
 	struct vtd *vtd;
 	unsigned reason;
@@ -167,40 +175,56 @@ struct marking {
 
 static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
-	struct marking *marking = ctx;
+	const struct marking *marking = ctx;
 
-	set_check(at, marking->reason,
-		  marking->reason == CHECK_TAG ? NO_EVENT : marking->vtd->iommu.event);
-	tell_opens(marking->vtd, tlb, at); /* neither reason is an overlap */
+	mark(marking->vtd, marking->reason, tlb, at);
 	return false;
 }
 
+static __attribute__((noinline)) void mark_scope(struct vtd *vtd, struct tlb *tlb,
+						 const struct tlb_scope *scope)
+{
+	struct marking marking = { vtd, CHECK_UPDATE };
+
+	tlb_visit(tlb, scope, mark_copy, &marking);
+}
+
 /* Translations in the scope, of one space: of one page, as most are, there is one at most. */
-static void mark_translations(struct vtd *vtd, const struct tlb_scope *scope,
-			      struct marking *marking)
+static inline void mark_translations(struct vtd *vtd, const struct tlb_scope *scope)
 {
 	struct tlb *iotlb = vtd->iotlb;
 	struct tlb_place place;
 	struct tlb_way *way;
 	struct tlb_at at;
 
-	if (iotlb->only_lg2 != 12 || (scope->first ^ scope->last) >> 12) {
-		tlb_visit(iotlb, scope, mark_copy, marking);
+	if (!tlb_one_page(iotlb, scope->first, scope->last)) {
+		mark_scope(vtd, iotlb, scope);
 		return;
 	}
 	place = tlb_place(iotlb, scope->tag << iotlb->tag_shift, scope->first, 12);
-	way = tlb_find16(tlb_ways(place.head), &place.head->prints, iotlb->way_mask, place.key);
+	way = tlb_peek(iotlb, &place);
 	if (!way || way->copy.space != scope->space)
 		return;
 	at = tlb_at_way(way);
-	mark_copy(marking, iotlb, &at);
+	mark(vtd, CHECK_UPDATE, iotlb, &at);
+}
+
+/* Pointers at and below a word, of a table of that level, that pointed to a table. */
+static __attribute__((noinline)) void mark_pointers(struct vtd *vtd, unsigned level,
+						    const struct tlb_scope *scope)
+{
+	for (unsigned below = 0; below < level; below++) {
+		if (vtd->walk[below] && MARK(MARK_POINTER))
+			mark_scope(vtd, vtd->walk[below], scope);
+		if (vtd->first_walk[below] && MARK(MARK_FIRST_POINTER))
+			mark_scope(vtd, vtd->first_walk[below], scope);
+	}
 }
 
 /* R2: final copies in the range, and pointers at and below a word that pointed to a table. R4: the
  * two-stage copies that the space's words are a part of. */
 void vtd_mark(struct vtd *vtd, const struct table_change *change)
 {
-	struct marking marking = { vtd, CHECK_UPDATE };
 	struct tlb_scope scope = { .space = change->space,
 				   .first = change->first,
 				   .last = change->last };
@@ -216,13 +240,9 @@ void vtd_mark(struct vtd *vtd, const struct table_change *change)
 		if (vtd->tags[scope.tag].nested)
 			vtd_tag_new_generation(vtd, (uint32_t)scope.tag);
 		if (MARK(MARK_TRANSLATION))
-			mark_translations(vtd, &scope, &marking);
-		for (unsigned level = 0; change->pointer && level < change->level; level++) {
-			if (vtd->walk[level] && MARK(MARK_POINTER))
-				tlb_visit(vtd->walk[level], &scope, mark_copy, &marking);
-			if (vtd->first_walk[level] && MARK(MARK_FIRST_POINTER))
-				tlb_visit(vtd->first_walk[level], &scope, mark_copy, &marking);
-		}
+			mark_translations(vtd, &scope);
+		if (change->pointer)
+			mark_pointers(vtd, change->level, &scope);
 	}
 }
 
