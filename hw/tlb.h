@@ -267,10 +267,14 @@ tlb_use(const struct tlb *tlb, const struct tlb_place *place, bool repeats)
 	return way;
 }
 
-/* The same without a use of it. */
+/* The same without a use of it. What is looked for is often what was used last. */
 static inline struct tlb_way *tlb_peek(const struct tlb *tlb, const struct tlb_place *place)
 {
-	return tlb_find16(tlb_ways(place->head), &place->head->prints, tlb->way_mask, place->key);
+	struct tlb_head *head = place->head;
+
+	if (head->recent_key == place->key)
+		return head->recent;
+	return tlb_find16(tlb_ways(head), &head->prints, tlb->way_mask, place->key);
 }
 
 /*
