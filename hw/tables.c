@@ -406,36 +406,36 @@ static inline int store_word(struct tables *tables, struct frame *frame, unsigne
 	return points_on(&frame->node) ? link_entry(tables, frame, entry, 0) : 0;
 }
 
+/* Tells of what the store of one word means. */
+static __attribute__((noinline)) int report_word(struct tables *tables, const struct frame *frame,
+						 unsigned index, uint64_t value,
+						 const struct word_change *what)
+{
+	unsigned entry = index >> frame->node.role->words_lg2;
+
+	return report(tables, frame, entry, entry,
+		      &(struct table_change){ .pointer = what->pointer,
+					      .word = frame->pa + index * 8ull,
+					      .old = what->old,
+					      .now = value,
+					      .cleared = what->cleared,
+					      .state_only = !what->differs });
+}
+
 static __attribute__((noinline)) int store_one(struct tables *tables, struct frame *frame,
 					       unsigned index, uint64_t value)
 {
-	unsigned entry = index >> frame->node.role->words_lg2;
 	struct word_change what;
 
 	if (store_word(tables, frame, index, value, &what))
 		return -1;
-	if (!what.told)
-		return 0;
-	return report(tables, frame, entry, entry,
-		      &(struct table_change){ .pointer = what.pointer,
-					      .word = frame->pa + index * 8ull,
-					      .old = what.old,
-					      .now = value,
-					      .cleared = what.cleared,
-					      .state_only = !what.differs });
+	return what.told ? report_word(tables, frame, index, value, &what) : 0;
 }
 
-/* A leaf of a table that has several ways to a root, or none. */
-static __attribute__((noinline)) int report_leaf(struct tables *tables, const struct frame *frame,
-						 unsigned index, uint64_t old, uint64_t value,
-						 uint64_t cleared, bool differs)
+static inline bool leaf_absent(const struct table_role *role, uint64_t word)
 {
-	return report(tables, frame, index, index,
-		      &(struct table_change){ .word = frame->pa + index * 8ull,
-					      .old = old,
-					      .now = value,
-					      .cleared = cleared,
-					      .state_only = !differs });
+	return role->view ? role->view(&word, 0).kind == ENTRY_ABSENT
+			  : role->decode(word, 0).kind == PT_ABSENT;
 }
 
 /* A word of leaves that nobody watches: no link comes or goes. */
@@ -443,18 +443,21 @@ static inline int store_leaf(struct tables *tables, struct frame *frame, unsigne
 			     uint64_t value)
 {
 	const struct table_role *role = frame->node.role;
-	uint64_t old = frame_word(frame, index), cleared = old & ~value & role->state, first;
+	uint64_t old = frame->words[index], cleared = old & ~value & role->state, first;
 	bool differs = (old ^ value) & role->meaning;
 	struct table_change *change;
 	const struct table_path *path;
 
 	if (frame_set(frame, index, value))
 		return -1;
-	if (!old || !(differs || cleared) || view_of(role, &old, 0).kind == ENTRY_ABSENT)
+	if (!(differs || cleared) || leaf_absent(role, old))
 		return 0;
 	path = path_of(tables, frame);
 	if (!path->space)
-		return report_leaf(tables, frame, index, old, value, cleared, differs);
+		return report_word(tables, frame, index, value,
+				   &(struct word_change){ .old = old,
+							  .cleared = cleared,
+							  .differs = differs });
 	change = next_change(tables);
 	if (!change)
 		return -1;
@@ -538,8 +541,6 @@ int tables_store_over(struct tables *tables, struct frame *frame, unsigned index
 {
 	int answer;
 
-	if (count == 1 && frame->node.leaves && !frame->node.watch)
-		return tables_store_leaf(tables, frame, index, base, err);
 	tables->n_changes = tables->climbs = 0;
 	tables->stores += count;
 	if (count == 1 && frame->node.role)

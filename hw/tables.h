@@ -106,7 +106,7 @@ int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, 
 /* The same for words [index, index + count) of a frame that is known. */
 int tables_store_over(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
 		      uint64_t base, uint64_t step, struct err *err);
-/* The same for one word of leaves, where something was. */
+/* The same for one word of leaves that nobody watches, where something was; frame->words is there. */
 int tables_store_leaf(struct tables *tables, struct frame *frame, unsigned index, uint64_t value,
 		      struct err *err);
 static inline int tables_store_in(struct tables *tables, struct frame *frame, unsigned index,
