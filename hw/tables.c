@@ -455,15 +455,13 @@ static inline int store_leaf(struct tables *tables, struct frame *frame, unsigne
 	path = path_of(tables, frame);
 	if (!path->space)
 		return report_word(tables, frame, index, value,
-				   &(struct word_change){ .old = old,
-							  .cleared = cleared,
-							  .differs = differs });
+				   &(struct word_change){
+					   .old = old, .cleared = cleared, .differs = differs });
 	change = next_change(tables);
 	if (!change)
 		return -1;
 	/* as entry_input(), of level 0 and one word an entry */
-	first = path->base +
-		(((uint64_t)frame->node.part * FRAME_WORDS + index) << role->unit_lg2);
+	first = path->base + (((uint64_t)frame->node.part * FRAME_WORDS + index) << role->unit_lg2);
 	*change = (struct table_change){ .space = path->space,
 					 .first = first,
 					 .last = first + page_mask(role->unit_lg2),

@@ -537,8 +537,9 @@ static inline uint32_t marker(unsigned width)
 }
 
 /* The values of the next n events: differences become what they are added to. */
-static __attribute__((noinline)) void take_slots(struct imt_decoder *decoder, const struct event *events, size_t n,
-		       uint64_t *slots, size_t n_slots)
+static __attribute__((noinline)) void take_slots(struct imt_decoder *decoder,
+						 const struct event *events, size_t n,
+						 uint64_t *slots, size_t n_slots)
 {
 	uint64_t *slot = slots, (*last_values)[EVENT_FIELDS] = decoder->last_values;
 

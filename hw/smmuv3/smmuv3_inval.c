@@ -90,6 +90,13 @@ static inline bool covers(const struct tags_of *which, const struct smmu_tag *ta
 	return tag->global ? which->globals : tag->asid == which->asid;
 }
 
+/* Whether that can be one tag at most, as long as no number stands for several. */
+static inline bool one_tag(const struct tags_of *which)
+{
+	return which->worlds == EL1 && which->by_asid == EL1 && !which->globals &&
+	       which->vmid_care == UINT16_MAX;
+}
+
 static bool tag_flushed(void *ctx, const struct smmu_tag *tag)
 {
 	return covers(ctx, tag);
@@ -197,9 +204,11 @@ void smmu_tlbi(struct smmu *smmu, const struct native_command *command, struct i
 	struct tags_of which = tags_of(smmu, command), all = which;
 	struct removal removal = { .smmu = smmu,
 				   .report = report,
-				   .by_address = by_address((unsigned)bits(command->words[0], 7, 0)),
+				   .by_address =
+					   by_address((unsigned)bits(command->words[0], 7, 0)),
 				   .below = true,
 				   .level = -1 };
+	bool several = smmu->n_tags == SMMU_TAGS_MAX; /* contexts share the last number */
 
 	if (removal.by_address) {
 		smmu_tlbi_range(smmu, command, &removal.first, &removal.last);
@@ -208,11 +217,19 @@ void smmu_tlbi(struct smmu *smmu, const struct native_command *command, struct i
 	}
 	if (!smmu->config.s2p)
 		which.worlds &= (uint8_t)~EL1_IPA;
-	if (!smmu->any_global && smmu->n_tags < SMMU_TAGS_MAX) /* they have no copies */
+	if (!smmu->any_global && !several) /* they have no copies */
 		which.globals = false;
-	for (uint32_t i = 1; i < smmu->n_tags; i++)
-		if (covers(&which, &smmu->tags[i]))
-			remove_tag(i, &removal);
+	if (one_tag(&which) && !several) {
+		uint32_t tag = smmu_tag_find(smmu, &(struct smmu_tag){ .world = WORLD_EL1,
+								       .vmid = which.vmid,
+								       .asid = which.asid });
+		if (tag)
+			remove_tag(tag, &removal);
+	} else {
+		for (uint32_t i = 1; i < smmu->n_tags; i++)
+			if (covers(&which, &smmu->tags[i]))
+				remove_tag(i, &removal);
+	}
 	if (!removal.by_address)
 		smmu_tags_flushed(smmu, tag_flushed, &all);
 }

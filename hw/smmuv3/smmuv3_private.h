@@ -327,6 +327,8 @@ uint32_t smmu_space_of(const struct smmu *smmu, pa_t pa);
 /* After an invalidation of whole tags: those that stand for one form again are no longer in doubt. */
 void smmu_tags_flushed(struct smmu *smmu, bool (*flushed)(void *ctx, const struct smmu_tag *tag),
 		       void *ctx);
+/* The number of the tag with that world, VMID, ASID and `global`; 0: never met. */
+uint32_t smmu_tag_find(const struct smmu *smmu, const struct smmu_tag *tag);
 /* A tag as domains are known by: ASID and VMID above it, or the VMID alone for stage 2. */
 uint64_t smmu_neutral_tag(const struct smmu *smmu, uint32_t tag);
 

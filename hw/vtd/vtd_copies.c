@@ -182,10 +182,9 @@ static __attribute__((noinline)) void mark_changed(struct vtd *vtd, struct tlb *
 						   const struct table_change *change)
 {
 	struct marking marking = { vtd, CHECK_UPDATE };
-	struct tlb_scope scope = { .tag = tag,
-				   .space = change->space,
-				   .first = change->first,
-				   .last = change->last };
+	struct tlb_scope scope = {
+		.tag = tag, .space = change->space, .first = change->first, .last = change->last
+	};
 
 	tlb_visit(tlb, &scope, mark_copy, &marking);
 }

@@ -129,7 +129,7 @@ static uint32_t domain_id(const struct vtd *vtd, uint64_t low)
 
 /* Type 2, by its two words. */
 static __attribute__((noinline)) void invalidate_iotlb(struct vtd *vtd, uint64_t low, uint64_t high,
-			     struct inval_report *report)
+						       struct inval_report *report)
 {
 	bool all = bits(low, 5, 4) == GRANULARITY_GLOBAL;
 	bool range = bits(low, 5, 4) == GRANULARITY_SELECTIVE;
