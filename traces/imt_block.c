@@ -500,27 +500,28 @@ static inline uint64_t next_coded(struct coded *coded)
 /* The next n values; the codes of four share a byte. */
 static inline void take_coded(struct coded *coded, uint64_t *to, size_t n)
 {
-	const unsigned char *codes, *value;
 	uint64_t *end = to + n;
 
 	while (to < end && coded->at % 4)
 		*to++ = next_coded(coded);
-	codes = coded->codes + coded->at / 4;
-	value = coded->value;
-	for (; end - to >= 4; to += 4) {
-		unsigned four = *codes++;
+	if (end - to >= 4) {
+		const unsigned char *codes = coded->codes + coded->at / 4, *value = coded->value;
 
-		if (!four) { /* values that stay the same come in rows */
-			to[0] = to[1] = to[2] = to[3] = 0;
-			continue;
+		coded->at += (uint32_t)(end - to) & ~3u;
+		for (; end - to >= 4; to += 4) {
+			unsigned four = *codes++;
+
+			if (!four) { /* values that stay the same come in rows */
+				to[0] = to[1] = to[2] = to[3] = 0;
+				continue;
+			}
+			to[0] = take_value(&value, four & 3);
+			to[1] = take_value(&value, four >> 2 & 3);
+			to[2] = take_value(&value, four >> 4 & 3);
+			to[3] = take_value(&value, four >> 6);
 		}
-		to[0] = take_value(&value, four & 3);
-		to[1] = take_value(&value, four >> 2 & 3);
-		to[2] = take_value(&value, four >> 4 & 3);
-		to[3] = take_value(&value, four >> 6);
+		coded->value = value;
 	}
-	coded->at = (uint32_t)(codes - coded->codes) * 4;
-	coded->value = value;
 	while (to < end)
 		*to++ = next_coded(coded);
 }
