@@ -62,22 +62,29 @@ static bool first_stage(const struct vtd *vtd, const struct invalidation *what)
 	       (vtd->config.driver_tables == DRIVER_LEGACY && what->pasid != NO_PASID);
 }
 
+static uint64_t drains(const struct invalidation *what)
+{
+	return what->drain ? 1u << QI_DW_BIT | 1u << QI_DR_BIT : 0;
+}
+
 /* A range of an address space; the whole domain where the block is too large (second stage). */
-static void encode_range(const struct vtd *vtd, const struct invalidation *what, uint64_t drain,
-			 uint64_t *low, uint64_t *high)
+static void encode_range(const struct vtd *vtd, const struct invalidation *what,
+			 struct native_command *command)
 {
 	unsigned mask = block_mask(what);
+	uint64_t low, high = 0;
 
 	if (first_stage(vtd, what)) {
-		*low = QI_PASID_IOTLB | GRANULARITY_SELECTIVE << 4 | what->tag << 16 |
-		       (uint64_t)scope_pasid(what) << 32;
-		*high = block(what, mask);
+		low = QI_PASID_IOTLB | GRANULARITY_SELECTIVE << 4 |
+		      (uint64_t)scope_pasid(what) << 32;
+		high = block(what, mask);
 	} else if (vtd->config.page_selective && mask <= vtd->config.mamv) {
-		*low = QI_IOTLB | drain | GRANULARITY_SELECTIVE << 4 | what->tag << 16;
-		*high = block(what, mask);
+		low = QI_IOTLB | drains(what) | GRANULARITY_SELECTIVE << 4;
+		high = block(what, mask);
 	} else {
-		*low = QI_IOTLB | drain | GRANULARITY_DOMAIN << 4 | what->tag << 16;
+		low = QI_IOTLB | drains(what) | GRANULARITY_DOMAIN << 4;
 	}
+	*command = (struct native_command){ .words = { low | what->tag << 16, high } };
 }
 
 /* The device's entry: a context entry, or in a driver's scalable tables its PASID table entry. */
@@ -89,19 +96,17 @@ static uint64_t encode_config(const struct vtd *vtd, const struct invalidation *
 	       (uint64_t)vtd->devices[what->device].sid << 32;
 }
 
-void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
-		struct native_command *command)
+/* All but ranges, of which there are many. */
+static __attribute__((noinline)) void
+encode_other(const struct vtd *vtd, const struct invalidation *what, struct native_command *command)
 {
-	const struct vtd *vtd = (const struct vtd *)iommu;
-	uint64_t drain = what->drain ? 1u << QI_DW_BIT | 1u << QI_DR_BIT : 0;
-	uint64_t low = QI_IOTLB | drain, high = 0;
+	uint64_t low = QI_IOTLB | drains(what), high = 0;
 
 	switch (what->what) {
 	case INVAL_ALL:
 		low |= GRANULARITY_GLOBAL << 4;
 		break;
-	case INVAL_RANGE:
-		encode_range(vtd, what, drain, &low, &high);
+	case INVAL_RANGE: /* encode_range() */
 		break;
 	case INVAL_DOMAIN:
 		low |= GRANULARITY_DOMAIN << 4 | what->tag << 16;
@@ -117,6 +122,17 @@ void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
 		break;
 	}
 	*command = (struct native_command){ .words = { low, high } };
+}
+
+void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
+		struct native_command *command)
+{
+	const struct vtd *vtd = (const struct vtd *)iommu;
+
+	if (what->what == INVAL_RANGE)
+		encode_range(vtd, what, command);
+	else
+		encode_other(vtd, what, command);
 }
 
 static void decode_block(uint64_t high, struct invalidation *what)
