@@ -92,7 +92,7 @@ void smmu_copy_opens(struct smmu *smmu, const struct tlb *tlb, const struct tlb_
 		return;
 	copy.name = name_of(smmu, tlb, at);
 	copy.first = smmu_unkey(tlb_first(tlb, at));
-	copy.last = smmu_unkey(tlb_last(tlb, at));
+	copy.last = copy.first + page_mask(at->copy->page_lg2); /* in the same half */
 	copy.pa = bits_at(*at->data, 51, 12);
 	copy.space = at->copy->space;
 	copy.perm = (uint8_t)(smmu_allowed(*at->data, false) | smmu_allowed(*at->data, true));
