@@ -24,12 +24,16 @@ struct ahead {
 	const uint64_t *words;
 };
 
-/* The note of the region; tag: of its copies. Regions of one tag lie side by side, those of others as far
+/* Where the notes of a tag's copies begin. Regions of one tag lie side by side, those of others as far
  * off as the golden ratio puts them, whatever numbers a model gives its tags. */
-static inline size_t ahead_slot(uint32_t tag, iova_t iova)
+static inline uint32_t ahead_begin(uint32_t tag)
 {
-	uint64_t begin = tag * 0x9e3779b97f4a7c15ull >> (64 - AHEAD_SLOTS_LG2);
+	return (uint32_t)(tag * 0x9e3779b97f4a7c15ull >> (64 - AHEAD_SLOTS_LG2));
+}
 
+/* The note of the region that an address is in. */
+static inline size_t ahead_slot(uint32_t begin, iova_t iova)
+{
 	return ((iova >> 21) + begin) & (AHEAD_SLOTS - 1);
 }
 
@@ -37,10 +41,8 @@ static inline size_t ahead_slot(uint32_t tag, iova_t iova)
 static inline __attribute__((always_inline)) void ahead_fetch(const struct ahead *ahead,
 							      iova_t iova)
 {
-	if (!ahead->frame) /* nothing is noted: to look for no address takes long */
-		return;
-	__builtin_prefetch(ahead->frame);
-	__builtin_prefetch(ahead->words + bits(iova, 20, 12));
+	if (ahead->words) /* nothing is noted: to look for no address takes long */
+		__builtin_prefetch(ahead->words + bits(iova, 20, 12));
 }
 
 #endif

@@ -17,7 +17,9 @@
 #define IOMMUSIM_HW_IOMMU_H
 
 #include <stdio.h>
+#include <string.h>
 
+#include "hw/base/dma_record.h"
 #include "hw/base/settings.h"
 #include "hw/pt/pt_walk.h"
 #include "hw/tables.h"
@@ -58,6 +60,43 @@ struct dma_request {
 	uint8_t privileged; /* 1: the request asks for supervisor privilege */
 };
 
+/* The access bits of a verb. */
+static inline unsigned dma_access_of(unsigned verb)
+{
+	return (verb + 1) & (ACCESS_READ | ACCESS_WRITE);
+}
+_Static_assert(((DMA_VERB_READ + 1) & 3) == ACCESS_READ &&
+		       ((DMA_VERB_WRITE + 1) & 3) == ACCESS_WRITE &&
+		       ((DMA_VERB_ATOMIC + 1) & 3) == (ACCESS_READ | ACCESS_WRITE) &&
+		       ((DMA_VERB_ANY + 1) & 3) == 0,
+	       "dma_access_of");
+
+/* What a record's `who` is to IOMMUs. */
+struct dma_requester {
+	uint32_t
+		unit; /* the number of the one that it is behind, or DMA_NO_UNIT: not known yet, or with a PASID */
+	uint32_t device; /* handle from add_device() */
+};
+enum { DMA_NO_UNIT = UINT32_MAX };
+
+/* DMAs in a row as a recording holds them. */
+struct dma_run {
+	const struct dma_record *records;
+	size_t n;
+	uint64_t first_event;
+	const struct dma_requester *requesters; /* by `who` */
+	uint32_t n_requesters;
+	uint32_t unit; /* the number of the one that is asked */
+};
+
+/* Whether a record is a usual request of a requester behind the unit that is asked. */
+static inline __attribute__((always_inline)) bool dma_run_asks(const struct dma_run *run,
+							       const struct dma_record *record)
+{
+	return !(record->how & DMA_RECORD_SPECIAL) && record->who < run->n_requesters &&
+	       run->requesters[record->who].unit == run->unit;
+}
+
 /* Untranslated, of user privilege, without a PASID. */
 static inline bool dma_is_usual(const struct dma_request *request)
 {
@@ -90,10 +129,31 @@ struct dma_result {
 	uint8_t cached; /* 1: from the translation cache; 0: a walk */
 };
 
+_Static_assert(sizeof(struct dma_result) == 16 && OUTCOME_OK == 0 && SEES_OK == 0 &&
+		       offsetof(struct dma_result, outcome) == 8 &&
+		       offsetof(struct dma_result, perm) == 10 &&
+		       offsetof(struct dma_result, flags) == 11 &&
+		       offsetof(struct dma_result, page_lg2) == 14 &&
+		       offsetof(struct dma_result, cached) == 15,
+	       "dma_result_ok");
+
 /* An address was given: a translation completion without one refuses, with success. */
 static inline bool dma_granted(const struct dma_result *result)
 {
 	return result->outcome == OUTCOME_OK && result->pa != NO_PA;
+}
+
+/* OUTCOME_OK, stored in three words. rights: TLB_PERM and TLB_SNOOP of a copy. */
+static inline __attribute__((always_inline)) void
+dma_result_ok(struct dma_result *result, pa_t pa, uint32_t rights, unsigned page_lg2, bool cached)
+{
+	uint32_t grants = rights * 0x01010000u & (TLB_PERM << 16 | TLB_SNOOP << 24);
+	uint32_t copy = page_lg2 << 16 | (uint32_t)cached << 24;
+	unsigned char *rest = (unsigned char *)result + offsetof(struct dma_result, outcome);
+
+	result->pa = pa;
+	memcpy(rest, &grants, sizeof grants);
+	memcpy(rest + sizeof grants, &copy, sizeof copy);
 }
 
 enum structure { STRUCTURE_TLB, STRUCTURE_WALK_CACHE, STRUCTURE_CONFIG, STRUCTURE_ATC };
@@ -503,6 +563,15 @@ struct iommu_model {
 	size_t (*translate)(struct iommu *iommu, uint64_t first_event,
 			    const struct dma_request *requests, struct dma_result *results,
 			    size_t n);
+
+	/*
+	 * The path of nearly all DMAs: serves records from the first on, as translate() would, while each
+	 * is a usual request of a requester behind this unit and the model finds it plain. Returns how
+	 * many were done; the next one, if there is one, is for translate(). NULL: a model that
+	 * has no such path.
+	 */
+	size_t (*translate_plain)(struct iommu *iommu, const struct dma_run *run,
+				  struct dma_result *results);
 
 	/* The uncached translation of one request, cut to a page; changes nothing. */
 	void (*truth)(struct iommu *iommu, const struct dma_request *request,

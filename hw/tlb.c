@@ -5,9 +5,16 @@
 
 #define NO_KEY 0u
 
-static bool ordered(const struct tlb *tlb)
+/* Its prints are in the heads of sets. */
+static bool small(const struct tlb *tlb)
 {
 	return tlb->ways <= TLB_ORDERED_WAYS;
+}
+
+/* Its order is in the heads of sets. */
+static bool ordered(const struct tlb *tlb)
+{
+	return !tlb->stamps;
 }
 
 static void *array(uint64_t n, size_t size)
@@ -20,17 +27,21 @@ static void *array(uint64_t n, size_t size)
 	return space;
 }
 
-static int create_arrays(struct tlb *tlb)
+static int create_arrays(struct tlb *tlb, bool stamped)
 {
 	tlb->set_bytes = sizeof(struct tlb_head) + tlb->stride * sizeof(struct tlb_way);
 	tlb->space = array(tlb->sets, tlb->set_bytes);
 	if (!tlb->space || tlb_know_space(tlb, 0))
 		return -1;
-	if (!ordered(tlb)) {
+	if (!small(tlb)) {
 		tlb->prints =
 			array(tlb->sets * tlb->stride / TLB_ORDERED_WAYS, sizeof *tlb->prints);
+		if (!tlb->prints)
+			return -1;
+	}
+	if (stamped) {
 		tlb->stamps = array(tlb->sets * tlb->stride, sizeof *tlb->stamps);
-		return tlb->prints && tlb->stamps ? 0 : -1;
+		return tlb->stamps ? 0 : -1;
 	}
 	for (uint64_t set = 0; set < tlb->sets; set++) {
 		struct tlb_head *head = tlb_head(tlb, set);
@@ -47,6 +58,7 @@ int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb
 {
 	uint64_t sets = geometry->sets, ways = geometry->ways;
 	struct tlb *tlb;
+	bool stamped;
 
 	if (!sets || !ways || ways > TLB_WAYS_MAX || sets > TLB_ENTRIES_MAX / ways)
 		return err_set(
@@ -60,16 +72,18 @@ int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb
 		return err_no_memory(err, name);
 	tlb->sets = sets;
 	tlb->ways = ways;
-	tlb->stride = ordered(tlb) ? ways : (ways + 15) & ~15ull;
+	tlb->stride = small(tlb) ? ways : (ways + 15) & ~15ull;
 	tlb->set_mask = (sets & (sets - 1)) ? 0 : sets - 1;
 	tlb->replacement = (uint32_t)geometry->replacement;
-	tlb->lru_ages = tlb->replacement == TLB_LRU && ordered(tlb);
+	stamped = !small(tlb) || (tlb->replacement == TLB_LRU && geometry->seldom_filled);
+	tlb->lru_ages = tlb->replacement == TLB_LRU && !stamped;
 	tlb->plain = tlb->lru_ages && (tlb->set_mask || sets == 1);
+	tlb->plain_stamps = small(tlb) && stamped && (tlb->set_mask || sets == 1);
 	tlb->oldest.all = tlb_splat((uint8_t)(ways - 1));
-	tlb->way_mask = ordered(tlb) ? (1u << ways) - 1 : 0xffff;
+	tlb->way_mask = small(tlb) ? (1u << ways) - 1 : 0xffff;
 	tlb->tag_shift = (uint8_t)(geometry->address_bits - 11);
 	tlb->rng = geometry->seed * 2 + 1;
-	if (create_arrays(tlb)) {
+	if (create_arrays(tlb, stamped)) {
 		tlb_destroy(tlb);
 		return err_no_memory(err, name);
 	}
@@ -166,7 +180,7 @@ struct tlb_way *tlb_find(const struct tlb *tlb, uint64_t set, uint64_t key)
 {
 	struct tlb_way *ways = ways_of(tlb, set), *way;
 
-	if (ordered(tlb))
+	if (small(tlb))
 		return tlb_find16(ways, &tlb_head(tlb, set)->prints, tlb->way_mask, key);
 	for (uint64_t base = 0; base < tlb->stride; base += TLB_ORDERED_WAYS) {
 		const union tlb_by_way *prints =
@@ -252,14 +266,15 @@ struct tlb_way *tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigne
 		tlb->rng = tlb->rng * 6364136223846793005ull + 1442695040888963407ull;
 		way = (tlb->rng >> 33) % tlb->ways;
 	}
-	if (ordered(tlb)) {
+	at = set * tlb->stride + way;
+	if (ordered(tlb))
 		tlb_renew(head, tlb_splat(head->ages.way[way]), tlb_ways(head) + way, key);
-		head->prints.way[way] = tlb_print(key);
-	} else {
-		at = set * tlb->stride + way;
+	else
 		tlb->stamps[at] = ++tlb->stamp;
+	if (small(tlb))
+		head->prints.way[way] = tlb_print(key);
+	else
 		tlb->prints[at / TLB_ORDERED_WAYS].way[at % TLB_ORDERED_WAYS] = tlb_print(key);
-	}
 	return tlb_ways(head) + way;
 }
 

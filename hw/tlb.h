@@ -13,8 +13,8 @@
  * and the whole keys only of those that match. Replacement inside a set: true LRU, FIFO, or random
  * from a seed; or none of them: a structure that is full is emptied by its owner (TLB_RESET,
  * tlb_must_empty()), as some emulators do. Up to 16 ways have an age each, a byte, so that a use costs
- * a dozen instructions without a branch; more ways have a stamp each, and lookups and fills are
- * linear in the ways.
+ * a dozen instructions without a branch; more ways, and those of structures that are seldom filled, have a
+ * stamp each: a use is a store, and a fill is linear in the ways.
  */
 #ifndef IOMMUSIM_HW_TLB_H
 #define IOMMUSIM_HW_TLB_H
@@ -38,6 +38,7 @@ struct tlb_geometry {
 	uint64_t replacement;	     /* enum tlb_replacement */
 	uint8_t page_lg2[TLB_SIZES]; /* sizes held, log2 bytes, any order; 0 ends the list */
 	uint8_t address_bits;	     /* of the input: 12 to 64 */
+	bool seldom_filled; /* looked up much more often: uses shall be cheap, fills need not */
 	uint64_t seed;
 };
 
@@ -85,6 +86,8 @@ struct tlb_way {
 };
 _Static_assert(sizeof(struct tlb_way) == 64, "a way a line");
 
+enum { TLB_NO_WAY = 127 }; /* the age of none: no byte is greater */
+
 /* A byte a way. */
 typedef int8_t tlb_bytes __attribute__((vector_size(TLB_ORDERED_WAYS)));
 union tlb_by_way {
@@ -100,19 +103,18 @@ struct tlb_head {
 	uint64_t recent_key;	/* and its key: that of most requests, or not even looked at */
 };
 
-enum { TLB_NO_WAY = 127 };
-
 struct tlb {
 	unsigned char *space; /* per set: a head, then its ways */
 	uint64_t set_bytes;
-	union tlb_by_way *prints;    /* beyond 16 ways, per set: stride of them */
-	uint64_t *stamps;	     /* the same: of the last use, 0: no copy */
+	union tlb_by_way *prints; /* beyond 16 ways, per set: stride of them */
+	uint64_t *stamps; /* per set stride of them: of the last use, 0: no copy; NULL: ages */
 	uint64_t sets, ways, stride; /* stride: ways, beyond 16 up to a multiple of 16 */
 	uint64_t set_mask;	     /* sets - 1 when a power of two, else 0 */
 	union tlb_by_way oldest;     /* the greatest age of a set, for each way */
 	uint32_t way_mask;	     /* a bit a way, up to 16 */
 	bool lru_ages;		     /* LRU by the ages of a set */
 	bool plain; /* that, and a power of two of sets: what the inline paths are made for */
+	bool plain_stamps; /* the same by stamps: tlb_use_noted() */
 	uint8_t tag_shift;
 	/* Where there are no copies at all, the size of the last one counts as having some. */
 	uint8_t only_lg2; /* the one size that has copies, if plain; else 0 */
@@ -185,6 +187,16 @@ static inline uint32_t tlb_bits(tlb_bytes bytes)
 #endif
 }
 
+/* One more each, but TLB_NO_WAY. */
+static inline tlb_bytes tlb_older(tlb_bytes ages)
+{
+#ifdef __SSE2__
+	return (tlb_bytes)_mm_adds_epi8((__m128i)ages, _mm_set1_epi8(1));
+#else
+	return ages + (1 & (ages != tlb_splat(TLB_NO_WAY)));
+#endif
+}
+
 static inline struct tlb_head *tlb_head(const struct tlb *tlb, uint64_t set)
 {
 	return (struct tlb_head *)(void *)(tlb->space + set * tlb->set_bytes);
@@ -202,7 +214,7 @@ tlb_find16(struct tlb_way *ways, const union tlb_by_way *prints, uint32_t among,
 	uint32_t found = tlb_bits(prints->all == tlb_splat(tlb_print(key))) & among;
 
 	for (; found; found &= found - 1) {
-		struct tlb_way *way = &ways[__builtin_ctz(found)];
+		struct tlb_way *way = &ways[(uint64_t)__builtin_ctzll(found)];
 
 		if (way->key == key)
 			return way;
@@ -259,8 +271,11 @@ tlb_use(const struct tlb *tlb, const struct tlb_place *place, bool repeats)
 	struct tlb_head *head = place->head;
 	struct tlb_way *ways = tlb_ways(head), *way;
 
-	if (repeats && head->recent_key == place->key)
+	if (repeats && __builtin_expect(head->recent_key == place->key, 1)) {
+		if (!head->recent)
+			__builtin_unreachable(); /* so that nobody looks */
 		return head->recent;
+	}
 	way = tlb_find16(ways, &head->prints, tlb->way_mask, place->key);
 	if (way)
 		tlb_renew(head, tlb_splat(head->ages.way[way - ways]), way, place->key);
@@ -275,6 +290,34 @@ static inline struct tlb_way *tlb_peek(const struct tlb *tlb, const struct tlb_p
 	if (head->recent_key == place->key)
 		return head->recent;
 	return tlb_find16(tlb_ways(head), &head->prints, tlb->way_mask, place->key);
+}
+
+/* Where a copy was found, for those who look for the same one again and again. All 0: nowhere. */
+struct tlb_note {
+	struct tlb_way *way;
+	uint64_t *stamp;
+};
+
+/* tlb_use() of a structure with plain_stamps. */
+static inline __attribute__((always_inline)) struct tlb_way *
+tlb_use_noted(struct tlb *tlb, uint64_t tag_bits, iova_t iova, unsigned lg2, struct tlb_note *note)
+{
+	struct tlb_place place = tlb_place(tlb, tag_bits, iova, lg2);
+
+	if (__builtin_expect(!note->way || note->way->key != place.key, 0)) {
+		struct tlb_way *ways = tlb_ways(place.head);
+		struct tlb_way *way =
+			tlb_find16(ways, &place.head->prints, tlb->way_mask, place.key);
+		uint64_t set = iova >> lg2 & tlb->set_mask;
+
+		if (!way)
+			return NULL;
+		*note = (struct tlb_note){
+			way, &tlb->stamps[set * tlb->stride + (uint64_t)(way - ways)]
+		};
+	}
+	*note->stamp = ++tlb->stamp;
+	return note->way;
 }
 
 /*
@@ -348,17 +391,15 @@ static inline bool tlb_key_has_size(uint64_t key, unsigned page_lg2)
 
 void tlb_resized(struct tlb *tlb, unsigned old_lg2, unsigned page_lg2);
 
-/* Stores a copy in a way that a fill takes. */
-static inline __attribute__((always_inline)) void tlb_store(struct tlb *tlb, struct tlb_way *way,
-							    uint64_t key, uint64_t data,
-							    const struct tlb_copy *copy)
+/* Stores a copy in a way that a fill takes, where one of the same size was; data has VALID. */
+static inline __attribute__((always_inline)) void tlb_replace(struct tlb *tlb, struct tlb_way *way,
+							      uint64_t key, uint64_t data,
+							      const struct tlb_copy *copy)
 {
 	struct tlb_copy *stored = &way->copy;
 
-	if (__builtin_expect(!tlb_key_has_size(way->key, copy->page_lg2), 0))
-		tlb_resized(tlb, stored->page_lg2, copy->page_lg2);
 	way->key = key;
-	way->data = data | TLB_VALID;
+	way->data = data;
 	/* field by field: a copy in one piece waits for the stores that made it */
 	stored->filled = copy->filled;
 	stored->serial = ++tlb->serial;
@@ -369,15 +410,33 @@ static inline __attribute__((always_inline)) void tlb_store(struct tlb *tlb, str
 	stored->reasons = copy->reasons;
 }
 
-/* The way of its set that is next to go: one without a copy, else the least recently used. */
-static inline struct tlb_way *tlb_take(const struct tlb *tlb, const struct tlb_place *place)
+/* The same, whatever was there; VALID is set here. */
+static inline __attribute__((always_inline)) void tlb_store(struct tlb *tlb, struct tlb_way *way,
+							    uint64_t key, uint64_t data,
+							    const struct tlb_copy *copy)
+{
+	if (__builtin_expect(!tlb_key_has_size(way->key, copy->page_lg2), 0))
+		tlb_resized(tlb, way->copy.page_lg2, copy->page_lg2);
+	tlb_replace(tlb, way, key, data | TLB_VALID, copy);
+}
+
+/* The number of a set's way that is next to go: one without a copy, else the least recently used. */
+static inline uint64_t tlb_oldest(const struct tlb *tlb, const struct tlb_head *head)
+{
+	return (uint64_t)__builtin_ctzll(tlb_bits(head->ages.all == tlb->oldest.all));
+}
+
+/* A fill takes that way. All others grow older; ages beyond the ways stay where they are. */
+static inline struct tlb_way *tlb_take(const struct tlb *tlb, const struct tlb_place *place,
+				       uint64_t oldest)
 {
 	struct tlb_head *head = place->head;
-	uint64_t number = (uint64_t)__builtin_ctz(tlb_bits(head->ages.all == tlb->oldest.all));
-	struct tlb_way *way = tlb_ways(head) + number;
+	struct tlb_way *way = tlb_ways(head) + oldest;
 
-	tlb_renew(head, tlb->oldest.all, way, place->key);
-	head->prints.way[number] = tlb_print(place->key);
+	head->ages.all = tlb_older(head->ages.all) & ~(head->ages.all == tlb->oldest.all);
+	head->prints.way[oldest] = tlb_print(place->key);
+	head->recent = way;
+	head->recent_key = place->key;
 	return way;
 }
 
@@ -410,10 +469,11 @@ static inline bool tlb_must_empty(const struct tlb *tlb)
 	       tlb->count == tlb->sets * tlb->ways;
 }
 
-/* Removes a copy from a structure of up to 16 ways. */
+/* Removes a copy from a structure whose sets are ordered by ages, as those of plain ones are. */
 void tlb_remove(struct tlb *tlb, struct tlb_head *head, struct tlb_way *way);
 
-/* Whether copies in [first, last] are all of one page and of one set: a plain structure has no other size. */
+/* Whether there can be one copy of a tag in [first, last] at most, which tlb_place() finds: it is one page, and
+ * the structure is plain and has no others. */
 static inline bool tlb_one_page(const struct tlb *tlb, iova_t first, iova_t last)
 {
 	return tlb->only_lg2 == 12 && !((first ^ last) >> 12);

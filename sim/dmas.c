@@ -1,24 +1,11 @@
 /*
- * DMAs in runs: those in a row that go to one unit before the clock has something of its own become
- * requests, are given to the model at once, and what came of them is told.
+ * DMAs in runs: those in a row that go to one unit before the clock has something of its own. Usual ones are
+ * given to the model as they stand in the batch, for as long as it finds them plain. Where it
+ * stops, those from there on become requests, and what came of them is told.
  */
 #include "sim/replay_private.h"
 
-/* How many events ahead one is fetched into the nearest cache; beyond the last there is nothing to be had. */
-enum { EVENTS_AHEAD = 32 };
-
 #define unlikely(x) __builtin_expect(!!(x), 0)
-
-/* The verbs in order of their numbers are read, write, atomic (both) and any (0). */
-static inline uint8_t access_of(const struct event *event)
-{
-	return (uint8_t)((event_verb(event) + 1) & 3);
-}
-_Static_assert(((DMA_VERB_READ + 1) & 3) == ACCESS_READ &&
-		       ((DMA_VERB_WRITE + 1) & 3) == ACCESS_WRITE &&
-		       ((DMA_VERB_ATOMIC + 1) & 3) == (ACCESS_READ | ACCESS_WRITE) &&
-		       ((DMA_VERB_ANY + 1) & 3) == 0,
-	       "access_of");
 
 /* A DMA's rarer fields. */
 static int more_of_request(struct replay *replay, const struct event *event,
@@ -31,9 +18,20 @@ static int more_of_request(struct replay *replay, const struct event *event,
 		request->type = event_value(replay->batch, event, DMA_ATS)
 					? DMA_TRANSLATED
 					: DMA_TRANSLATION_REQUEST;
-	if (event_has(event, DMA_PA) || event_has(event, DMA_FAULT))
+	if (dma_answered(event))
 		return answers_adopt(replay, event, target, err);
 	return 0;
+}
+
+static void request_of(const struct event *event, const struct agent_target *target,
+		       struct dma_request *request)
+{
+	*request = (struct dma_request){ .time_ns = event->time_ns,
+					 .iova = event->addr,
+					 .device = target->handle,
+					 .pasid = target->pasid,
+					 .len = event->len,
+					 .access = (uint8_t)dma_access_of(event_verb(event)) };
 }
 
 /*
@@ -53,17 +51,9 @@ static __attribute__((noinline)) ptrdiff_t make_requests(struct replay *replay,
 	for (; event < end && event->kind == EVENT_DMA; event++, request++) {
 		const struct agent_target *target = &agents[event->agent];
 
-		__builtin_prefetch(event + EVENTS_AHEAD);
 		if (unlikely(event->agent >= n_agents || target->unit != unit))
 			break;
-		request->time_ns = event->time_ns;
-		request->iova = event->addr;
-		request->device = target->handle;
-		request->pasid = target->pasid;
-		request->len = event->len;
-		request->access = access_of(event);
-		request->type = DMA_UNTRANSLATED;
-		request->privileged = 0;
+		request_of(event, target, request);
 		if (unlikely(event->present)) {
 			*present |= event->present;
 			if (more_of_request(replay, event, target, request, err))
@@ -73,30 +63,28 @@ static __attribute__((noinline)) ptrdiff_t make_requests(struct replay *replay,
 	return request - replay->requests;
 }
 
-/* How many DMAs from event `begin` on go to one unit before the clock has something of its own.
- * *answered: some of them carry what the recorded hardware answered. */
-static int make_run(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *n,
-		    bool *answered, struct err *err)
+/* How many events there are to be served at once: up to where the clock has something of its own. */
+static size_t length_of_run(const struct replay *replay, const struct event_batch *batch,
+			    size_t begin)
 {
 	size_t most = replay->observer->before_dma || replay->n_blocked ? 1 : DMA_RUN;
-	size_t end = batch->n - begin < most ? batch->n : begin + most;
-	uint32_t first = batch->events[begin].agent;
-	unsigned present;
+	size_t n = batch->n - begin < most ? batch->n - begin : most;
 	uint64_t limit;
-	ptrdiff_t made;
 
 	if (clock_next(&replay->clock, &limit))
-		while (end > begin + 1 && batch->events[end - 1].time_ns > limit)
-			end--;
-	if (unlikely(first >= replay->n_agents || replay->agents[first].unit == UNIT_UNKNOWN) &&
-	    setup_agent(replay, first, err))
+		while (n > 1 && batch->events[begin + n - 1].time_ns > limit)
+			n--;
+	return n;
+}
+
+/* The unit that the run's first DMA goes to. */
+static int find_unit(struct replay *replay, const struct event *event, struct err *err)
+{
+	if (unlikely(event->agent >= replay->n_agents ||
+		     replay->agents[event->agent].unit == UNIT_UNKNOWN) &&
+	    setup_agent(replay, event->agent, err))
 		return -1;
-	replay->unit_at_hand = replay->agents[first].unit;
-	made = make_requests(replay, batch->events + begin, batch->events + end, &present, err);
-	if (made < 0)
-		return -1;
-	*n = (size_t)made;
-	*answered = present & (1u << DMA_PA | 1u << DMA_FAULT);
+	replay->unit_at_hand = replay->agents[event->agent].unit;
 	return 0;
 }
 
@@ -125,7 +113,7 @@ static int tell_results(struct replay *replay, const struct event_batch *batch, 
 					   &replay->requests[i], result,
 					   replay->agents[event->agent].device);
 		}
-		if (event_has(event, DMA_PA) || event_has(event, DMA_FAULT))
+		if (dma_answered(event))
 			answers_compare(replay, event, &replay->requests[i], result,
 					&replay->agents[event->agent]);
 	}
@@ -160,57 +148,105 @@ static size_t verify_dma(struct replay *replay, struct iommu *iommu, uint64_t ev
 }
 
 /* A draining invalidation waits for what was translated before it executes (rules R7). */
-static void note_landing(struct replay *replay, size_t n)
+static void note_landing(struct replay *replay, const struct event *events, size_t n)
 {
 	while (n && replay->results[n - 1].outcome != OUTCOME_OK)
 		n--;
 	if (n)
 		replay->units[replay->unit_at_hand].landed_ns =
-			replay->requests[n - 1].time_ns + replay->machine->run.flight;
+			events[n - 1].time_ns + replay->machine->run.flight;
+}
+
+/* DMAs that the model takes as they are; answers how many. */
+static size_t serve_plain(struct replay *replay, struct iommu *iommu, const struct event *events,
+			  size_t n)
+{
+	const struct dma_run run = { .records = (const void *)events,
+				     .n = n,
+				     .first_event = replay->first_dma,
+				     .requesters = replay->requesters,
+				     .n_requesters = replay->n_agents,
+				     .unit = replay->unit_at_hand };
+	size_t served;
+
+	if (!iommu->model->translate_plain || replay->observer->before_dma || replay->n_blocked)
+		return 0;
+	replay->in_dma = iommu;
+	served = iommu->model->translate_plain(iommu, &run, replay->results);
+	replay->in_dma = NULL;
+	for (size_t i = 0; replay->observer->every_result && i < served; i++)
+		request_of(&events[i], &replay->agents[events[i].agent], &replay->requests[i]);
+	return served;
+}
+
+/*
+ * Serves up to n DMAs from the first event on as requests; *done says how many, 0: the first has to wait behind
+ * others. *answered: some of them carry what the recorded hardware answered.
+ */
+static int serve_requests(struct replay *replay, struct iommu *iommu, const struct event *events,
+			  size_t n, size_t *done, bool *answered, struct err *err)
+{
+	unsigned present;
+	bool waits;
+	ptrdiff_t made = make_requests(replay, events, events + n, &present, err);
+
+	if (made < 0)
+		return -1;
+	*answered = present & (1u << DMA_PA | 1u << DMA_FAULT);
+	*done = 0;
+	if (unlikely(replay->n_blocked)) {
+		if (held_behind(replay, events, &replay->requests[0], &waits, err))
+			return -1;
+		if (waits)
+			return 0;
+	}
+	iommu->wanted = NO_PA;
+	replay->in_dma = iommu;
+	if (replay->observer->before_dma) {
+		iova_t iova = replay->requests[0].iova;
+
+		*done = verify_dma(replay, iommu, replay->first_dma, replay->unit_at_hand);
+		replay->requests[0].iova = iova;
+	} else {
+		*done = iommu->model->translate(iommu, replay->first_dma, replay->requests,
+						replay->results, (size_t)made);
+	}
+	replay->in_dma = NULL;
+	return 0;
 }
 
 /* A run of DMAs; *done says how many events it took. */
 int dmas_run(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *done,
 	     struct err *err)
 {
+	const struct event *events = batch->events + begin;
+	size_t n = length_of_run(replay, batch, begin);
+	bool answered = false;
 	struct iommu *iommu;
-	bool answered, waits;
 	uint32_t unit;
-	size_t n;
 
-	if (make_run(replay, batch, begin, &n, &answered, err))
+	if (find_unit(replay, events, err))
 		return -1;
-	if (unlikely(replay->n_blocked)) {
-		if (held_behind(replay, &batch->events[begin], &replay->requests[0], &waits, err))
-			return -1;
-		*done = 1;
-		if (waits)
-			return 0;
-	}
 	unit = replay->unit_at_hand;
 	iommu = replay->units[unit].iommu;
 	iommu->refused = false;
-	iommu->wanted = NO_PA;
-	replay->in_dma = iommu;
 	replay->first_dma = batch->first + begin;
-	if (replay->observer->before_dma) {
-		iova_t iova = replay->requests[0].iova;
-
-		*done = verify_dma(replay, iommu, replay->first_dma, unit);
-		replay->requests[0].iova = iova;
-	} else {
-		*done = iommu->model->translate(iommu, replay->first_dma, replay->requests,
-						replay->results, n);
+	replay->dmas = events;
+	*done = serve_plain(replay, iommu, events, n);
+	if (!*done && serve_requests(replay, iommu, events, n, done, &answered, err))
+		return -1;
+	if (!*done) {
+		*done = 1;
+		return 0;
 	}
-	replay->in_dma = NULL;
 	replay->count.dma += *done;
 	if (replay->machine->run.flight)
-		note_landing(replay, *done);
+		note_landing(replay, events, *done);
 	if ((answered || iommu->refused || replay->observer->every_result) &&
 	    tell_results(replay, batch, begin, *done, err))
 		return -1;
 	/* what follows comes after the last of them, whichever was told of last */
-	replay->now_ns = replay->requests[*done - 1].time_ns;
+	replay->now_ns = events[*done - 1].time_ns;
 	replay->event = replay->first_dma + *done - 1;
 	if (unlikely(iommu->stall_news) && stalls_settle(replay, unit, err))
 		return -1;
@@ -224,6 +260,7 @@ void dmas_one(struct replay *replay, uint32_t unit, const struct dma_request *re
 
 	replay->unit_at_hand = unit;
 	replay->requests[0] = *request;
+	replay->dmas = NULL;
 	iommu->wanted = NO_PA;
 	replay->in_dma = iommu;
 	replay->first_dma = replay->event;

@@ -199,7 +199,7 @@ bool pages_may_hold(const struct replay *replay, const struct event *event,
 
 	if (result->sees != SEES_NO_RIGHT || result->outcome != OUTCOME_FAULT ||
 	    replay->machine->run.page_requests != PAGES_OF_DMA || !pages_of(replay) ||
-	    event_has(event, DMA_PA) || event_has(event, DMA_FAULT) || event_has(event, DMA_ATS))
+	    dma_answered(event) || event_has(event, DMA_ATS))
 		return false;
 	device = replay->devices[replay->agents[event->agent].device];
 	return device->pri && !device->records_requests;

@@ -41,6 +41,7 @@ static void look(struct replay *point, const struct replay *world)
 	point->handles = world->handles;
 	point->n_handle_lists = world->n_handle_lists;
 	point->agents = world->agents;
+	point->requesters = world->requesters;
 	point->n_agents = world->n_agents;
 	point->agent_domains = world->agent_domains;
 	point->n_agent_domains = world->n_agent_domains;
@@ -223,9 +224,12 @@ static int stretch_of(struct replay *world, const struct event_batch *batch, siz
 
 		if (event->agent >= world->n_agents || world->agents[event->agent].unit != unit)
 			break;
+		/* a run that begins without answers ends where there is one */
+		if (dma_answered(event) && !dma_answered(&batch->events[begin]))
+			break;
 		world->now_ns = event->time_ns;
 		world->event = batch->first + at;
-		if ((event_has(event, DMA_PA) || event_has(event, DMA_FAULT)) &&
+		if (dma_answered(event) &&
 		    answers_adopt(world, event, &world->agents[event->agent], err))
 			return -1;
 	}

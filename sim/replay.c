@@ -115,6 +115,7 @@ void replay_destroy(struct replay *replay)
 	free(replay->handles);
 	free(replay->units);
 	free(replay->agents);
+	free(replay->requesters);
 	free(replay->agent_domains);
 	free(replay->space_domain);
 	free(replay->clock.heap);
@@ -390,9 +391,10 @@ const struct replay_counters *replay_counters(const struct replay *replay)
 
 uint64_t replay_now_ns(const struct replay *replay)
 {
-	if (replay->in_dma)
-		return replay->requests[replay->in_dma->event - replay->first_dma].time_ns;
-	return replay->now_ns;
+	if (!replay->in_dma)
+		return replay->now_ns;
+	return replay->dmas ? replay->dmas[replay->in_dma->event - replay->first_dma].time_ns
+			    : replay->requests[0].time_ns;
 }
 
 uint64_t replay_event(const struct replay *replay)

@@ -103,7 +103,7 @@ struct flush_queue {
 };
 
 /* What an agent number of the recording resolves to. */
-enum { UNIT_UNKNOWN = UINT32_MAX };
+enum { UNIT_UNKNOWN = DMA_NO_UNIT };
 struct agent_target {
 	uint32_t unit; /* UNIT_UNKNOWN: not resolved yet */
 	uint32_t device, handle, pasid;
@@ -134,6 +134,7 @@ struct replay {
 	uint32_t **handles; /* per unit: device number by handle */
 	uint32_t n_handle_lists;
 	struct agent_target *agents;
+	struct dma_requester *requesters; /* the same of agents without a PASID, for models */
 	uint32_t n_agents;
 	struct domain **agent_domains; /* of the agents that named one so far */
 	uint32_t n_agent_domains;
@@ -173,6 +174,7 @@ struct replay {
 	uint32_t n_answered;
 	struct iommu *in_dma; /* translating now; its event names the request */
 	uint64_t first_dma;
+	const struct event *dmas; /* its run from that on; NULL: requests[0] is served alone */
 	struct dma_request requests[DMA_RUN];
 	struct dma_result results[DMA_RUN];
 };
@@ -343,6 +345,10 @@ void rights_refused(struct replay *replay, const struct domain *domain, iova_t f
 		    pa_t pa, unsigned perm);
 
 /* answers.c: what recorded hardware answered (rules R10) */
+static inline bool dma_answered(const struct event *event)
+{
+	return event->present & (1u << DMA_PA | 1u << DMA_FAULT);
+}
 int answers_adopt(struct replay *replay, const struct event *event,
 		  const struct agent_target *target, struct err *err);
 /* Unmaps until answers are compared: what was once unmapped is not adopted later. */

@@ -369,13 +369,16 @@ struct domain *setup_first_domain(struct replay *replay, const struct event *eve
 int setup_agent(struct replay *replay, uint32_t agent, struct err *err)
 {
 	struct agent who = names_agent_of(replay->names, agent);
-	uint32_t known = replay->n_agents;
+	uint32_t known = replay->n_agents, n = known;
 	const struct device *device;
 
-	if (grow((void **)&replay->agents, &replay->n_agents, agent, sizeof *replay->agents))
+	if (grow((void **)&replay->requesters, &n, agent, sizeof *replay->requesters) ||
+	    grow((void **)&replay->agents, &replay->n_agents, agent, sizeof *replay->agents))
 		return err_no_memory(err, "agents");
-	for (; known < replay->n_agents; known++)
+	for (; known < n; known++) {
 		replay->agents[known].unit = UNIT_UNKNOWN;
+		replay->requesters[known].unit = DMA_NO_UNIT;
+	}
 	device = who.device < replay->n_devices ? replay->devices[who.device] : NULL;
 	if (!device)
 		return replay_error(
@@ -383,6 +386,8 @@ int setup_agent(struct replay *replay, uint32_t agent, struct err *err)
 			"its device was never declared; a `device` event must come first");
 	replay->agents[agent] =
 		(struct agent_target){ device->unit, who.device, device->handle, who.pasid };
+	if (who.pasid == PASID_NONE)
+		replay->requesters[agent] = (struct dma_requester){ device->unit, device->handle };
 	return 0;
 }
 

@@ -41,7 +41,7 @@ static uint32_t ahead_of(const struct replay *replay, const struct held_dma *hel
 
 bool stalls_hold(const struct event *event)
 {
-	return !event_has(event, DMA_PA) && !event_has(event, DMA_FAULT);
+	return !dma_answered(event);
 }
 
 /* ---- what the unit says ----------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hw/base/dma_record.h"
 #include "hw/base/err.h"
 
 enum event_kind {
@@ -76,6 +77,19 @@ struct event {
 };
 _Static_assert(sizeof(struct event) == 32, "two events a cache line");
 
+/* A DMA is read as a struct dma_record. */
+#define LIKE_RECORD(field, of_record)                                                              \
+	(offsetof(struct event, field) == offsetof(struct dma_record, of_record))
+_Static_assert(sizeof(struct event) == sizeof(struct dma_record) && LIKE_RECORD(time_ns, time_ns) &&
+		       LIKE_RECORD(addr, iova) && LIKE_RECORD(len, len) &&
+		       LIKE_RECORD(agent, who) && LIKE_RECORD(kind, how) &&
+		       __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ &&
+		       offsetof(struct event, flags) == offsetof(struct event, kind) + 1 &&
+		       offsetof(struct event, present) == offsetof(struct event, kind) + 2 &&
+		       EVENT_DMA == 0,
+	       "a DMA is a struct dma_record");
+#undef LIKE_RECORD
+
 enum { EVENT_FLAG_CLAMPED = 1 << 5 };
 
 static inline enum event_class event_class(const struct event *event)
@@ -104,7 +118,6 @@ enum dirty_verb {
 };
 enum cache_verb { CACHE_VERB_CLEAN, CACHE_VERB_INVALIDATE, CACHE_VERB_FLUSH };
 enum line_verb { LINE_VERB_EVICT, LINE_VERB_PREFETCH };
-enum dma_verb { DMA_VERB_READ, DMA_VERB_WRITE, DMA_VERB_ATOMIC, DMA_VERB_ANY };
 
 /* ---- the table of kinds ------------------------------------------------------------- */
 
@@ -172,7 +185,7 @@ enum { FIELD_CPU = 13, FIELD_SRC = 14, FIELD_AT = 15 };
 /* clang-format off */
 enum {
 	/* dma DEVICE read|write|atomic|any iova= len= [pasid=] [ats=] [pa=] [fault=] */
-	DMA_IOVA = 0, DMA_LEN, DMA_PASID, DMA_ATS, DMA_PA, DMA_FAULT,
+	DMA_IOVA = 0, DMA_LEN, DMA_PASID, DMA_ATS = DMA_RECORD_ATS, DMA_PA, DMA_FAULT,
 	/* map DOMAIN iova= pa= size= perm= [page=] */
 	MAP_IOVA = 0, MAP_PA, MAP_SIZE, MAP_PERM, MAP_PAGE,
 	/* unmap DOMAIN iova= size= [done=] */

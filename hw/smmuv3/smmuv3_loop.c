@@ -69,7 +69,7 @@ static inline uint64_t event_of(const struct loop *loop, const struct dma_reques
 SMMU_INLINE void plain_fill(struct smmu *smmu, struct tlb *tlb, const struct tlb_place *place,
 			    uint64_t data, const struct tlb_copy *copy)
 {
-	struct tlb_way *way = tlb_take(tlb, place);
+	struct tlb_way *way = tlb_take(tlb, place, tlb_oldest(tlb, place->head));
 
 	if (unlikely((way->data & TLB_CHECK) != 0)) {
 		struct tlb_at gone = tlb_at_way(way);
@@ -140,7 +140,7 @@ walk_from_directory(struct smmu *smmu, const struct dma_request *request,
 	struct tlb *tables = smmu->walk[context->stage2][0];
 	struct tlb_place above = place_of(smmu->walk[context->stage2][1], context, iova, 30);
 	struct tlb_way *way = tlb_use(smmu->walk[context->stage2][1], &above, true);
-	struct ahead *ahead = &smmu->ahead[ahead_slot(context->tag, iova)];
+	struct ahead *ahead = &smmu->ahead[ahead_slot(ahead_begin(context->tag), iova)];
 	struct tlb_copy copy = { .space = context->quick.space, .page_lg2 = 21 };
 	uint64_t entry, perm, data;
 	pa_t pa;
@@ -324,7 +324,8 @@ static size_t stretch(const struct smmu *smmu, const struct dma_request *request
 	for (; i < n; i++) {
 		uint32_t tag = smmu->devices[requests[i].device].context->tag;
 
-		ahead_fetch(&smmu->ahead[ahead_slot(tag, requests[i].iova)], requests[i].iova);
+		ahead_fetch(&smmu->ahead[ahead_slot(ahead_begin(tag), requests[i].iova)],
+			    requests[i].iova);
 	}
 	return n;
 }

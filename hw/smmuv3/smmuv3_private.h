@@ -169,11 +169,6 @@ struct smmu_device {
 	bool gone; /* it answers no invalidation */
 };
 
-struct smmu_ahead {
-	struct frame *frame;
-	uint64_t *words;
-};
-
 /* StreamIDs of the entries in a queue, as far as it was looked through: up to two different ones. */
 struct smmu_holders {
 	uint64_t base;

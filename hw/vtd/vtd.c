@@ -87,6 +87,7 @@ static int create_caches(struct vtd *vtd, uint64_t seed, struct err *err)
 	for (unsigned level = 0; level + 1 < VTD_LEVELS_MAX; level++) {
 		memset(geometry.page_lg2, 0, sizeof geometry.page_lg2);
 		geometry.page_lg2[0] = (uint8_t)(12 + 9 * (level + 1));
+		geometry.seldom_filled = level > 0;
 		if (tlb_create(&geometry, "vtd.walk", &vtd->walk[level], err) ||
 		    (config->scalable && config->first_stage &&
 		     tlb_create(&geometry, "vtd.walk", &vtd->first_walk[level], err)))
@@ -362,6 +363,7 @@ const struct iommu_model vtd_model = {
 	.destroy = vtd_destroy,
 	.add_device = vtd_add_device,
 	.translate = vtd_translate,
+	.translate_plain = vtd_translate_plain,
 	.truth = vtd_truth_result,
 	.snoops = vtd_snoops,
 	.caching_mode = vtd_caching_mode,

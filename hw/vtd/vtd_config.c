@@ -149,6 +149,10 @@ static struct vtd_context *put(struct vtd *vtd, const struct vtd_config_cache *c
 	slot->changed = NO_EVENT;
 	slot->serial = ++vtd->serial;
 	slot->tag_bits = (uint64_t)slot->tag << VTD_TAG_SHIFT;
+	slot->ahead = ahead_begin(slot->tag);
+	for (unsigned perm = 0; perm < 4; perm++)
+		slot->page_flags[perm] = (uint16_t)(TLB_VALID | slot->entry_flags | perm |
+						    (~perm & TLB_PERM) << TLB_LOOK_SHIFT);
 	if (slot->device_tlb && atc_has(&vtd->atcs, slot->device))
 		slot->plain = 0;
 	return slot;

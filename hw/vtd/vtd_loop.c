@@ -6,17 +6,16 @@
  * tables begins at a pointer with a clear check bit and ends at a 4 KiB page that grants the
  * access. Everything else goes to vtd_serve(); the loop changes nothing before it knows which.
  */
+#include "hw/records.h"
 #include "hw/vtd/vtd_fill.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* Untranslated, without a PASID, of user privilege, within a page. */
-static inline bool is_plain(const struct dma_request *request, const struct vtd_context *context)
+/* Within a page, below the addresses that need a further look. */
+static inline bool is_plain(const struct vtd_context *context, iova_t iova, uint32_t len)
 {
-	uint64_t last = (request->iova & 0xfff) + (uint64_t)(request->len - 1u);
-
-	return request->iova < context->plain && dma_is_usual(request) && last < 4096;
+	return iova < context->plain && (iova & 0xfff) + (uint64_t)(len - 1u) < 4096;
 }
 
 /* All structures have their tags at the same place in a key. */
@@ -26,46 +25,46 @@ static inline struct tlb_place place_of(const struct tlb *tlb, const struct vtd_
 	return tlb_place(tlb, context->tag_bits, iova, lg2);
 }
 
-/* What one call of vtd_translate() served. */
+/* What one call of a run of records served. */
 struct loop {
-	const struct dma_request *first;
-	uint64_t first_event;
-	bool walks;			 /* walks_plainly() */
+	const struct dma_run *run;
+	bool walks;				      /* walks_plainly() */
+	struct vtd_context *contexts[AHEAD_REQUESTS]; /* of the records that were looked at ahead */
 	uint64_t misses, from_directory; /* walks; those that began at a pointer for 1 GiB */
-	uint64_t others;		 /* by vtd_serve() */
 };
 
 /* The answer that a copy of that data word gives. */
 static inline __attribute__((always_inline)) void
 answer(struct dma_result *result, uint64_t data, iova_t iova, unsigned page_lg2, bool cached)
 {
-	result->pa = bits_at(data, 51, 12) | (iova & page_mask(page_lg2));
-	result->outcome = OUTCOME_OK;
-	result->sees = SEES_OK;
-	result->perm = data & TLB_PERM;
-	result->flags = data & TLB_SNOOP;
-	result->fault = 0;
-	result->page_lg2 = (uint8_t)page_lg2;
-	result->cached = cached;
+	dma_result_ok(result, bits_at(data, 51, 12) | (iova & page_mask(page_lg2)),
+		      data & (TLB_PERM | TLB_SNOOP), page_lg2, cached);
 }
 
 /* ---- walks -------------------------------------------------------------------------------- */
 
-/* The event that a request is. */
-static inline uint64_t event_of(const struct loop *loop, const struct dma_request *request)
+/* The event that a record is. */
+static inline uint64_t event_of(const struct dma_run *run, const struct dma_record *record)
 {
-	return loop->first_event + (uint64_t)(request - loop->first);
+	return run->first_event + (uint64_t)(record - run->records);
 }
 
-/* Puts a copy in that agrees with truth. */
-static inline __attribute__((always_inline)) void plain_fill(struct vtd *vtd, struct tlb *tlb,
-							     const struct tlb_place *place,
-							     uint64_t data,
-							     const struct tlb_copy *copy)
-{
-	struct tlb_way *way = tlb_take(tlb, place);
+/* What a plain walk found. */
+struct walked {
+	struct tlb_place page; /* of the copy that it leaves in the IOTLB, */
+	uint64_t data;	       /* with this data word, */
+	struct tlb_place pointer;
+	struct frame *table; /* and of the pointer to this table; NULL: it began there */
+	uint64_t perm;	     /* that the table is reached with */
+};
 
-	if (unlikely(way->data & TLB_CHECK)) {
+/* Puts a copy that agrees with truth in, in the place of any other. */
+static void fill(struct vtd *vtd, struct tlb *tlb, const struct tlb_place *place, uint64_t data,
+		 const struct tlb_copy *copy)
+{
+	struct tlb_way *way = tlb_take(tlb, place, tlb_oldest(tlb, place->head));
+
+	if (way->data & TLB_CHECK) {
 		struct tlb_at gone = tlb_at_way(way);
 
 		vtd->iommu.event = copy->filled;
@@ -74,98 +73,341 @@ static inline __attribute__((always_inline)) void plain_fill(struct vtd *vtd, st
 	tlb_store(tlb, way, place->key, data, copy);
 }
 
+static __attribute__((noinline, cold)) void fill_any(struct vtd *vtd, uint64_t event,
+						     uint32_t space, const struct walked *walked)
+{
+	struct tlb_copy copy = { .filled = event, .space = space };
+
+	if (walked->table) {
+		copy.page_lg2 = 21;
+		copy.table = walked->table;
+		fill(vtd, vtd->walk[0], &walked->pointer, walked->table->pa | walked->perm, &copy);
+	}
+	copy.page_lg2 = 12;
+	copy.table = NULL;
+	fill(vtd, vtd->iotlb, &walked->page, walked->data, &copy);
+}
+
+/* The copy that a fill replaces is of the same size, and nobody waits to hear that it goes. */
+static inline bool goes_quietly(const struct tlb_way *way, unsigned page_lg2)
+{
+	return likely(tlb_key_has_size(way->key, page_lg2)) && likely(!(way->data & TLB_CHECK));
+}
+
 /*
- * The end of a walk, at the table of 4 KiB pages, with what is granted above it. False: there is no
- * page that grants the access, and nothing was changed.
+ * The copies that a walk leaves: of the page, and of the pointer to its table unless it began there (NULL).
+ * Most are made without a call.
  */
-static inline __attribute__((always_inline)) bool
-plain_leaf(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
-	   const struct frame *table, uint64_t above, uint64_t *data)
-{
-	uint64_t leaf = frame_word(table, (unsigned)bits(request->iova, 20, 12));
-	unsigned grants = (unsigned)(above & leaf) & (TLB_READ | TLB_WRITE);
-
-	*data = bits_at(leaf, 51, 12) | (grants ^ TLB_PERM) << TLB_LOOK_SHIFT | grants |
-		(leaf >> (VTD_SS_SNP - TLB_SNOOP_LG2) & TLB_SNOOP) | context->entry_flags;
-	return likely(grants && !(request->access & ~grants)) &&
-	       likely(!(leaf & vtd->reserved[1][0])) &&
-	       likely(!vtd_in_interrupt_range(bits_at(leaf, 51, 12)));
-}
-
 static inline __attribute__((always_inline)) void
-plain_page(struct vtd *vtd, const struct dma_request *request, const struct vtd_context *context,
-	   const struct tlb_place *place, struct loop *loop, uint64_t data,
-	   struct dma_result *result)
+fill_plainly(struct vtd *vtd, uint64_t event, uint32_t space, struct tlb_place page, uint64_t data,
+	     struct tlb_place pointer, struct frame *table, uint64_t perm)
 {
-	struct tlb_copy copy = { .filled = event_of(loop, request),
-				 .space = context->space,
-				 .page_lg2 = 12 };
+	struct tlb *iotlb = vtd->iotlb, *pointers = vtd->walk[0];
+	uint64_t way = tlb_oldest(iotlb, page.head), above = 0;
 
-	loop->misses++;
-	plain_fill(vtd, vtd->iotlb, place, data, &copy);
-	answer(result, data, request->iova, 12, false);
+	if (table)
+		above = tlb_oldest(pointers, pointer.head);
+	if (!goes_quietly(tlb_ways(page.head) + way, 12) ||
+	    (table && !goes_quietly(tlb_ways(pointer.head) + above, 21))) {
+		fill_any(vtd, event, space, &(struct walked){ page, data, pointer, table, perm });
+		return;
+	}
+	if (table)
+		tlb_replace(
+			pointers, tlb_take(pointers, &pointer, above), pointer.key,
+			table->pa | perm | TLB_VALID,
+			&(struct tlb_copy){
+				.filled = event, .space = space, .page_lg2 = 21, .table = table });
+	tlb_replace(iotlb, tlb_take(iotlb, &page, way), page.key, data,
+		    &(struct tlb_copy){ .filled = event, .space = space, .page_lg2 = 12 });
 }
 
-/* The table of 4 KiB pages that an entry of a table above points to. */
-static inline struct frame *table_at(const struct vtd *vtd, pa_t pa, const struct ahead *ahead)
+/* Flags of a copy by which it cannot serve the request as it is. */
+static inline uint64_t look_for(const struct dma_record *record)
 {
-	if (likely(ahead->frame && ahead->frame->pa == pa))
-		return ahead->frame;
-	return memory_exists(vtd->memory, pa) ? memory_frame(vtd->memory, pa) : NULL;
+	return TLB_CHECK | dma_access_of(dma_record_verb(record)) << TLB_LOOK_SHIFT;
 }
 
-/* The walk from a pointer for 1 GiB; otherwise as plain_miss(). */
-static __attribute__((noinline)) bool
-walk_from_directory(struct vtd *vtd, const struct dma_request *request,
-		    const struct vtd_context *context, const struct tlb_place *place,
-		    struct loop *loop, struct dma_result *result)
+/*
+ * The end of a walk, at the table of 4 KiB pages, with what is granted above it: the data word of its
+ * copy. False: there is no page that grants the access.
+ */
+static inline __attribute__((always_inline)) bool plain_leaf(const struct vtd *vtd,
+							     const struct dma_record *record,
+							     const struct vtd_context *context,
+							     const struct frame *table,
+							     uint64_t above, uint64_t *data)
 {
-	iova_t iova = request->iova;
-	struct tlb_place above = place_of(vtd->walk[1], context, iova, 30);
-	struct tlb_way *way = tlb_use(vtd->walk[1], &above, true);
-	struct ahead *ahead = &vtd->ahead[ahead_slot(context->tag, iova)];
-	struct tlb_copy copy = { .space = context->space, .page_lg2 = 21 };
+	uint64_t leaf = frame_word(table, (unsigned)bits(record->iova, 20, 12));
+	uint64_t page = bits_at(leaf, 51, 12), grants = above & leaf & (TLB_READ | TLB_WRITE);
+
+	*data = page | context->page_flags[grants] |
+		(leaf >> (VTD_SS_SNP - TLB_SNOOP_LG2) & TLB_SNOOP);
+	return likely(grants) && likely(!(*data & look_for(record))) &&
+	       likely(!(leaf & vtd->reserved[1][0])) && likely(!vtd_in_interrupt_range(page));
+}
+
+/* Notes the table of 4 KiB pages that an entry of a table above points to; NULL: there is none. */
+static __attribute__((noinline, cold)) struct frame *note_table(struct vtd *vtd, pa_t pa,
+								struct ahead *ahead)
+{
+	struct frame *table = memory_exists(vtd->memory, pa) ? memory_frame(vtd->memory, pa) : NULL;
+
+	if (table)
+		*ahead = (struct ahead){ table, table->words };
+	return table;
+}
+
+/* The miss of a request whose table of 4 KiB pages no cached pointer leads to; otherwise as plain_miss(). */
+static inline __attribute__((always_inline)) uint64_t
+walk_from_directory(struct vtd *vtd, struct loop *loop, const struct dma_record *record,
+		    struct vtd_context *context, struct tlb_place page, struct tlb_place pointer)
+{
+	iova_t iova = record->iova;
+	struct tlb_way *way =
+		tlb_use_noted(vtd->walk[1], context->tag_bits, iova, 30, &context->pointer);
+	struct ahead *ahead = &vtd->ahead[ahead_slot(context->ahead, iova)];
 	uint64_t entry, perm, data;
+	struct frame *table;
 
 	if (unlikely(!way || (way->data & TLB_CHECK)))
-		return false;
+		return 0;
 	entry = frame_word(way->copy.table, (unsigned)bits(iova, 29, 21));
-	perm = way->data & entry & (TLB_READ | TLB_WRITE);
 	if (unlikely((entry & (vtd->reserved[0][1] | 1u << VTD_SS_PS)) || !(entry & TLB_PERM)))
-		return false;
-	copy.table = table_at(vtd, bits_at(entry, 51, 12), ahead);
-	if (unlikely(!copy.table || !plain_leaf(vtd, request, context, copy.table, perm, &data)))
-		return false;
-	above = place_of(vtd->walk[0], context, iova, 21);
-	copy.filled = event_of(loop, request);
-	plain_fill(vtd, vtd->walk[0], &above, copy.table->pa | perm, &copy);
-	*ahead = (struct ahead){ copy.table, copy.table->words };
+		return 0;
+	perm = way->data & entry & (TLB_READ | TLB_WRITE);
+	table = ahead->frame;
+	if (unlikely(!table || table->pa != bits_at(entry, 51, 12)))
+		table = note_table(vtd, bits_at(entry, 51, 12), ahead);
+	if (unlikely(!table || !plain_leaf(vtd, record, context, table, perm, &data)))
+		return 0;
+	loop->misses++;
 	loop->from_directory++;
-	plain_page(vtd, request, context, place, loop, data, result);
-	return true;
+	fill_plainly(vtd, event_of(loop->run, record), context->space, page, data, pointer, table,
+		     perm);
+	return data;
+}
+
+/* Out of line, for streams that seldom come here. */
+static __attribute__((noinline)) uint64_t
+walk_from_directory_seldom(struct vtd *vtd, struct loop *loop, const struct dma_record *record,
+			   struct vtd_context *context, struct tlb_place page)
+{
+	return walk_from_directory(vtd, loop, record, context, page,
+				   place_of(vtd->walk[0], context, record->iova, 21));
 }
 
 /*
  * The miss of a plain request: a walk of second-stage tables that begins at a pointer with a clear
- * check bit and ends at a 4 KiB page that grants the access. False: it is none, and nothing
- * was changed but the order of walk caches.
+ * check bit and ends at a 4 KiB page that grants the access: the data word of its copy. 0: it is none,
+ * and nothing was changed but the order of walk caches.
  */
-static __attribute__((noinline)) bool plain_miss(struct vtd *vtd, const struct dma_request *request,
-						 const struct vtd_context *context,
-						 const struct tlb_place *place, struct loop *loop,
-						 struct dma_result *result)
+static inline __attribute__((always_inline)) uint64_t plain_miss(struct vtd *vtd, struct loop *loop,
+								 const struct dma_record *record,
+								 struct vtd_context *context,
+								 struct tlb_place page, bool often)
 {
-	struct tlb_place above = place_of(vtd->walk[0], context, request->iova, 21);
-	struct tlb_way *way = tlb_use(vtd->walk[0], &above, true);
+	struct tlb_place pointer;
+	struct tlb_way *way;
 	uint64_t data;
 
+	if (unlikely(!loop->walks || !vtd_second_alone(context) ||
+		     vtd_in_interrupt_range(record->iova)))
+		return 0;
+	pointer = place_of(vtd->walk[0], context, record->iova, 21);
+	way = tlb_use(vtd->walk[0], &pointer, true);
 	if (!way)
-		return walk_from_directory(vtd, request, context, place, loop, result);
+		return often ? walk_from_directory(vtd, loop, record, context, page, pointer)
+			     : walk_from_directory_seldom(vtd, loop, record, context, page);
 	if (unlikely(way->data & TLB_CHECK) ||
-	    !plain_leaf(vtd, request, context, way->copy.table, way->data, &data))
+	    !plain_leaf(vtd, record, context, way->copy.table, way->data, &data))
+		return 0;
+	loop->misses++;
+	fill_plainly(vtd, event_of(loop->run, record), context->space, page, data, pointer, NULL,
+		     0);
+	return data;
+}
+
+/* While most requests miss, and while few do. */
+static __attribute__((noinline)) uint64_t miss_often(struct vtd *vtd, struct loop *loop,
+						     const struct dma_record *record,
+						     struct vtd_context *context,
+						     struct tlb_place page)
+{
+	return plain_miss(vtd, loop, record, context, page, true);
+}
+
+static __attribute__((noinline)) uint64_t miss_seldom(struct vtd *vtd, struct loop *loop,
+						      const struct dma_record *record,
+						      struct vtd_context *context,
+						      struct tlb_place page)
+{
+	return plain_miss(vtd, loop, record, context, page, false);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------ */
+
+/* 4 KiB pages alone in an IOTLB of the usual kind. */
+static bool finds_plainly(const struct vtd *vtd)
+{
+	const struct tlb *iotlb = vtd->iotlb;
+
+	return iotlb->plain && (!iotlb->count || iotlb->only_lg2 == 12);
+}
+
+static bool walks_plainly(const struct vtd *vtd)
+{
+	return vtd->iotlb->plain && vtd->walk[0] && vtd->walk[0]->plain && vtd->walk[1] &&
+	       vtd->walk[1]->plain_stamps && !vtd->conflicts && !vtd->tables->freed_linked;
+}
+
+/*
+ * A plain request. False: it needs a second look, and nothing was done but for the order of sets.
+ * only_4k: finds_plainly(), known when this is compiled.
+ */
+static inline __attribute__((always_inline)) bool serve_plain(struct vtd *vtd, struct loop *loop,
+							      const struct dma_record *record,
+							      struct vtd_context *context,
+							      iova_t iova, bool only_4k, bool often,
+							      struct dma_result *result)
+{
+	struct tlb_place place = place_of(vtd->iotlb, context, iova, 12);
+	struct tlb_hit hit = { NULL, 12 };
+	uint64_t data;
+
+	if (only_4k)
+		hit.way = tlb_use(vtd->iotlb, &place, true);
+	else if (!tlb_lookup_rare(vtd->iotlb, context->tag, iova, &hit))
+		hit.way = NULL;
+	if (!hit.way) {
+		data = (often ? miss_often : miss_seldom)(vtd, loop, record, context, place);
+		if (unlikely(!data))
+			return false;
+		answer(result, data, iova, 12, false);
+		return true;
+	}
+	data = hit.way->data;
+	if (unlikely(data & look_for(record)) ||
+	    (!only_4k && hit.page_lg2 != 12 && vtd_in_interrupt_range(iova)))
 		return false;
-	plain_page(vtd, request, context, place, loop, data, result);
+	answer(result, data, iova, hit.page_lg2, true);
 	return true;
+}
+
+/*
+ * Serves records from number `i` on while they are plain; says up to which, `end` at most.
+ * looked: look_ahead() was there; known when this is compiled, as only_4k.
+ */
+static inline __attribute__((always_inline)) size_t serve_run(struct vtd *vtd, struct loop *loop,
+							      struct dma_result *results, size_t i,
+							      size_t end, bool only_4k, bool looked)
+{
+	const struct dma_run *run = loop->run;
+	const struct dma_record *record = run->records + i, *behind = run->records + end;
+	const struct vtd_device *devices = vtd->devices;
+	struct vtd_context *const *looked_at = loop->contexts;
+	struct dma_result *result = results + i;
+	uint64_t clock = vtd->context_clock;
+
+	for (; record < behind; record++, result++) {
+		iova_t iova = record->iova;
+		struct vtd_context *context;
+
+		if (looked) {
+			context = *looked_at++;
+		} else {
+			if (unlikely(!dma_run_asks(run, record)))
+				break;
+			context = devices[run->requesters[record->who].device].context;
+		}
+		if (unlikely(!is_plain(context, iova, record->len)))
+			break;
+		context->used = ++clock;
+		if (unlikely(!serve_plain(vtd, loop, record, context, iova, only_4k, looked,
+					  result)))
+			break;
+	}
+	vtd->context_clock = clock;
+	return (size_t)(record - run->records);
+}
+
+/* The ways in which runs are served, each compiled for its own. */
+#define SERVE(name, only_4k, looked)                                                               \
+	static __attribute__((noinline)) size_t name(struct vtd *vtd, struct loop *loop,           \
+						     struct dma_result *results, size_t i,         \
+						     size_t end)                                   \
+	{                                                                                          \
+		return serve_run(vtd, loop, results, i, end, only_4k, looked);                     \
+	}
+SERVE(serve_4k, true, false)
+SERVE(serve_4k_ahead, true, true)
+SERVE(serve_sizes, false, false)
+SERVE(serve_sizes_ahead, false, true)
+
+static uint64_t copies_now(const struct vtd *vtd)
+{
+	return vtd->iotlb->count + (vtd->walk[0] ? vtd->walk[0]->count : 0);
+}
+
+static void note_counts(struct vtd *vtd, size_t n, const struct loop *loop, uint64_t copies_before)
+{
+	uint64_t fills = loop->misses + loop->from_directory;
+
+	if (n)
+		vtd->walks_often = loop->misses > n / 2;
+	vtd->count.requests += n;
+	vtd->count.iotlb_hits += n - loop->misses;
+	vtd->count.iotlb_misses += loop->misses;
+	vtd->count.walk_hits[0] += loop->misses - loop->from_directory;
+	vtd->count.walk_hits[1] += loop->from_directory;
+	vtd->count.walk_reads += fills;
+	vtd->count.context_hits += n;
+	vtd->count.evictions += fills - (copies_now(vtd) - copies_before);
+}
+
+/* While most requests walk, the leaves of some of the next ones are fetched; answers up to where. */
+static size_t look_ahead(struct vtd *vtd, struct loop *loop, size_t i)
+{
+	const struct dma_run *run = loop->run;
+	size_t end = run->n - i < AHEAD_REQUESTS ? run->n : i + AHEAD_REQUESTS;
+	struct vtd_context **context = loop->contexts;
+
+	for (; i < end; i++, context++) {
+		const struct dma_record *record = &run->records[i];
+
+		if (!dma_run_asks(run, record)) {
+			*context = &vtd->nobody;
+			continue;
+		}
+		*context = vtd->devices[run->requesters[record->who].device].context;
+		ahead_fetch(&vtd->ahead[ahead_slot((*context)->ahead, record->iova)], record->iova);
+	}
+	return end;
+}
+
+size_t vtd_translate_plain(struct iommu *iommu, const struct dma_run *run,
+			   struct dma_result *results)
+{
+	struct vtd *vtd = vtd_of(iommu);
+	struct loop loop = { .run = run, .walks = walks_plainly(vtd) };
+	uint64_t copies = copies_now(vtd);
+	bool ahead = vtd->walks_often;
+	size_t i = 0, end;
+
+	if (!vtd->enabled)
+		return 0;
+	do {
+		bool only_4k = finds_plainly(vtd);
+
+		end = ahead ? look_ahead(vtd, &loop, i) : run->n;
+		if (ahead)
+			i = (only_4k ? serve_4k_ahead : serve_sizes_ahead)(vtd, &loop, results, i,
+									   end);
+		else
+			i = (only_4k ? serve_4k : serve_sizes)(vtd, &loop, results, i, end);
+	} while (i == end && i < run->n);
+	note_counts(vtd, i, &loop, copies);
+	return i;
 }
 
 static size_t untranslated(struct vtd *vtd, const struct dma_request *requests,
@@ -179,156 +421,25 @@ static size_t untranslated(struct vtd *vtd, const struct dma_request *requests,
 	return n;
 }
 
-/* 4 KiB pages alone in an IOTLB of the usual kind. */
-static bool finds_plainly(const struct vtd *vtd)
-{
-	const struct tlb *iotlb = vtd->iotlb;
-
-	return iotlb->plain && (!iotlb->count || iotlb->only_lg2 == 12);
-}
-
-static bool walks_plainly(const struct vtd *vtd)
-{
-	return vtd->iotlb->plain && vtd->walk[0] && vtd->walk[0]->plain && vtd->walk[1] &&
-	       vtd->walk[1]->plain && !vtd->conflicts && !vtd->tables->freed_linked;
-}
-
-/*
- * A plain request. False: it needs a second look, and nothing was done but for the order of sets.
- * only_4k: finds_plainly(), known when this is compiled.
- */
-static inline __attribute__((always_inline)) bool serve_plain(struct vtd *vtd, struct tlb *iotlb,
-							      const struct dma_request *request,
-							      const struct vtd_context *context,
-							      bool only_4k, struct loop *loop,
-							      struct dma_result *result)
-{
-	struct tlb_place place = place_of(iotlb, context, request->iova, 12);
-	struct tlb_hit hit = { NULL, 12 };
-	uint64_t data;
-
-	if (only_4k)
-		hit.way = tlb_use(iotlb, &place, true);
-	else if (!tlb_lookup_rare(iotlb, context->tag, request->iova, &hit))
-		hit.way = NULL;
-	if (!hit.way)
-		return loop->walks && vtd_second_alone(context) &&
-		       !vtd_in_interrupt_range(request->iova) &&
-		       plain_miss(vtd, request, context, &place, loop, result);
-	data = hit.way->data;
-	if (unlikely(data & (TLB_CHECK | (unsigned)request->access << TLB_LOOK_SHIFT)) ||
-	    (!only_4k && hit.page_lg2 != 12 && vtd_in_interrupt_range(request->iova)))
-		return false;
-	answer(result, data, request->iova, hit.page_lg2, true);
-	return true;
-}
-
-/* Serves requests from the first on while they are plain; says how many. */
-static inline __attribute__((always_inline)) size_t serve_run(struct vtd *vtd, struct loop *loop,
-							      const struct dma_request *requests,
-							      struct dma_result *results, size_t n,
-							      bool only_4k)
-{
-	const struct dma_request *request = requests, *end = requests + n;
-	const struct vtd_device *devices = vtd->devices;
-	struct tlb *iotlb = vtd->iotlb;
-	uint64_t clock = vtd->context_clock;
-
-	for (; request < end; request++, results++) {
-		struct vtd_context *context = devices[request->device].context;
-
-		if (unlikely(!is_plain(request, context)))
-			break;
-		context->used = ++clock;
-		if (unlikely(!serve_plain(vtd, iotlb, request, context, only_4k, loop, results)))
-			break;
-	}
-	vtd->context_clock = clock;
-	return (size_t)(request - requests);
-}
-
-/* The two ways in which runs are served, each compiled for its own. */
-static __attribute__((noinline)) size_t serve_4k(struct vtd *vtd, struct loop *loop,
-						 const struct dma_request *requests,
-						 struct dma_result *results, size_t n)
-{
-	return serve_run(vtd, loop, requests, results, n, true);
-}
-
-static __attribute__((noinline)) size_t serve_sizes(struct vtd *vtd, struct loop *loop,
-						    const struct dma_request *requests,
-						    struct dma_result *results, size_t n)
-{
-	return serve_run(vtd, loop, requests, results, n, false);
-}
-
-static uint64_t copies_now(const struct vtd *vtd)
-{
-	return vtd->iotlb->count + (vtd->walk[0] ? vtd->walk[0]->count : 0);
-}
-
-static size_t serve(struct vtd *vtd, struct loop *loop, const struct dma_request *requests,
-		    struct dma_result *results, size_t n)
-{
-	uint64_t copies = copies_now(vtd), fills = loop->misses + loop->from_directory;
-	size_t served =
-		(finds_plainly(vtd) ? serve_4k : serve_sizes)(vtd, loop, requests, results, n);
-
-	fills = loop->misses + loop->from_directory - fills;
-	vtd->count.evictions += fills - (copies_now(vtd) - copies);
-	return served;
-}
-
-static void note_counts(struct vtd *vtd, size_t n, const struct loop *loop)
-{
-	vtd->walks_often = loop->misses > n / 2;
-	vtd->count.requests += n;
-	vtd->count.iotlb_hits += n - loop->misses - loop->others;
-	vtd->count.iotlb_misses += loop->misses;
-	vtd->count.walk_hits[0] += loop->misses - loop->from_directory;
-	vtd->count.walk_hits[1] += loop->from_directory;
-	vtd->count.walk_reads += loop->misses + loop->from_directory;
-	vtd->count.context_hits += n - loop->others;
-}
-
-/* While most requests walk, the leaves of some of the next ones are fetched; answers up to where. */
-static size_t stretch(const struct vtd *vtd, const struct dma_request *requests, size_t i, size_t n)
-{
-	if (!vtd->walks_often)
-		return n;
-	n = n - i < AHEAD_REQUESTS ? n : i + AHEAD_REQUESTS;
-	for (; i < n; i++) {
-		uint32_t tag = vtd->devices[requests[i].device].context->tag;
-
-		ahead_fetch(&vtd->ahead[ahead_slot(tag, requests[i].iova)], requests[i].iova);
-	}
-	return n;
-}
-
 size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		     struct dma_result *results, size_t n)
 {
 	struct vtd *vtd = vtd_of(iommu);
-	struct loop loop = { .first = requests, .first_event = first_event };
-	size_t i = 0, end = 0;
+	size_t i = 0;
 
 	if (!vtd->enabled)
 		return untranslated(vtd, requests, results, n);
 	vtd->attention = false;
 	while (i < n && !vtd->attention) {
-		if (i == end)
-			end = stretch(vtd, requests, i, n);
-		loop.walks = walks_plainly(vtd);
-		i += serve(vtd, &loop, requests + i, results + i, end - i);
-		if (i == end)
-			continue;
+		i += translate_as_records(iommu, first_event + i, requests + i, results + i, n - i);
+		if (i == n)
+			break;
 		vtd->iommu.event = first_event + i;
-		loop.others++;
+		vtd->count.requests++;
 		vtd_serve(vtd, &requests[i], &results[i]);
 		vtd->iommu.refused |= results[i].outcome != OUTCOME_OK;
 		i++;
 	}
-	note_counts(vtd, i, &loop);
 	return i;
 }
 

@@ -54,6 +54,11 @@ struct vtd_context {
 	uint32_t space;
 	uint32_t variant; /* of how the space is walked, as far as copies show it */
 	uint32_t tag;	  /* of its copies: the domain id, or a number for domain id and PASID */
+	uint32_t ahead;	  /* ahead_begin() of the tag */
+	/* Flags of copies of 4 KiB pages that the loop makes, where the way to the page grants
+	 * neither, read, write, both */
+	uint16_t page_flags[4];
+	struct tlb_note pointer; /* to its last table of directories, in walk[1] */
 	uint16_t sid, did;
 	uint8_t fault;	      /* reason that any request gets, 0: usable */
 	uint8_t top;	      /* level of the top table */
@@ -396,6 +401,8 @@ void vtd_answer(struct vtd *vtd, const struct dma_request *request, struct vtd_r
 /* vtd_loop.c */
 size_t vtd_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		     struct dma_result *results, size_t n);
+size_t vtd_translate_plain(struct iommu *iommu, const struct dma_run *run,
+			   struct dma_result *results);
 void vtd_truth_result(struct iommu *iommu, const struct dma_request *request,
 		      struct dma_result *result);
 
