@@ -582,7 +582,7 @@ decode(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_
 		struct local_agent *agent = &locals[number_at(agents, i, agent_width)];
 		uint32_t number = number_at(numbers, i, shape_width);
 		uint32_t step = number_at(steps, i, time_width);
-		const struct shape *shape = &shapes[number];
+		const struct shape *shape;
 		struct shape exception;
 		uint64_t rest[REST_WORDS];
 
@@ -590,6 +590,8 @@ decode(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_
 			exception = shape_of(get64(decoder->shape_exception + 4));
 			shape = &exception;
 			decoder->shape_exception += IMT_SHAPE_EXCEPTION;
+		} else {
+			shape = &shapes[number];
 		}
 		if (__builtin_expect(step == marker(time_width), 0)) {
 			time_ns += get64(decoder->time_exception + 4);
