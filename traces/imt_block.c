@@ -20,8 +20,8 @@ struct coded {
 
 /* What stands behind the address of an event: parts of it are put together with `or` and +. */
 enum { REST_WORDS = 2 };
-_Static_assert(offsetof(struct event, len) == 8 * REST_WORDS &&
-		       sizeof(struct event) == 16 * REST_WORDS,
+_Static_assert(offsetof(struct event, len) == 8ul * REST_WORDS &&
+		       sizeof(struct event) == 16ul * REST_WORDS,
 	       "rest of an event");
 
 /* A shape as a part of events, from its eight bytes in a block. */
