@@ -14,7 +14,7 @@
 #include "hw/memory.h"
 
 enum {
-	AHEAD_SLOTS_LG2 = 11,
+	AHEAD_SLOTS_LG2 = 14,
 	AHEAD_SLOTS = 1 << AHEAD_SLOTS_LG2,
 	AHEAD_REQUESTS = 16, /* how many requests are fetched for at once */
 };

@@ -71,30 +71,28 @@ _Static_assert(((DMA_VERB_READ + 1) & 3) == ACCESS_READ &&
 		       ((DMA_VERB_ANY + 1) & 3) == 0,
 	       "dma_access_of");
 
-/* What a record's `who` is to IOMMUs. */
-struct dma_requester {
-	uint32_t
-		unit; /* the number of the one that it is behind, or DMA_NO_UNIT: not known yet, or with a PASID */
-	uint32_t device; /* handle from add_device() */
-};
-enum { DMA_NO_UNIT = UINT32_MAX };
-
 /* DMAs in a row as a recording holds them. */
 struct dma_run {
 	const struct dma_record *records;
 	size_t n;
 	uint64_t first_event;
-	const struct dma_requester *requesters; /* by `who` */
-	uint32_t n_requesters;
-	uint32_t unit; /* the number of the one that is asked */
+	/* Handles by `who`. NO_DEVICE: not behind the unit that is asked, not known yet, or with a PASID. */
+	const uint32_t *devices;
+	uint32_t n_devices;
 };
 
-/* Whether a record is a usual request of a requester behind the unit that is asked. */
-static inline __attribute__((always_inline)) bool dma_run_asks(const struct dma_run *run,
-							       const struct dma_record *record)
+/* Handle of who asks with a usual request; NO_DEVICE: it is another event, or not for this unit. */
+static inline __attribute__((always_inline)) uint32_t
+dma_run_device(const struct dma_run *run, const struct dma_record *record)
 {
-	return !(record->how & DMA_RECORD_SPECIAL) && record->who < run->n_requesters &&
-	       run->requesters[record->who].unit == run->unit;
+	return !(record->how & DMA_RECORD_SPECIAL) && record->who < run->n_devices
+		       ? run->devices[record->who]
+		       : NO_DEVICE;
+}
+
+static inline uint64_t dma_run_event(const struct dma_run *run, const struct dma_record *record)
+{
+	return run->first_event + (uint64_t)(record - run->records);
 }
 
 /* Untranslated, of user privilege, without a PASID. */

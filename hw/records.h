@@ -24,10 +24,10 @@ static inline size_t translate_as_records(struct iommu *iommu, uint64_t first_ev
 					  struct dma_result *results, size_t n)
 {
 	struct dma_record records[RECORDS_AT_ONCE];
-	struct dma_requester requesters[RECORDS_AT_ONCE];
+	uint32_t devices[RECORDS_AT_ONCE];
 	struct dma_run run = { .records = records,
-			       .requesters = requesters,
-			       .n_requesters = RECORDS_AT_ONCE };
+			       .devices = devices,
+			       .n_devices = RECORDS_AT_ONCE };
 	size_t done = 0, served;
 
 	do {
@@ -38,7 +38,7 @@ static inline size_t translate_as_records(struct iommu *iommu, uint64_t first_ev
 			if (!record_of(request, &records[run.n]))
 				break;
 			records[run.n].who = (uint32_t)run.n;
-			requesters[run.n] = (struct dma_requester){ .device = request->device };
+			devices[run.n] = request->device;
 		}
 		if (!run.n)
 			break;

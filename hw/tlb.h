@@ -20,12 +20,13 @@
 #define IOMMUSIM_HW_TLB_H
 
 #include <stddef.h>
+#include <string.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
-#include "hw/base/bits.h"
+#include "hw/base/dma_record.h"
 #include "hw/base/err.h"
 
 struct frame;
@@ -47,15 +48,33 @@ enum {
 	TLB_READ = 1 << 0,
 	TLB_WRITE = 1 << 1,
 	TLB_EXECUTE = 1 << 2,
+	TLB_CHECK = 1 << 3, /* may differ from truth: compare (rules R1) */
 	TLB_SNOOP_LG2 = 4,
 	TLB_SNOOP = 1 << TLB_SNOOP_LG2,
 	TLB_VALID = 1 << 5,
-	TLB_USER = 1 << 6,   /* for requests of user privilege too */
-	TLB_CLEAN = 1 << 7,  /* a write has to set the dirty bit in memory first */
-	TLB_LOOK_SHIFT = 8,  /* [10:8]: what plain requests may not do without a further look */
-	TLB_CHECK = 1 << 11, /* may differ from truth: compare (rules R1) */
+	TLB_USER = 1 << 6,  /* for requests of user privilege too */
+	TLB_CLEAN = 1 << 7, /* a write has to set the dirty bit in memory first */
+	/* Not without a further look. Those of reads and writes stand where records have their verb. */
+	TLB_LOOK_EXECUTE = 1 << 9,
+	TLB_LOOK_READ = 1 << DMA_RECORD_VERB_LG2,
+	TLB_LOOK_WRITE = 2 << DMA_RECORD_VERB_LG2,
+	TLB_LOOK = TLB_LOOK_READ | TLB_LOOK_WRITE | TLB_LOOK_EXECUTE,
 	TLB_PERM = TLB_READ | TLB_WRITE | TLB_EXECUTE,
 };
+
+/* The look bits of accesses. */
+static inline uint64_t tlb_look(uint64_t perm)
+{
+	return (perm & (TLB_READ | TLB_WRITE)) << DMA_RECORD_VERB_LG2 |
+	       (perm & TLB_EXECUTE ? TLB_LOOK_EXECUTE : 0);
+}
+
+/* Flags of a copy by which it cannot serve a record as it is. */
+static inline uint64_t tlb_look_for(const struct dma_record *record)
+{
+	/* one more than a verb are the bits of its access: dma_access_of() */
+	return ((record->how + TLB_LOOK_READ) & (TLB_LOOK_READ | TLB_LOOK_WRITE)) | TLB_CHECK;
+}
 
 /* Why a copy's check bit is set. */
 enum {
@@ -75,7 +94,10 @@ struct tlb_copy {
 	uint32_t generation; /* of what its model counts: two-stage copies (rules R4) */
 	uint8_t page_lg2;    /* 0: no copy here */
 	uint8_t reasons;     /* CHECK_* */
+	uint16_t unused;
 };
+_Static_assert(offsetof(struct tlb_copy, generation) == offsetof(struct tlb_copy, space) + 4,
+	       "tlb_replace() stores both at once");
 
 /* A way of a set: a copy, or none (key 0). What a lookup reads and what reports need share a line. */
 struct tlb_way {
@@ -397,6 +419,7 @@ static inline __attribute__((always_inline)) void tlb_replace(struct tlb *tlb, s
 							      const struct tlb_copy *copy)
 {
 	struct tlb_copy *stored = &way->copy;
+	uint64_t of_space = copy->space | (uint64_t)copy->generation << 32;
 
 	way->key = key;
 	way->data = data;
@@ -404,10 +427,10 @@ static inline __attribute__((always_inline)) void tlb_replace(struct tlb *tlb, s
 	stored->filled = copy->filled;
 	stored->serial = ++tlb->serial;
 	stored->table = copy->table;
-	stored->space = copy->space;
-	stored->generation = copy->generation;
+	memcpy(&stored->space, &of_space, sizeof of_space);
 	stored->page_lg2 = copy->page_lg2;
 	stored->reasons = copy->reasons;
+	stored->unused = 0;
 }
 
 /* The same, whatever was there; VALID is set here. */

@@ -164,9 +164,8 @@ static size_t serve_plain(struct replay *replay, struct iommu *iommu, const stru
 	const struct dma_run run = { .records = (const void *)events,
 				     .n = n,
 				     .first_event = replay->first_dma,
-				     .requesters = replay->requesters,
-				     .n_requesters = replay->n_agents,
-				     .unit = replay->unit_at_hand };
+				     .devices = replay->plain_handles[replay->unit_at_hand],
+				     .n_devices = replay->n_agents };
 	size_t served;
 
 	if (!iommu->model->translate_plain || replay->observer->before_dma || replay->n_blocked)

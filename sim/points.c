@@ -41,7 +41,8 @@ static void look(struct replay *point, const struct replay *world)
 	point->handles = world->handles;
 	point->n_handle_lists = world->n_handle_lists;
 	point->agents = world->agents;
-	point->requesters = world->requesters;
+	point->plain_handles = world->plain_handles;
+	point->n_plain_units = world->n_plain_units;
 	point->n_agents = world->n_agents;
 	point->agent_domains = world->agent_domains;
 	point->n_agent_domains = world->n_agent_domains;

@@ -115,7 +115,9 @@ void replay_destroy(struct replay *replay)
 	free(replay->handles);
 	free(replay->units);
 	free(replay->agents);
-	free(replay->requesters);
+	for (uint32_t i = 0; i < replay->n_plain_units; i++)
+		free(replay->plain_handles[i]);
+	free(replay->plain_handles);
 	free(replay->agent_domains);
 	free(replay->space_domain);
 	free(replay->clock.heap);

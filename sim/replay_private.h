@@ -103,7 +103,7 @@ struct flush_queue {
 };
 
 /* What an agent number of the recording resolves to. */
-enum { UNIT_UNKNOWN = DMA_NO_UNIT };
+enum { UNIT_UNKNOWN = UINT32_MAX };
 struct agent_target {
 	uint32_t unit; /* UNIT_UNKNOWN: not resolved yet */
 	uint32_t device, handle, pasid;
@@ -134,7 +134,9 @@ struct replay {
 	uint32_t **handles; /* per unit: device number by handle */
 	uint32_t n_handle_lists;
 	struct agent_target *agents;
-	struct dma_requester *requesters; /* the same of agents without a PASID, for models */
+	uint32_t **
+		plain_handles; /* per unit: handle by agent, NO_DEVICE: not its own, or with a PASID */
+	uint32_t n_plain_units;
 	uint32_t n_agents;
 	struct domain **agent_domains; /* of the agents that named one so far */
 	uint32_t n_agent_domains;

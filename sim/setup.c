@@ -366,19 +366,40 @@ struct domain *setup_first_domain(struct replay *replay, const struct event *eve
 	return replay->agent_domains[event->agent] = replay->domains[number];
 }
 
+/* A list for every unit, as long as that of the agents; so far they had `known` places. */
+static int grow_plain_handles(struct replay *replay, uint32_t known)
+{
+	uint32_t n = replay->n_plain_units;
+
+	if (grow((void **)&replay->plain_handles, &replay->n_plain_units, replay->n_units,
+		 sizeof *replay->plain_handles))
+		return -1;
+	for (uint32_t unit = 0; unit < replay->n_plain_units; unit++) {
+		uint32_t **list = &replay->plain_handles[unit], from = unit < n ? known : 0;
+		uint32_t *longer = *list;
+
+		if (from < replay->n_agents)
+			longer = realloc(*list, replay->n_agents * sizeof *longer);
+		if (!longer)
+			return -1;
+		*list = longer;
+		for (; from < replay->n_agents; from++)
+			longer[from] = NO_DEVICE;
+	}
+	return 0;
+}
+
 int setup_agent(struct replay *replay, uint32_t agent, struct err *err)
 {
 	struct agent who = names_agent_of(replay->names, agent);
-	uint32_t known = replay->n_agents, n = known;
+	uint32_t known = replay->n_agents;
 	const struct device *device;
 
-	if (grow((void **)&replay->requesters, &n, agent, sizeof *replay->requesters) ||
-	    grow((void **)&replay->agents, &replay->n_agents, agent, sizeof *replay->agents))
+	if (grow((void **)&replay->agents, &replay->n_agents, agent, sizeof *replay->agents) ||
+	    grow_plain_handles(replay, known))
 		return err_no_memory(err, "agents");
-	for (; known < n; known++) {
+	for (; known < replay->n_agents; known++)
 		replay->agents[known].unit = UNIT_UNKNOWN;
-		replay->requesters[known].unit = DMA_NO_UNIT;
-	}
 	device = who.device < replay->n_devices ? replay->devices[who.device] : NULL;
 	if (!device)
 		return replay_error(
@@ -387,7 +408,7 @@ int setup_agent(struct replay *replay, uint32_t agent, struct err *err)
 	replay->agents[agent] =
 		(struct agent_target){ device->unit, who.device, device->handle, who.pasid };
 	if (who.pasid == PASID_NONE)
-		replay->requesters[agent] = (struct dma_requester){ device->unit, device->handle };
+		replay->plain_handles[device->unit][agent] = device->handle;
 	return 0;
 }
 

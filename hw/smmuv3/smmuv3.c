@@ -93,9 +93,11 @@ static int create_caches(struct smmu *smmu, uint64_t seed, struct err *err)
 	geometry.sets = config->walk_entries / ways;
 	geometry.ways = ways;
 	geometry.replacement = config->walk_replacement;
-	for (unsigned i = 0; i < 2 * (ARM_LEVELS - 1); i++)
+	for (unsigned i = 0; i < 2 * (ARM_LEVELS - 1); i++) {
+		geometry.seldom_filled = i / 2 > 0;
 		if (tlb_create(&geometry, "smmuv3.walk", &smmu->walk[i % 2][i / 2], err))
 			return -1;
+	}
 	return 0;
 }
 
@@ -404,6 +406,7 @@ const struct iommu_model smmuv3_model = {
 	.destroy = smmu_destroy,
 	.add_device = smmu_add_device,
 	.translate = smmu_translate,
+	.translate_plain = smmu_translate_plain,
 	.truth = smmu_truth_result,
 	.snoops = smmu_snoops,
 	.tables_changed = smmu_tables_changed,

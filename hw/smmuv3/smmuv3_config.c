@@ -233,6 +233,7 @@ void smmu_context_read(struct smmu *smmu, uint32_t sid, uint32_t ssid, const str
 		context->tag = context->global_tag = context->tag2;
 	}
 	context->tag_bits = (uint64_t)context->tag << (KEY_BITS - 11);
+	context->ahead = ahead_begin(context->tag);
 	set_spaces(smmu, context, walker->request);
 	set_plain(context);
 }

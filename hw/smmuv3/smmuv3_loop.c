@@ -9,7 +9,9 @@
  * knows which.
  */
 #include "hw/by_page.h"
+#include "hw/records.h"
 #include "hw/smmuv3/smmuv3_perm.h"
+#include "hw/walked.h"
 
 #define SMMU_INLINE static inline __attribute__((always_inline))
 
@@ -20,21 +22,19 @@
 #define LEAF_CARE (3 | 1ull << ARM_AF | 1ull << ARM_CONTIGUOUS)
 #define LEAF_PLAIN (3 | 1ull << ARM_AF)
 
-/* What one call of smmu_translate() served. */
+/* What one call of a run of records served. */
 struct loop {
-	const struct dma_request *first;
-	uint64_t first_event;
-	bool walks;			       /* walks_plainly() */
+	const struct dma_run *run;
+	bool walks; /* walks_plainly() */
+	struct smmu_context
+		*contexts[AHEAD_REQUESTS];     /* of the records that were looked at ahead */
 	uint64_t misses[2], from_directory[2]; /* walks by stage; those that began at 1 GiB */
-	uint64_t others;		       /* by smmu_serve_page() */
 };
 
-static inline bool is_plain(const struct dma_request *request, const struct smmu_context *context)
+/* Within a page, below the addresses that need a further look. */
+static inline bool is_plain(const struct smmu_context *context, iova_t iova, uint32_t len)
 {
-	uint64_t last = (request->iova & 0xfff) + (uint64_t)(request->len - 1u);
-
-	return request->iova < context->plain && dma_is_usual(request) && last < 4096 &&
-	       !(request->access & ACCESS_EXECUTE);
+	return iova < context->plain && (iova & 0xfff) + (uint64_t)(len - 1u) < 4096;
 }
 
 /* All structures have their tags at the same place in a key. */
@@ -48,36 +48,32 @@ SMMU_INLINE struct tlb_place place_of(const struct tlb *tlb, const struct smmu_c
 SMMU_INLINE void answer(struct dma_result *result, const struct smmu_context *context,
 			uint64_t data, unsigned perm, iova_t iova, unsigned page_lg2, bool cached)
 {
-	result->pa = bits_at(data, 51, 12) | (iova & page_mask(page_lg2));
-	result->outcome = OUTCOME_OK;
-	result->sees = SEES_OK;
-	result->perm = (uint8_t)(perm | (data >> context->clean_shift & TLB_WRITE));
-	result->flags = 0;
-	result->fault = 0;
-	result->page_lg2 = (uint8_t)page_lg2;
-	result->cached = cached;
+	dma_result_ok(result, bits_at(data, 51, 12) | (iova & page_mask(page_lg2)),
+		      perm | (unsigned)(data >> context->clean_shift & TLB_WRITE), page_lg2,
+		      cached);
 }
 
 /* ---- walks -------------------------------------------------------------------------------------- */
 
-static inline uint64_t event_of(const struct loop *loop, const struct dma_request *request)
+static void copy_closes(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
-	return loop->first_event + (uint64_t)(request - loop->first);
+	smmu_copy_closes(ctx, tlb, at);
 }
 
-/* Puts a copy in that agrees with truth. */
-SMMU_INLINE void plain_fill(struct smmu *smmu, struct tlb *tlb, const struct tlb_place *place,
-			    uint64_t data, const struct tlb_copy *copy)
+static __attribute__((noinline, cold)) void fill_any(struct smmu *smmu, struct tlb *pointers,
+						     const struct walked *walked)
 {
-	struct tlb_way *way = tlb_take(tlb, place, tlb_oldest(tlb, place->head));
+	smmu->iommu.event = walked->event;
+	walked_fill_any(smmu->tlb, pointers, walked, copy_closes, smmu);
+}
 
-	if (unlikely((way->data & TLB_CHECK) != 0)) {
-		struct tlb_at gone = tlb_at_way(way);
-
-		smmu->iommu.event = copy->filled;
-		smmu_copy_closes(smmu, tlb, &gone);
-	}
-	tlb_store(tlb, way, place->key, data, copy);
+/* The copies that a walk leaves. */
+SMMU_INLINE void fill(struct smmu *smmu, struct tlb *pointers, const struct walked walked)
+{
+	if (unlikely(!walked_fill(smmu->tlb, pointers, &walked)))
+		fill_any(smmu, pointers,
+			 &(struct walked){ walked.event, walked.space, walked.page, walked.data,
+					   walked.pointer, walked.table, walked.perm });
 }
 
 /* Attributes of a copy of the leaf: most leaves of a stream are alike. */
@@ -99,12 +95,12 @@ SMMU_INLINE uint64_t attributes(const struct smmu *smmu, struct smmu_context *co
  * The end of a walk, at the table of 4 KiB pages, with what those above it leave. False: there is no
  * plain page that grants the access, and nothing was changed.
  */
-SMMU_INLINE bool plain_leaf(struct smmu *smmu, const struct dma_request *request,
+SMMU_INLINE bool plain_leaf(struct smmu *smmu, const struct dma_record *record,
 			    struct smmu_context *context, const struct frame *table, uint64_t above,
 			    uint64_t *data)
 {
 	const struct smmu_quick *quick = &context->quick;
-	uint64_t raw = frame_word(table, (unsigned)bits(request->iova, 20, 12)), perm;
+	uint64_t raw = frame_word(table, (unsigned)bits(record->iova, 20, 12)), perm;
 	unsigned allowed;
 
 	if (unlikely((raw & (LEAF_CARE | quick->leaf_care)) != (LEAF_PLAIN | quick->leaf_want) ||
@@ -112,79 +108,93 @@ SMMU_INLINE bool plain_leaf(struct smmu *smmu, const struct dma_request *request
 		return false;
 	perm = attributes(smmu, context, raw, above);
 	allowed = (unsigned)(perm >> context->shift) & TLB_PERM;
-	*data = bits_at(raw, 47, 12) | perm | quick->mark;
-	return likely(allowed && !(request->access & ~allowed));
+	*data = bits_at(raw, 47, 12) | perm | quick->mark | TLB_VALID;
+	return likely(allowed && !(dma_access_of(dma_record_verb(record)) & ~allowed));
 }
 
-SMMU_INLINE void plain_page(struct smmu *smmu, const struct dma_request *request,
-			    const struct smmu_context *context, const struct tlb_place *place,
-			    struct loop *loop, uint64_t data, struct dma_result *result)
+/* The miss of a request whose table of 4 KiB pages no cached pointer leads to; otherwise as plain_miss(). */
+SMMU_INLINE uint64_t walk_from_directory(struct smmu *smmu, struct loop *loop,
+					 const struct dma_record *record,
+					 struct smmu_context *context, struct tlb_place page,
+					 struct tlb_place pointer)
 {
-	struct tlb_copy copy = { .filled = event_of(loop, request),
-				 .space = context->quick.space,
-				 .page_lg2 = 12 };
-
-	loop->misses[context->stage2]++;
-	plain_fill(smmu, smmu->tlb, place, data, &copy);
-	answer(result, context, data, (unsigned)(data >> context->shift) & TLB_PERM, request->iova,
-	       12, false);
-}
-
-/* The walk from a pointer for 1 GiB; otherwise as plain_miss(). */
-static __attribute__((noinline)) bool
-walk_from_directory(struct smmu *smmu, const struct dma_request *request,
-		    struct smmu_context *context, const struct tlb_place *place, struct loop *loop,
-		    struct dma_result *result)
-{
-	iova_t iova = request->iova;
-	struct tlb *tables = smmu->walk[context->stage2][0];
-	struct tlb_place above = place_of(smmu->walk[context->stage2][1], context, iova, 30);
-	struct tlb_way *way = tlb_use(smmu->walk[context->stage2][1], &above, true);
-	struct ahead *ahead = &smmu->ahead[ahead_slot(ahead_begin(context->tag), iova)];
-	struct tlb_copy copy = { .space = context->quick.space, .page_lg2 = 21 };
+	iova_t iova = record->iova;
+	struct tlb_way *way = tlb_use_noted(smmu->walk[context->stage2][1], context->tag_bits, iova,
+					    30, &context->pointer);
+	struct ahead *ahead = &smmu->ahead[ahead_slot(context->ahead, iova)];
 	uint64_t entry, perm, data;
+	struct frame *table;
 	pa_t pa;
 
 	if (unlikely(!way || (way->data & TLB_CHECK)))
-		return false;
+		return 0;
 	entry = frame_word(way->copy.table, (unsigned)bits(iova, 29, 21));
 	pa = bits_at(entry, 47, 12);
 	if (unlikely((entry & 3) != 3 || (pa & context->quick.beyond)))
-		return false;
+		return 0;
 	perm = way->data & COPY_ATTRIBUTES;
 	if (!context->stage2)
 		perm &= smmu_table_perm(context, &context->half[0], entry);
-	copy.table = likely(ahead->frame && ahead->frame->pa == pa)
-			     ? ahead->frame
-			     : memory_frame(smmu->memory, pa);
-	if (unlikely(!copy.table || !plain_leaf(smmu, request, context, copy.table, perm, &data)))
-		return false;
-	above = place_of(tables, context, iova, 21);
-	copy.filled = event_of(loop, request);
-	plain_fill(smmu, tables, &above, pa | perm, &copy);
-	*ahead = (struct ahead){ copy.table, copy.table->words };
+	table = walked_table(smmu->memory, pa, ahead);
+	if (unlikely(!table || !plain_leaf(smmu, record, context, table, perm, &data)))
+		return 0;
+	loop->misses[context->stage2]++;
 	loop->from_directory[context->stage2]++;
-	plain_page(smmu, request, context, place, loop, data, result);
-	return true;
+	fill(smmu, smmu->walk[context->stage2][0],
+	     (struct walked){ dma_run_event(loop->run, record), context->quick.space, page, data,
+			      pointer, table, perm });
+	return data;
 }
 
-/* The miss of a plain request. False: it is none, and nothing was changed but the order of walk caches. */
-static __attribute__((noinline)) bool
-plain_miss(struct smmu *smmu, const struct dma_request *request, struct smmu_context *context,
-	   const struct tlb_place *place, struct loop *loop, struct dma_result *result)
+/* Out of line, for streams that seldom come here. */
+static __attribute__((noinline)) uint64_t
+walk_from_directory_seldom(struct smmu *smmu, struct loop *loop, const struct dma_record *record,
+			   struct smmu_context *context, struct tlb_place page)
+{
+	return walk_from_directory(
+		smmu, loop, record, context, page,
+		place_of(smmu->walk[context->stage2][0], context, record->iova, 21));
+}
+
+/*
+ * The miss of a plain request: the data word of the copy that its walk leaves. 0: it is none, and nothing was
+ * changed but the order of walk caches.
+ */
+SMMU_INLINE uint64_t plain_miss(struct smmu *smmu, struct loop *loop,
+				const struct dma_record *record, struct smmu_context *context,
+				struct tlb_place page, bool often)
 {
 	struct tlb *tables = smmu->walk[context->stage2][0];
-	struct tlb_place above = place_of(tables, context, request->iova, 21);
-	struct tlb_way *way = tlb_use(tables, &above, true);
+	struct tlb_place pointer;
+	struct tlb_way *way;
 	uint64_t data;
 
+	if (unlikely(!loop->walks || !context->quick.usual || smmu->tags[context->tag].conflicted))
+		return 0;
+	pointer = place_of(tables, context, record->iova, 21);
+	way = tlb_use(tables, &pointer, true);
 	if (!way)
-		return walk_from_directory(smmu, request, context, place, loop, result);
-	if (unlikely(way->data & TLB_CHECK) || !plain_leaf(smmu, request, context, way->copy.table,
-							   way->data & COPY_ATTRIBUTES, &data))
-		return false;
-	plain_page(smmu, request, context, place, loop, data, result);
-	return true;
+		return often ? walk_from_directory(smmu, loop, record, context, page, pointer)
+			     : walk_from_directory_seldom(smmu, loop, record, context, page);
+	if (unlikely(way->data & TLB_CHECK) ||
+	    !plain_leaf(smmu, record, context, way->copy.table, way->data & COPY_ATTRIBUTES, &data))
+		return 0;
+	loop->misses[context->stage2]++;
+	fill(smmu, tables,
+	     (struct walked){ .event = dma_run_event(loop->run, record),
+			      .space = context->quick.space,
+			      .page = page,
+			      .data = data });
+	return data;
+}
+
+/* Out of line, for streams that often come here. */
+static __attribute__((noinline)) uint64_t miss_often(struct smmu *smmu, struct loop *loop,
+						     const struct dma_record *record,
+						     struct smmu_context *context,
+						     struct tlb_place page)
+{
+	return plain_miss(smmu, loop, record, context, page, true);
 }
 
 /* ---- the loop ----------------------------------------------------------------------------------- */
@@ -201,8 +211,11 @@ static bool walks_plainly(const struct smmu *smmu)
 	bool plain = smmu->tlb->plain && !smmu->any_global && !smmu->memory->n_aborts &&
 		     !smmu->tables->freed_linked && (smmu->config.cohacc || !smmu->memory->view);
 
-	for (unsigned i = 0; i < 2 * (ARM_LEVELS - 1); i++)
-		plain = plain && smmu->walk[i % 2][i / 2] && smmu->walk[i % 2][i / 2]->plain;
+	for (unsigned stage = 0; stage < 2; stage++) {
+		const struct tlb *tables = smmu->walk[stage][0], *above = smmu->walk[stage][1];
+
+		plain = plain && tables && tables->plain && above && above->plain_stamps;
+	}
 	return plain;
 }
 
@@ -210,66 +223,87 @@ static bool walks_plainly(const struct smmu *smmu)
  * A plain request. False: it needs a second look, and nothing was done but for the order of sets.
  * only_4k: finds_plainly(), known when this is compiled.
  */
-SMMU_INLINE bool serve_plain(struct smmu *smmu, const struct dma_request *request,
-			     struct smmu_context *context, bool only_4k, struct loop *loop,
+SMMU_INLINE bool serve_plain(struct smmu *smmu, struct loop *loop, const struct dma_record *record,
+			     struct smmu_context *context, iova_t iova, bool only_4k, bool often,
 			     struct dma_result *result)
 {
-	struct tlb_place place = place_of(smmu->tlb, context, request->iova, 12);
+	struct tlb_place place = place_of(smmu->tlb, context, iova, 12);
 	struct tlb_hit hit = { NULL, 12 };
 	uint64_t data;
 	unsigned perm;
 
 	if (only_4k)
 		hit.way = tlb_use(smmu->tlb, &place, true);
-	else if (!tlb_lookup_rare(smmu->tlb, context->tag, request->iova, &hit))
+	else if (!tlb_lookup_rare(smmu->tlb, context->tag, iova, &hit))
 		hit.way = NULL;
-	if (!hit.way)
-		return loop->walks && context->quick.usual &&
-		       !smmu->tags[context->tag].conflicted &&
-		       plain_miss(smmu, request, context, &place, loop, result);
+	if (!hit.way) {
+		data = often ? miss_often(smmu, loop, record, context, place)
+			     : plain_miss(smmu, loop, record, context, place, false);
+		if (unlikely(!data))
+			return false;
+		answer(result, context, data, (unsigned)(data >> context->shift) & TLB_PERM, iova,
+		       12, false);
+		return true;
+	}
 	data = hit.way->data;
 	perm = (unsigned)(data >> context->shift) & TLB_PERM;
-	if (unlikely(!perm || (data & TLB_CHECK) || (request->access & ~perm)))
+	if (unlikely(!perm || (data & TLB_CHECK) ||
+		     (dma_access_of(dma_record_verb(record)) & ~perm)))
 		return false;
-	answer(result, context, data, perm, request->iova, hit.page_lg2, true);
+	answer(result, context, data, perm, iova, hit.page_lg2, true);
 	return true;
 }
 
-/* Serves requests from the first on while they are plain; says how many. */
-SMMU_INLINE size_t serve_run(struct smmu *smmu, struct loop *loop,
-			     const struct dma_request *requests, struct dma_result *results,
-			     size_t n, bool only_4k)
+/*
+ * Serves records from number `i` on while they are plain; says up to which, `end` at most.
+ * looked: look_ahead() was there; known when this is compiled, as only_4k.
+ */
+SMMU_INLINE size_t serve_run(struct smmu *smmu, struct loop *loop, struct dma_result *results,
+			     size_t i, size_t end, bool only_4k, bool looked)
 {
-	const struct dma_request *request = requests, *end = requests + n;
+	const struct dma_run *run = loop->run;
+	const struct dma_record *record = run->records + i, *behind = run->records + end;
+	const struct smmu_device *devices = smmu->devices;
+	struct smmu_context *const *looked_at = loop->contexts;
+	struct dma_result *result = results + i;
 	uint64_t clock = smmu->clock;
 
-	for (; request < end; request++, results++) {
-		struct smmu_context *context = smmu->devices[request->device].context;
+	for (; record < behind; record++, result++) {
+		iova_t iova = record->iova;
+		struct smmu_context *context;
 
-		if (unlikely(!is_plain(request, context)))
+		if (looked) {
+			context = *looked_at++;
+		} else {
+			uint32_t device = dma_run_device(run, record);
+
+			if (unlikely(device == NO_DEVICE))
+				break;
+			context = devices[device].context;
+		}
+		if (unlikely(!is_plain(context, iova, record->len)))
 			break;
 		context->used = ++clock;
-		if (unlikely(!serve_plain(smmu, request, context, only_4k, loop, results)))
+		if (unlikely(!serve_plain(smmu, loop, record, context, iova, only_4k, looked,
+					  result)))
 			break;
 	}
 	smmu->clock = clock;
-	return (size_t)(request - requests);
+	return (size_t)(record - run->records);
 }
 
-/* The two ways in which runs are served, each compiled for its own. */
-static __attribute__((noinline)) size_t serve_4k(struct smmu *smmu, struct loop *loop,
-						 const struct dma_request *requests,
-						 struct dma_result *results, size_t n)
-{
-	return serve_run(smmu, loop, requests, results, n, true);
-}
-
-static __attribute__((noinline)) size_t serve_sizes(struct smmu *smmu, struct loop *loop,
-						    const struct dma_request *requests,
-						    struct dma_result *results, size_t n)
-{
-	return serve_run(smmu, loop, requests, results, n, false);
-}
+/* The ways in which runs are served, each compiled for its own. */
+#define SERVE(name, only_4k, looked)                                                               \
+	static __attribute__((noinline)) size_t name(struct smmu *smmu, struct loop *loop,         \
+						     struct dma_result *results, size_t i,         \
+						     size_t end)                                   \
+	{                                                                                          \
+		return serve_run(smmu, loop, results, i, end, only_4k, looked);                    \
+	}
+SERVE(serve_4k, true, false)
+SERVE(serve_4k_ahead, true, true)
+SERVE(serve_sizes, false, false)
+SERVE(serve_sizes_ahead, false, true)
 
 static uint64_t copies_now(const struct smmu *smmu)
 {
@@ -277,57 +311,72 @@ static uint64_t copies_now(const struct smmu *smmu)
 	       (smmu->walk[1][0] ? smmu->walk[1][0]->count : 0);
 }
 
-static uint64_t fills_of(const struct loop *loop)
-{
-	return loop->misses[0] + loop->misses[1] + loop->from_directory[0] +
-	       loop->from_directory[1];
-}
-
-static size_t serve(struct smmu *smmu, struct loop *loop, const struct dma_request *requests,
-		    struct dma_result *results, size_t n)
-{
-	uint64_t copies = copies_now(smmu), fills = fills_of(loop);
-	size_t served =
-		(finds_plainly(smmu) ? serve_4k : serve_sizes)(smmu, loop, requests, results, n);
-
-	smmu->count.evictions += fills_of(loop) - fills - (copies_now(smmu) - copies);
-	return served;
-}
-
-/* What the loop served ends up in the counters once a call. last: the last request was one of these. */
-static void note_counts(struct smmu *smmu, const struct loop *loop, size_t n, bool last)
+/* What the loop served ends up in the counters once a call. */
+static void note_counts(struct smmu *smmu, const struct loop *loop, size_t n,
+			uint64_t copies_before)
 {
 	uint64_t misses = loop->misses[0] + loop->misses[1];
+	uint64_t fills = misses + loop->from_directory[0] + loop->from_directory[1];
 
-	smmu->walks_often = misses > n / 2;
-	smmu->detail_due = last;
-	if (last)
-		smmu->last = loop->first[n - 1];
+	if (n)
+		smmu->walks_often = misses > n / 2;
 	smmu->count.requests += n;
-	smmu->count.hits += n - misses - loop->others;
+	smmu->count.hits += n - misses;
 	smmu->count.misses += misses;
-	smmu->count.config_hits += n - loop->others;
-	smmu->count.walk_reads += fills_of(loop);
+	smmu->count.config_hits += n;
+	smmu->count.walk_reads += fills;
 	for (unsigned i = 0; i < 2; i++) {
 		smmu->count.walk_hits[i][0] += loop->misses[i] - loop->from_directory[i];
 		smmu->count.walk_hits[i][1] += loop->from_directory[i];
 	}
+	smmu->count.evictions += fills - (copies_now(smmu) - copies_before);
 }
 
 /* While most requests walk, the leaves of some of the next ones are fetched; answers up to where. */
-static size_t stretch(const struct smmu *smmu, const struct dma_request *requests, size_t i,
-		      size_t n)
+static size_t look_ahead(struct smmu *smmu, struct loop *loop, size_t i)
 {
-	if (!smmu->walks_often)
-		return n;
-	n = n - i < AHEAD_REQUESTS ? n : i + AHEAD_REQUESTS;
-	for (; i < n; i++) {
-		uint32_t tag = smmu->devices[requests[i].device].context->tag;
+	const struct dma_run *run = loop->run;
+	size_t end = run->n - i < AHEAD_REQUESTS ? run->n : i + AHEAD_REQUESTS;
+	struct smmu_context **context = loop->contexts;
 
-		ahead_fetch(&smmu->ahead[ahead_slot(ahead_begin(tag), requests[i].iova)],
-			    requests[i].iova);
+	for (; i < end; i++, context++) {
+		const struct dma_record *record = &run->records[i];
+		uint32_t device = dma_run_device(run, record);
+
+		if (unlikely(device == NO_DEVICE)) {
+			*context = &smmu->nobody;
+			continue;
+		}
+		*context = smmu->devices[device].context;
+		ahead_fetch(&smmu->ahead[ahead_slot((*context)->ahead, record->iova)],
+			    record->iova);
 	}
-	return n;
+	return end;
+}
+
+size_t smmu_translate_plain(struct iommu *iommu, const struct dma_run *run,
+			    struct dma_result *results)
+{
+	struct smmu *smmu = smmu_of(iommu);
+	struct loop loop = { .run = run, .walks = walks_plainly(smmu) };
+	uint64_t copies = copies_now(smmu);
+	bool ahead = smmu->walks_often;
+	size_t i = 0, end;
+
+	if (!smmu->enabled)
+		return 0;
+	do {
+		bool only_4k = finds_plainly(smmu);
+
+		end = ahead ? look_ahead(smmu, &loop, i) : run->n;
+		if (ahead)
+			i = (only_4k ? serve_4k_ahead : serve_sizes_ahead)(smmu, &loop, results, i,
+									   end);
+		else
+			i = (only_4k ? serve_4k : serve_sizes)(smmu, &loop, results, i, end);
+	} while (i == end && i < run->n);
+	note_counts(smmu, &loop, i, copies);
+	return i;
 }
 
 static void serve_page(void *ctx, const struct dma_request *page, struct dma_result *result)
@@ -339,24 +388,21 @@ size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dm
 		      struct dma_result *results, size_t n)
 {
 	struct smmu *smmu = smmu_of(iommu);
-	struct loop loop = { .first = requests, .first_event = first_event };
-	size_t i = 0, end = 0, slow = 0; /* slow: behind the last that the loop did not serve */
+	size_t i = 0, slow = 0; /* slow: behind the last that the loop did not serve */
 
 	smmu->attention = false;
 	while (i < n && !smmu->attention) {
-		if (i == end)
-			end = stretch(smmu, requests, i, n);
-		loop.walks = walks_plainly(smmu);
-		if (likely(smmu->enabled))
-			i += serve(smmu, &loop, requests + i, results + i, end - i);
-		if (i == end)
-			continue;
+		i += translate_as_records(iommu, first_event + i, requests + i, results + i, n - i);
+		if (i == n)
+			break;
 		smmu->iommu.event = first_event + i;
-		loop.others++;
+		smmu->count.requests++;
 		by_page(&requests[i], &results[i], serve_page, smmu);
 		smmu->iommu.refused |= results[i].outcome != OUTCOME_OK;
 		slow = ++i;
 	}
-	note_counts(smmu, &loop, i, i && slow != i);
+	smmu->detail_due = i && slow != i;
+	if (smmu->detail_due)
+		smmu->last = requests[i - 1];
 	return i;
 }

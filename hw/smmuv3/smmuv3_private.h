@@ -130,11 +130,13 @@ struct smmu_context {
 	iova_t plain;	     /* inputs below this take the fast loop; 0: none */
 	uint64_t tag_bits;   /* tag, at its place in keys */
 	uint32_t tag;	     /* of its translations */
+	uint32_t ahead;	     /* ahead_begin() of the tag */
 	uint8_t shift;	     /* fast loop: 0, or PRIVILEGED_SHIFT when always privileged */
 	uint8_t clean_shift; /* brings the CLEAN bit of that privilege to where TLB_WRITE is */
 	bool stage1, stage2; /* that translate: S1DSS may bypass stage 1 */
 	uint64_t used;
 	struct smmu_quick quick;
+	struct tlb_note pointer; /* to its last table of directories, in walk[stage][1] */
 	iova_t plain_when_clear;
 	uint32_t global_tag;
 	bool valid, check, nested;
@@ -440,6 +442,8 @@ void smmu_descriptor_store(struct smmu_walker *walker, unsigned stage, pa_t word
 			   uint64_t now);
 
 /* smmuv3_loop.c */
+size_t smmu_translate_plain(struct iommu *iommu, const struct dma_run *run,
+			    struct dma_result *results);
 size_t smmu_translate(struct iommu *iommu, uint64_t first_event, const struct dma_request *requests,
 		      struct dma_result *results, size_t n);
 

@@ -152,7 +152,7 @@ static struct vtd_context *put(struct vtd *vtd, const struct vtd_config_cache *c
 	slot->ahead = ahead_begin(slot->tag);
 	for (unsigned perm = 0; perm < 4; perm++)
 		slot->page_flags[perm] = (uint16_t)(TLB_VALID | slot->entry_flags | perm |
-						    (~perm & TLB_PERM) << TLB_LOOK_SHIFT);
+						    tlb_look(~perm & TLB_PERM));
 	if (slot->device_tlb && atc_has(&vtd->atcs, slot->device))
 		slot->plain = 0;
 	return slot;

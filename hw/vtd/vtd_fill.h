@@ -55,7 +55,7 @@ static inline uint64_t vtd_look(iova_t input, const struct vtd_context *context,
 		look = TLB_PERM;
 	if (walk->flags & TLB_CLEAN)
 		look |= TLB_WRITE;
-	return look << TLB_LOOK_SHIFT;
+	return tlb_look(look);
 }
 
 /* input: the address as its tables decode it. */

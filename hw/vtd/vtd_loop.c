@@ -8,6 +8,7 @@
  */
 #include "hw/records.h"
 #include "hw/vtd/vtd_fill.h"
+#include "hw/walked.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -43,89 +44,24 @@ answer(struct dma_result *result, uint64_t data, iova_t iova, unsigned page_lg2,
 
 /* ---- walks -------------------------------------------------------------------------------- */
 
-/* The event that a record is. */
-static inline uint64_t event_of(const struct dma_run *run, const struct dma_record *record)
+static void copy_closes(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
-	return run->first_event + (uint64_t)(record - run->records);
+	vtd_copy_closes(ctx, tlb, at);
 }
 
-/* What a plain walk found. */
-struct walked {
-	struct tlb_place page; /* of the copy that it leaves in the IOTLB, */
-	uint64_t data;	       /* with this data word, */
-	struct tlb_place pointer;
-	struct frame *table; /* and of the pointer to this table; NULL: it began there */
-	uint64_t perm;	     /* that the table is reached with */
-};
-
-/* Puts a copy that agrees with truth in, in the place of any other. */
-static void fill(struct vtd *vtd, struct tlb *tlb, const struct tlb_place *place, uint64_t data,
-		 const struct tlb_copy *copy)
+static __attribute__((noinline, cold)) void fill_any(struct vtd *vtd, const struct walked *walked)
 {
-	struct tlb_way *way = tlb_take(tlb, place, tlb_oldest(tlb, place->head));
-
-	if (way->data & TLB_CHECK) {
-		struct tlb_at gone = tlb_at_way(way);
-
-		vtd->iommu.event = copy->filled;
-		vtd_copy_closes(vtd, tlb, &gone);
-	}
-	tlb_store(tlb, way, place->key, data, copy);
+	vtd->iommu.event = walked->event;
+	walked_fill_any(vtd->iotlb, vtd->walk[0], walked, copy_closes, vtd);
 }
 
-static __attribute__((noinline, cold)) void fill_any(struct vtd *vtd, uint64_t event,
-						     uint32_t space, const struct walked *walked)
+/* The copies that a walk leaves. */
+static inline __attribute__((always_inline)) void fill(struct vtd *vtd, const struct walked walked)
 {
-	struct tlb_copy copy = { .filled = event, .space = space };
-
-	if (walked->table) {
-		copy.page_lg2 = 21;
-		copy.table = walked->table;
-		fill(vtd, vtd->walk[0], &walked->pointer, walked->table->pa | walked->perm, &copy);
-	}
-	copy.page_lg2 = 12;
-	copy.table = NULL;
-	fill(vtd, vtd->iotlb, &walked->page, walked->data, &copy);
-}
-
-/* The copy that a fill replaces is of the same size, and nobody waits to hear that it goes. */
-static inline bool goes_quietly(const struct tlb_way *way, unsigned page_lg2)
-{
-	return likely(tlb_key_has_size(way->key, page_lg2)) && likely(!(way->data & TLB_CHECK));
-}
-
-/*
- * The copies that a walk leaves: of the page, and of the pointer to its table unless it began there (NULL).
- * Most are made without a call.
- */
-static inline __attribute__((always_inline)) void
-fill_plainly(struct vtd *vtd, uint64_t event, uint32_t space, struct tlb_place page, uint64_t data,
-	     struct tlb_place pointer, struct frame *table, uint64_t perm)
-{
-	struct tlb *iotlb = vtd->iotlb, *pointers = vtd->walk[0];
-	uint64_t way = tlb_oldest(iotlb, page.head), above = 0;
-
-	if (table)
-		above = tlb_oldest(pointers, pointer.head);
-	if (!goes_quietly(tlb_ways(page.head) + way, 12) ||
-	    (table && !goes_quietly(tlb_ways(pointer.head) + above, 21))) {
-		fill_any(vtd, event, space, &(struct walked){ page, data, pointer, table, perm });
-		return;
-	}
-	if (table)
-		tlb_replace(
-			pointers, tlb_take(pointers, &pointer, above), pointer.key,
-			table->pa | perm | TLB_VALID,
-			&(struct tlb_copy){
-				.filled = event, .space = space, .page_lg2 = 21, .table = table });
-	tlb_replace(iotlb, tlb_take(iotlb, &page, way), page.key, data,
-		    &(struct tlb_copy){ .filled = event, .space = space, .page_lg2 = 12 });
-}
-
-/* Flags of a copy by which it cannot serve the request as it is. */
-static inline uint64_t look_for(const struct dma_record *record)
-{
-	return TLB_CHECK | dma_access_of(dma_record_verb(record)) << TLB_LOOK_SHIFT;
+	if (unlikely(!walked_fill(vtd->iotlb, vtd->walk[0], &walked)))
+		fill_any(vtd,
+			 &(struct walked){ walked.event, walked.space, walked.page, walked.data,
+					   walked.pointer, walked.table, walked.perm });
 }
 
 /*
@@ -143,19 +79,8 @@ static inline __attribute__((always_inline)) bool plain_leaf(const struct vtd *v
 
 	*data = page | context->page_flags[grants] |
 		(leaf >> (VTD_SS_SNP - TLB_SNOOP_LG2) & TLB_SNOOP);
-	return likely(grants) && likely(!(*data & look_for(record))) &&
+	return likely(grants) && likely(!(*data & tlb_look_for(record))) &&
 	       likely(!(leaf & vtd->reserved[1][0])) && likely(!vtd_in_interrupt_range(page));
-}
-
-/* Notes the table of 4 KiB pages that an entry of a table above points to; NULL: there is none. */
-static __attribute__((noinline, cold)) struct frame *note_table(struct vtd *vtd, pa_t pa,
-								struct ahead *ahead)
-{
-	struct frame *table = memory_exists(vtd->memory, pa) ? memory_frame(vtd->memory, pa) : NULL;
-
-	if (table)
-		*ahead = (struct ahead){ table, table->words };
-	return table;
 }
 
 /* The miss of a request whose table of 4 KiB pages no cached pointer leads to; otherwise as plain_miss(). */
@@ -176,15 +101,13 @@ walk_from_directory(struct vtd *vtd, struct loop *loop, const struct dma_record 
 	if (unlikely((entry & (vtd->reserved[0][1] | 1u << VTD_SS_PS)) || !(entry & TLB_PERM)))
 		return 0;
 	perm = way->data & entry & (TLB_READ | TLB_WRITE);
-	table = ahead->frame;
-	if (unlikely(!table || table->pa != bits_at(entry, 51, 12)))
-		table = note_table(vtd, bits_at(entry, 51, 12), ahead);
+	table = walked_table(vtd->memory, bits_at(entry, 51, 12), ahead);
 	if (unlikely(!table || !plain_leaf(vtd, record, context, table, perm, &data)))
 		return 0;
 	loop->misses++;
 	loop->from_directory++;
-	fill_plainly(vtd, event_of(loop->run, record), context->space, page, data, pointer, table,
-		     perm);
+	fill(vtd, (struct walked){ dma_run_event(loop->run, record), context->space, page, data,
+				   pointer, table, perm });
 	return data;
 }
 
@@ -223,26 +146,20 @@ static inline __attribute__((always_inline)) uint64_t plain_miss(struct vtd *vtd
 	    !plain_leaf(vtd, record, context, way->copy.table, way->data, &data))
 		return 0;
 	loop->misses++;
-	fill_plainly(vtd, event_of(loop->run, record), context->space, page, data, pointer, NULL,
-		     0);
+	fill(vtd, (struct walked){ .event = dma_run_event(loop->run, record),
+				   .space = context->space,
+				   .page = page,
+				   .data = data });
 	return data;
 }
 
-/* While most requests miss, and while few do. */
+/* Out of line, for streams that often come here. */
 static __attribute__((noinline)) uint64_t miss_often(struct vtd *vtd, struct loop *loop,
 						     const struct dma_record *record,
 						     struct vtd_context *context,
 						     struct tlb_place page)
 {
 	return plain_miss(vtd, loop, record, context, page, true);
-}
-
-static __attribute__((noinline)) uint64_t miss_seldom(struct vtd *vtd, struct loop *loop,
-						      const struct dma_record *record,
-						      struct vtd_context *context,
-						      struct tlb_place page)
-{
-	return plain_miss(vtd, loop, record, context, page, false);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------ */
@@ -280,14 +197,15 @@ static inline __attribute__((always_inline)) bool serve_plain(struct vtd *vtd, s
 	else if (!tlb_lookup_rare(vtd->iotlb, context->tag, iova, &hit))
 		hit.way = NULL;
 	if (!hit.way) {
-		data = (often ? miss_often : miss_seldom)(vtd, loop, record, context, place);
+		data = often ? miss_often(vtd, loop, record, context, place)
+			     : plain_miss(vtd, loop, record, context, place, false);
 		if (unlikely(!data))
 			return false;
 		answer(result, data, iova, 12, false);
 		return true;
 	}
 	data = hit.way->data;
-	if (unlikely(data & look_for(record)) ||
+	if (unlikely(data & tlb_look_for(record)) ||
 	    (!only_4k && hit.page_lg2 != 12 && vtd_in_interrupt_range(iova)))
 		return false;
 	answer(result, data, iova, hit.page_lg2, true);
@@ -316,9 +234,11 @@ static inline __attribute__((always_inline)) size_t serve_run(struct vtd *vtd, s
 		if (looked) {
 			context = *looked_at++;
 		} else {
-			if (unlikely(!dma_run_asks(run, record)))
+			uint32_t device = dma_run_device(run, record);
+
+			if (unlikely(device == NO_DEVICE))
 				break;
-			context = devices[run->requesters[record->who].device].context;
+			context = devices[device].context;
 		}
 		if (unlikely(!is_plain(context, iova, record->len)))
 			break;
@@ -375,11 +295,13 @@ static size_t look_ahead(struct vtd *vtd, struct loop *loop, size_t i)
 	for (; i < end; i++, context++) {
 		const struct dma_record *record = &run->records[i];
 
-		if (!dma_run_asks(run, record)) {
+		uint32_t device = dma_run_device(run, record);
+
+		if (unlikely(device == NO_DEVICE)) {
 			*context = &vtd->nobody;
 			continue;
 		}
-		*context = vtd->devices[run->requesters[record->who].device].context;
+		*context = vtd->devices[device].context;
 		ahead_fetch(&vtd->ahead[ahead_slot((*context)->ahead, record->iova)], record->iova);
 	}
 	return end;
