@@ -406,50 +406,62 @@ static inline int store_word(struct tables *tables, struct frame *frame, unsigne
 	return points_on(&frame->node) ? link_entry(tables, frame, entry, 0) : 0;
 }
 
+/* Tells of what the store of one word means. */
+static __attribute__((noinline)) int report_word(struct tables *tables, const struct frame *frame,
+						 unsigned index, uint64_t value,
+						 const struct word_change *what)
+{
+	unsigned entry = index >> frame->node.role->words_lg2;
+
+	return report(tables, frame, entry, entry,
+		      &(struct table_change){ .pointer = what->pointer,
+					      .word = frame->pa + index * 8ull,
+					      .old = what->old,
+					      .now = value,
+					      .cleared = what->cleared,
+					      .state_only = !what->differs });
+}
+
 static __attribute__((noinline)) int store_one(struct tables *tables, struct frame *frame,
 					       unsigned index, uint64_t value)
 {
-	unsigned entry = index >> frame->node.role->words_lg2;
 	struct word_change what;
 
 	if (store_word(tables, frame, index, value, &what))
 		return -1;
-	if (!what.told)
-		return 0;
-	return report(tables, frame, entry, entry,
-		      &(struct table_change){ .pointer = what.pointer,
-					      .word = frame->pa + index * 8ull,
-					      .old = what.old,
-					      .now = value,
-					      .cleared = what.cleared,
-					      .state_only = !what.differs });
+	return what.told ? report_word(tables, frame, index, value, &what) : 0;
+}
+
+static inline bool leaf_absent(const struct table_role *role, uint64_t word)
+{
+	return role->view ? role->view(&word, 0).kind == ENTRY_ABSENT
+			  : role->decode(word, 0).kind == PT_ABSENT;
 }
 
 /* A word of leaves that nobody watches: no link comes or goes. */
-static int store_leaf(struct tables *tables, struct frame *frame, unsigned index, uint64_t value)
+static inline int store_leaf(struct tables *tables, struct frame *frame, unsigned index,
+			     uint64_t value)
 {
 	const struct table_role *role = frame->node.role;
-	uint64_t old = frame_word(frame, index), cleared = old & ~value & role->state, first;
+	uint64_t old = frame->words[index], cleared = old & ~value & role->state, first;
 	bool differs = (old ^ value) & role->meaning;
 	struct table_change *change;
 	const struct table_path *path;
 
 	if (frame_set(frame, index, value))
 		return -1;
-	if (!old || !(differs || cleared) || view_of(role, &old, 0).kind == ENTRY_ABSENT)
+	if (!(differs || cleared) || leaf_absent(role, old))
 		return 0;
 	path = path_of(tables, frame);
 	if (!path->space)
-		return report(tables, frame, index, index,
-			      &(struct table_change){ .word = frame->pa + index * 8ull,
-						      .old = old,
-						      .now = value,
-						      .cleared = cleared,
-						      .state_only = !differs });
+		return report_word(tables, frame, index, value,
+				   &(struct word_change){
+					   .old = old, .cleared = cleared, .differs = differs });
 	change = next_change(tables);
 	if (!change)
 		return -1;
-	first = path->base + entry_input(frame, role, index);
+	/* as entry_input(), of level 0 and one word an entry */
+	first = path->base + (((uint64_t)frame->node.part * FRAME_WORDS + index) << role->unit_lg2);
 	*change = (struct table_change){ .space = path->space,
 					 .first = first,
 					 .last = first + page_mask(role->unit_lg2),
@@ -512,6 +524,16 @@ static __attribute__((noinline, cold)) int failed(const struct tables *tables, p
 		       (unsigned long long)pa, CLIMBS_MAX);
 }
 
+int tables_store_leaf(struct tables *tables, struct frame *frame, unsigned index, uint64_t value,
+		      struct err *err)
+{
+	tables->n_changes = tables->climbs = 0;
+	tables->stores++;
+	return store_leaf(tables, frame, index, value)
+		       ? failed(tables, frame->pa + index * 8ull, err)
+		       : 0;
+}
+
 int tables_store_over(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
 		      uint64_t base, uint64_t step, struct err *err)
 {
@@ -519,9 +541,7 @@ int tables_store_over(struct tables *tables, struct frame *frame, unsigned index
 
 	tables->n_changes = tables->climbs = 0;
 	tables->stores += count;
-	if (count == 1 && frame->node.leaves && !frame->node.watch)
-		answer = store_leaf(tables, frame, index, base);
-	else if (count == 1 && frame->node.role)
+	if (count == 1 && frame->node.role)
 		answer = store_one(tables, frame, index, base);
 	/* Words outside of tables, and leaves where nothing was, change no translation. */
 	else if (!frame->node.role ||

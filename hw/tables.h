@@ -106,17 +106,20 @@ int tables_store(struct tables *tables, pa_t pa, unsigned count, uint64_t base, 
 /* The same for words [index, index + count) of a frame that is known. */
 int tables_store_over(struct tables *tables, struct frame *frame, unsigned index, unsigned count,
 		      uint64_t base, uint64_t step, struct err *err);
+/* The same for one word of leaves that nobody watches, where something was; frame->words is there. */
+int tables_store_leaf(struct tables *tables, struct frame *frame, unsigned index, uint64_t value,
+		      struct err *err);
 static inline int tables_store_in(struct tables *tables, struct frame *frame, unsigned index,
 				  unsigned count, uint64_t base, uint64_t step, struct err *err)
 {
+	if (count != 1 || !frame->words || !frame->node.leaves || frame->node.watch)
+		return tables_store_over(tables, frame, index, count, base, step, err);
+	if (frame->words[index])
+		return tables_store_leaf(tables, frame, index, base, err);
 	/* a leaf where nothing was changes no translation */
-	if (count == 1 && frame->words && !frame->words[index] && frame->node.leaves &&
-	    !frame->node.watch) {
-		tables->n_changes = 0;
-		tables->stores++;
-		return frame_set(frame, index, base);
-	}
-	return tables_store_over(tables, frame, index, count, base, step, err);
+	tables->n_changes = 0;
+	tables->stores++;
+	return frame_set(frame, index, base);
 }
 
 /*

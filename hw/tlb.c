@@ -134,25 +134,31 @@ static void note_sizes(struct tlb *tlb)
 static void count_size(struct tlb *tlb, unsigned page_lg2)
 {
 	if (!tlb->by_size[page_lg2]++) {
+		if (!tlb->count)
+			tlb->n_live = 0;
 		tlb->live_lg2[tlb->n_live++] = (uint8_t)page_lg2;
 		note_sizes(tlb);
 	}
 	tlb->count++;
 }
 
-static void uncount_size(struct tlb *tlb, unsigned page_lg2)
+static __attribute__((noinline)) void forget_size(struct tlb *tlb, unsigned page_lg2)
 {
 	unsigned i = 0;
 
-	tlb->count--;
-	if (--tlb->by_size[page_lg2])
-		return;
 	while (tlb->live_lg2[i] != page_lg2)
 		i++;
 	tlb->n_live--;
 	for (; i < tlb->n_live; i++)
 		tlb->live_lg2[i] = tlb->live_lg2[i + 1];
 	note_sizes(tlb);
+}
+
+static inline void uncount_size(struct tlb *tlb, unsigned page_lg2)
+{
+	tlb->count--;
+	if (!--tlb->by_size[page_lg2] && tlb->count)
+		forget_size(tlb, page_lg2);
 }
 
 /* A copy of another size, or none (0), stood where one of page_lg2 is put. */
@@ -275,30 +281,36 @@ struct tlb_way *tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigne
 	return tlb_ways(head) + way;
 }
 
-/* A way without a copy goes behind those that have one, so that fills take it first. */
-static void to_back(struct tlb *tlb, uint64_t set, uint64_t way)
+static inline void clear(struct tlb *tlb, struct tlb_way *way)
 {
-	struct tlb_head *head = tlb_head(tlb, set);
-	uint8_t age;
+	uncount_size(tlb, way->copy.page_lg2);
+	way->copy = (struct tlb_copy){ 0 };
+	way->key = NO_KEY;
+	way->data = 0;
+}
 
-	if (!ordered(tlb)) {
-		tlb->stamps[set * tlb->stride + way] = 0;
-		return;
-	}
-	age = head->ages.way[way];
-	head->ages.all += (head->ages.all > tlb_splat(age)) & (head->ages.all <= tlb->oldest.all);
-	head->ages.way[way] = (uint8_t)(tlb->ways - 1);
-	head->recent = tlb_ways(head) + way_of_age(head, 0);
+/* Its way goes behind those that have a copy, so that fills take it first. */
+void tlb_remove(struct tlb *tlb, struct tlb_head *head, struct tlb_way *way)
+{
+	tlb_bytes ages = head->ages.all, oldest = tlb->oldest.all,
+		  age = tlb_splat(head->ages.way[way - tlb_ways(head)]), own = ages == age;
+
+	clear(tlb, way);
+	ages += (ages > age) & (ages <= oldest);
+	ages = (ages & ~own) | (oldest & own);
+	head->ages.all = ages;
+	head->recent = tlb_ways(head) + __builtin_ctz(tlb_bits(ages == tlb_splat(0)));
 	head->recent_key = head->recent->key;
 }
 
-static void remove_at(struct tlb *tlb, uint64_t set, uint64_t way, const struct tlb_at *at)
+static void remove_way(struct tlb *tlb, uint64_t set, struct tlb_way *way)
 {
-	uncount_size(tlb, at->copy->page_lg2);
-	*at->copy = (struct tlb_copy){ 0 };
-	*at->key = NO_KEY;
-	*at->data = 0;
-	to_back(tlb, set, way);
+	if (ordered(tlb)) {
+		tlb_remove(tlb, tlb_head(tlb, set), way);
+		return;
+	}
+	clear(tlb, way);
+	tlb->stamps[set * tlb->stride + number_of(tlb, set, way)] = 0;
 }
 
 static bool in_scope(const struct tlb *tlb, const struct tlb_scope *scope, const struct tlb_at *at)
@@ -318,7 +330,7 @@ static inline unsigned visit_way(struct tlb *tlb, uint64_t set, struct tlb_way *
 
 	if (!visit(ctx, tlb, &at))
 		return 0;
-	remove_at(tlb, set, number_of(tlb, set, way), &at);
+	remove_way(tlb, set, way);
 	return 1;
 }
 

@@ -141,6 +141,7 @@ struct tlb {
 	bool plain; /* that, and a power of two of sets: what the inline paths are made for */
 	bool plain_stamps; /* the same by stamps: tlb_use_noted() */
 	uint8_t tag_shift;
+	/* Where there are no copies at all, the size of the last one counts as having some. */
 	uint8_t only_lg2; /* the one size that has copies, if plain; else 0 */
 	uint8_t n_live;	  /* sizes that have copies now, most recently added last */
 	uint8_t live_lg2[TLB_SIZES];
@@ -330,6 +331,16 @@ tlb_use(const struct tlb *tlb, const struct tlb_place *place, bool repeats)
 	return way;
 }
 
+/* The same without a use of it. What is looked for is often what was used last. */
+static inline struct tlb_way *tlb_peek(const struct tlb *tlb, const struct tlb_place *place)
+{
+	struct tlb_head *head = place->head;
+
+	if (head->recent_key == place->key)
+		return head->recent;
+	return tlb_find16(tlb_ways(head), &head->prints, tlb->way_mask, place->key);
+}
+
 /* Where a copy was found, for those who look for the same one again and again. All 0: nowhere. */
 struct tlb_note {
 	struct tlb_way *way;
@@ -506,6 +517,16 @@ static inline bool tlb_must_empty(const struct tlb *tlb)
 {
 	return __builtin_expect(!tlb->plain, 0) && tlb->replacement == TLB_RESET &&
 	       tlb->count == tlb->sets * tlb->ways;
+}
+
+/* Removes a copy from a structure whose sets are ordered by ages, as those of plain ones are. */
+void tlb_remove(struct tlb *tlb, struct tlb_head *head, struct tlb_way *way);
+
+/* Whether there can be one copy of a tag in [first, last] at most, which tlb_place() finds: it is one page, and
+ * the structure is plain and has no others. */
+static inline bool tlb_one_page(const struct tlb *tlb, iova_t first, iova_t last)
+{
+	return tlb->only_lg2 == 12 && !((first ^ last) >> 12);
 }
 
 /* ---- visiting ------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@ enum { IMT_BLOCK_RECORDS = 65536 };
 
 struct imt_options {
 	bool salvage;		/* reader: continue after damage with `lost` records */
-	int level;		/* writer: zstd level, default 1; 0 stores plain */
+	int level;		/* writer: zstd level, default 3; 0 stores plain */
 	uint32_t block_records; /* writer: default IMT_BLOCK_RECORDS; tests use fewer */
 	/* writer: extra META lines "key = value\n", NULL for none; copied */
 	const char *meta;

@@ -12,19 +12,42 @@ struct column {
 	uint32_t bytes, width;
 };
 
+/* Where a column of values with a 2-bit length each is read. */
+struct coded {
+	const unsigned char *codes, *value;
+	uint32_t at;
+};
+
+/* What stands behind the address of an event: parts of it are put together with `or` and +. */
+enum { REST_WORDS = 2 };
+_Static_assert(offsetof(struct event, len) == 8ul * REST_WORDS &&
+		       sizeof(struct event) == 16ul * REST_WORDS,
+	       "rest of an event");
+
+/* A shape as a part of events, from its eight bytes in a block. */
+struct shape {
+	uint64_t rest[REST_WORDS];
+	uint64_t slots; /* how many values it has, as a step of event.slot in the last word */
+	uint32_t len, n_slots;
+};
+
+struct local_agent {
+	uint64_t predicted;
+	uint64_t rest; /* its global number, in the first word */
+};
+
 struct imt_decoder {
 	struct column columns[COLUMN_IDS];
 	unsigned char *plain; /* all columns, padded */
 	size_t max_plain;
-	uint64_t *shapes;
-	uint8_t *shape_slots; /* how many values each has */
-	uint32_t *agents;     /* global by local */
-	uint64_t *predicted;  /* by local */
+	struct shape *shapes;
+	struct local_agent *agents;
 	uint32_t n_shapes, n_agents, records, n_slots;
 	/* where decoding stands */
-	uint32_t at, slot_at;
+	uint32_t at;
 	uint64_t time_ns;
-	const unsigned char *addr, *slot, *shape_exception, *time_exception;
+	struct coded addr, slot;
+	const unsigned char *shape_exception, *time_exception;
 	uint64_t last_values[EVENT_KINDS][EVENT_FIELDS];
 	/* by kind: bits of `present` that are fields, those that must be there; number of verbs */
 	uint16_t fields[EVENT_KINDS], needed[EVENT_KINDS];
@@ -61,12 +84,9 @@ int imt_decoder_create(struct imt_decoder **out)
 	if (!decoder)
 		return -1;
 	decoder->shapes = malloc(IMT_SHAPES_MAX * sizeof *decoder->shapes);
-	decoder->shape_slots = malloc(IMT_SHAPES_MAX);
 	decoder->agents = malloc((IMT_AGENTS_MAX + 1ul) * sizeof *decoder->agents);
-	decoder->predicted = malloc((IMT_AGENTS_MAX + 1ul) * sizeof *decoder->predicted);
 	decoder->zstd = ZSTD_createDCtx();
-	if (!decoder->shapes || !decoder->shape_slots || !decoder->agents || !decoder->predicted ||
-	    !decoder->zstd) {
+	if (!decoder->shapes || !decoder->agents || !decoder->zstd) {
 		imt_decoder_destroy(decoder);
 		return -1;
 	}
@@ -83,9 +103,7 @@ void imt_decoder_destroy(struct imt_decoder *decoder)
 		return;
 	free(decoder->plain);
 	free(decoder->shapes);
-	free(decoder->shape_slots);
 	free(decoder->agents);
-	free(decoder->predicted);
 	ZSTD_freeDCtx(decoder->zstd);
 	free(decoder);
 }
@@ -96,9 +114,39 @@ static int wrong(char what[160], const char *text)
 	return -1;
 }
 
-static uint64_t shape_slots(uint64_t shape)
+static uint32_t shape_slots(uint64_t shape)
 {
-	return (uint64_t)__builtin_popcount((unsigned)(shape >> 16 & 0xffff));
+	return (uint32_t)__builtin_popcount((unsigned)(shape >> 16 & 0xffff));
+}
+
+static void put_rest(const struct event *event, uint64_t rest[REST_WORDS])
+{
+	memcpy(rest, &event->len, REST_WORDS * sizeof *rest);
+}
+
+static struct shape shape_of(uint64_t raw)
+{
+	struct event event = { .len = (uint32_t)(raw >> 32),
+			       .kind = (uint8_t)raw,
+			       .flags = (uint8_t)(raw >> 8),
+			       .present = (uint16_t)(raw >> 16) };
+	struct event after = { .slot = shape_slots(raw) };
+	struct shape shape = { .len = event.len, .n_slots = after.slot };
+	uint64_t step[REST_WORDS];
+
+	put_rest(&event, shape.rest);
+	put_rest(&after, step);
+	shape.slots = step[1];
+	return shape;
+}
+
+static struct local_agent agent_of(uint32_t number)
+{
+	struct event event = { .agent = number };
+	uint64_t rest[REST_WORDS];
+
+	put_rest(&event, rest);
+	return (struct local_agent){ .rest = rest[0] };
 }
 
 /* Users of events rely on it: fields that the kind has, all that it needs, a verb of its list. */
@@ -123,18 +171,20 @@ static int read_tables(struct imt_decoder *decoder, const unsigned char *payload
 	if (at + decoder->n_shapes * 8ul + decoder->n_agents * 4ul > bytes)
 		return wrong(what, "its tables do not fit the payload");
 	for (uint32_t i = 0; i < decoder->n_shapes; i++, at += 8) {
-		decoder->shapes[i] = get64(payload + at);
-		if (!shape_fits(decoder, decoder->shapes[i]))
+		uint64_t shape = get64(payload + at);
+
+		if (!shape_fits(decoder, shape))
 			return wrong(what, "a shape that no event has");
-		if (kinds && !(kinds & imt_kind_bit(decoder->shapes[i] & 0xff)))
+		if (kinds && !(kinds & imt_kind_bit(shape & 0xff)))
 			return wrong(what, "a kind that is not among the header's");
-		decoder->shape_slots[i] = (uint8_t)shape_slots(decoder->shapes[i]);
+		decoder->shapes[i] = shape_of(shape);
 	}
 	for (uint32_t i = 0; i < decoder->n_agents; i++, at += 4) {
-		decoder->agents[i] = get32(payload + at);
-		if (decoder->agents[i] != EVENT_NO_AGENT &&
-		    decoder->agents[i] >= names_count(names, NAMES_AGENTS))
+		uint32_t agent = get32(payload + at);
+
+		if (agent != EVENT_NO_AGENT && agent >= names_count(names, NAMES_AGENTS))
 			return wrong(what, "an agent that no dictionary names");
+		decoder->agents[i] = agent_of(agent);
 	}
 	return 0;
 }
@@ -288,27 +338,52 @@ static bool codes_fit(const struct column *codes, const struct column *values, u
 	return total == values->bytes;
 }
 
-/* The largest number of a column. */
-static uint32_t column_max(const struct column *column, uint32_t records)
+/* The largest number of a column after `more` was added to each, within their width. */
+static uint32_t column_max(const struct column *column, uint32_t records, unsigned more)
 {
-	uint16_t most = 0;
+	uint8_t most = 0;
+	uint16_t wide = 0;
 
-	if (column->width == 1)
-		for (uint32_t i = 0; i < records; i++)
-			most = column->data[i] > most ? column->data[i] : most;
-	else
-		for (uint32_t i = 0; i < records; i++)
-			most = get16(column->data + 2ul * i) > most
-				       ? (uint16_t)get16(column->data + 2ul * i)
-				       : most;
-	return most;
+	for (uint32_t i = 0; i < records && column->width == 1; i++) {
+		uint8_t number = (uint8_t)(column->data[i] + more);
+
+		most = number > most ? number : most;
+	}
+	for (uint32_t i = 0; i < records && column->width == 2; i++) {
+		uint16_t number = (uint16_t)(get16(column->data + 2ul * i) + more);
+
+		wide = number > wide ? number : wide;
+	}
+	return column->width == 1 ? most : wide;
+}
+
+/* Values that the records need whose shapes stand in the table. */
+static uint64_t table_slots(const struct imt_decoder *decoder)
+{
+	const struct column *shape = &decoder->columns[COLUMN_SHAPE];
+	uint64_t slots = 0, slots_of[256] = { 0 }, any = 0;
+
+	for (uint32_t i = 0; i < decoder->n_shapes; i++)
+		any |= decoder->shapes[i].n_slots;
+	if (!any)
+		return 0;
+	for (uint32_t i = 0; i < 255 && i < decoder->n_shapes; i++)
+		slots_of[i] = decoder->shapes[i].n_slots;
+	for (uint32_t i = 0; i < decoder->records && shape->width == 1; i++)
+		slots += slots_of[shape->data[i]];
+	for (uint32_t i = 0; i < decoder->records && shape->width == 2; i++) {
+		uint32_t number = get16(shape->data + 2ul * i);
+
+		slots += number == 65535 ? 0 : decoder->shapes[number].n_slots;
+	}
+	return slots;
 }
 
 static int validate_shapes(const struct imt_decoder *decoder, char what[160])
 {
 	const struct column *shape = &decoder->columns[COLUMN_SHAPE];
 	const struct column *exceptions = &decoder->columns[COLUMN_SHAPE_EXCEPTION];
-	uint64_t slots = 0, slots_of[256], beyond = 1ull << 40;
+	uint64_t slots = 0;
 
 	if ((shape->width != 1 && shape->width != 2) ||
 	    shape->bytes != (uint64_t)decoder->records * shape->width)
@@ -322,23 +397,10 @@ static int validate_shapes(const struct imt_decoder *decoder, char what[160])
 			return wrong(what, "a record of a shape that no event has");
 		slots += shape_slots(value);
 	}
-	if (shape->width == 1) {
-		for (uint32_t i = 0; i < 255; i++)
-			slots_of[i] = i < decoder->n_shapes ? decoder->shape_slots[i] : beyond;
-		slots_of[255] = 0;
-		for (uint32_t i = 0; i < decoder->records; i++)
-			slots += slots_of[shape->data[i]];
-	} else {
-		for (uint32_t i = 0; i < decoder->records; i++) {
-			uint32_t number = get16(shape->data + 2ul * i);
-
-			slots += number == 65535	      ? 0
-				 : number < decoder->n_shapes ? decoder->shape_slots[number]
-							      : beyond;
-		}
-	}
-	if (slots >= beyond)
+	/* the number that stands for an exception comes to 0 */
+	if (column_max(shape, decoder->records, 1) > decoder->n_shapes)
 		return wrong(what, "a shape beyond its table");
+	slots += table_slots(decoder);
 	return slots == decoder->n_slots
 		       ? 0
 		       : wrong(what, "a number of values that its records do not need");
@@ -354,7 +416,7 @@ static int validate(const struct imt_decoder *decoder, const struct imt_block *b
 	if ((c[COLUMN_AGENT].width != 1 && c[COLUMN_AGENT].width != 2) ||
 	    c[COLUMN_AGENT].bytes != (uint64_t)decoder->records * c[COLUMN_AGENT].width)
 		return wrong(what, "agents that do not match its records");
-	if (column_max(&c[COLUMN_AGENT], decoder->records) >= decoder->n_agents)
+	if (column_max(&c[COLUMN_AGENT], decoder->records, 0) >= decoder->n_agents)
 		return wrong(what, "an agent beyond its table");
 	if ((c[COLUMN_TIME].width != 1 && c[COLUMN_TIME].width != 2) ||
 	    c[COLUMN_TIME].bytes != (uint64_t)decoder->records * c[COLUMN_TIME].width ||
@@ -393,12 +455,12 @@ int imt_decoder_load(struct imt_decoder *decoder, const struct imt_block *block,
 		decoder->records = 0;
 		return -1;
 	}
-	memset(decoder->predicted, 0, decoder->n_agents * sizeof *decoder->predicted);
 	memset(decoder->last_values, 0, sizeof decoder->last_values);
 	decoder->time_ns = block->time_ns;
-	decoder->slot_at = 0;
-	decoder->addr = decoder->columns[COLUMN_ADDR].data;
-	decoder->slot = decoder->columns[COLUMN_SLOT].data;
+	decoder->addr = (struct coded){ decoder->columns[COLUMN_ADDR_CODE].data,
+					decoder->columns[COLUMN_ADDR].data, 0 };
+	decoder->slot = (struct coded){ decoder->columns[COLUMN_SLOT_CODE].data,
+					decoder->columns[COLUMN_SLOT].data, 0 };
 	decoder->shape_exception = decoder->columns[COLUMN_SHAPE_EXCEPTION].data;
 	decoder->time_exception = decoder->columns[COLUMN_TIME_EXCEPTION].data;
 	return 0;
@@ -417,95 +479,140 @@ static inline uint64_t load64(const unsigned char *p)
 	return value;
 }
 
-/* Where a column of values with a 2-bit length each is read. */
-struct coded {
-	const unsigned char *codes, *value;
-	uint32_t at;
-};
+/* The value of that code, which *value points to, behind which it points then. */
+static inline uint64_t take_value(const unsigned char **value, unsigned code)
+{
+	static const uint64_t masks[4] = { 0, 0xffff, 0xffffffff, UINT64_MAX };
+	uint64_t raw = load64(*value) & masks[code];
+
+	*value += code_bytes[code];
+	return unzigzag(raw);
+}
 
 static inline uint64_t next_coded(struct coded *coded)
 {
-	static const uint64_t masks[4] = { 0, 0xffff, 0xffffffff, UINT64_MAX };
 	unsigned code = coded->codes[coded->at / 4] >> coded->at % 4 * 2 & 3;
-	uint64_t value = load64(coded->value) & masks[code];
 
 	coded->at++;
-	coded->value += code_bytes[code];
-	return unzigzag(value);
+	return take_value(&coded->value, code);
 }
 
-/* The head's last fields stand in a shape as they stand in an event. */
-static inline void set_shape(struct event *event, uint64_t shape)
+/* The next n values; the codes of four share a byte. */
+static inline void take_coded(struct coded *coded, uint64_t *to, size_t n)
 {
-	event->len = (uint32_t)(shape >> 32);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	uint32_t low = (uint32_t)shape;
+	uint64_t *end = to + n;
 
-	_Static_assert(offsetof(struct event, flags) == offsetof(struct event, kind) + 1 &&
-			       offsetof(struct event, present) == offsetof(struct event, kind) + 2,
-		       "kind, flags, present");
-	memcpy(&event->kind, &low, sizeof low);
-#else
-	event->kind = (uint8_t)shape;
-	event->flags = (uint8_t)(shape >> 8);
-	event->present = (uint16_t)(shape >> 16);
-#endif
+	while (to < end && coded->at % 4)
+		*to++ = next_coded(coded);
+	if (end - to >= 4) {
+		const unsigned char *codes = coded->codes + coded->at / 4, *value = coded->value;
+
+		coded->at += (uint32_t)(end - to) & ~3u;
+		for (; end - to >= 4; to += 4) {
+			unsigned four = *codes++;
+
+			if (!four) { /* values that stay the same come in rows */
+				to[0] = to[1] = to[2] = to[3] = 0;
+				continue;
+			}
+			to[0] = take_value(&value, four & 3);
+			to[1] = take_value(&value, four >> 2 & 3);
+			to[2] = take_value(&value, four >> 4 & 3);
+			to[3] = take_value(&value, four >> 6);
+		}
+		coded->value = value;
+	}
+	while (to < end)
+		*to++ = next_coded(coded);
 }
 
-/* Inlined with constant widths; the checks were made when the block was loaded. bare: no record of the
- * block has slots. */
+static inline uint32_t number_at(const unsigned char *column, size_t i, unsigned width)
+{
+	return width == 1 ? column[i] : get16(column + 2 * i);
+}
+
+/* Stands in a column for an exception. */
+static inline uint32_t marker(unsigned width)
+{
+	return width == 1 ? 255 : 65535;
+}
+
+/* The values of the next n events: differences become what they are added to. */
+static __attribute__((noinline)) void take_slots(struct imt_decoder *decoder,
+						 const struct event *events, size_t n,
+						 uint64_t *slots, size_t n_slots)
+{
+	uint64_t *slot = slots, (*last_values)[EVENT_FIELDS] = decoder->last_values;
+
+	take_coded(&decoder->slot, slots, n_slots);
+	for (const struct event *event = events; event < events + n; event++) {
+		uint64_t *last = last_values[event->kind];
+
+		for (uint64_t present = event->present; present; present &= present - 1) {
+			unsigned long field = (unsigned long)__builtin_ctzll(present);
+
+			last[field] = *slot += last[field];
+			slot++;
+		}
+	}
+}
+
+/*
+ * Inlined with constant widths; the checks were made when the block was loaded. Each column of values has a
+ * loop of its own. bare: no record of the block has slots.
+ */
 static inline __attribute__((always_inline)) size_t
 decode(struct imt_decoder *decoder, struct event *events, uint64_t *slots, size_t max,
        unsigned shape_width, unsigned agent_width, unsigned time_width, bool bare)
 {
-	const unsigned char *shapes = decoder->columns[COLUMN_SHAPE].data;
-	const unsigned char *agents = decoder->columns[COLUMN_AGENT].data;
-	const unsigned char *times = decoder->columns[COLUMN_TIME].data;
-	struct coded addr = { decoder->columns[COLUMN_ADDR_CODE].data, decoder->addr, decoder->at };
-	struct coded slot = { decoder->columns[COLUMN_SLOT_CODE].data, decoder->slot,
-			      decoder->slot_at };
-	uint64_t *predicted = decoder->predicted, *to = slots;
-	uint64_t time_ns = decoder->time_ns;
-	uint32_t at = decoder->at, left = decoder->records - at;
-	size_t n = left < max ? left : max;
+	size_t at = decoder->at, left = decoder->records - at, n = left < max ? left : max;
+	const unsigned char *numbers = decoder->columns[COLUMN_SHAPE].data + at * shape_width;
+	const unsigned char *agents = decoder->columns[COLUMN_AGENT].data + at * agent_width;
+	const unsigned char *steps = decoder->columns[COLUMN_TIME].data + at * time_width;
+	const struct shape *shapes = decoder->shapes;
+	struct local_agent *locals = decoder->agents;
+	uint64_t time_ns = decoder->time_ns, slot = 0, delta[EVENT_BATCH];
+	size_t n_slots = 0;
 
-	for (struct event *event = events; event < events + n; event++, at++) {
-		uint32_t number = shape_width == 1 ? shapes[at] : get16(shapes + 2ul * at);
-		uint32_t agent = agent_width == 1 ? agents[at] : get16(agents + 2ul * at);
-		uint32_t step = time_width == 1 ? times[at] : get16(times + 2ul * at);
-		uint64_t shape;
+	if (n > EVENT_BATCH)
+		n = EVENT_BATCH;
+	take_coded(&decoder->addr, delta, n);
+	for (size_t i = 0; i < n; i++) {
+		struct event *event = &events[i];
+		struct local_agent *agent = &locals[number_at(agents, i, agent_width)];
+		uint32_t number = number_at(numbers, i, shape_width);
+		uint32_t step = number_at(steps, i, time_width);
+		const struct shape *shape;
+		struct shape exception;
+		uint64_t rest[REST_WORDS];
 
-		if (__builtin_expect(number == (shape_width == 1 ? 255u : 65535u), 0)) {
-			shape = get64(decoder->shape_exception + 4);
+		if (__builtin_expect(number == marker(shape_width), 0)) {
+			exception = shape_of(get64(decoder->shape_exception + 4));
+			shape = &exception;
 			decoder->shape_exception += IMT_SHAPE_EXCEPTION;
 		} else {
-			shape = decoder->shapes[number];
+			shape = &shapes[number];
 		}
-		if (__builtin_expect(step == (time_width == 1 ? 255u : 65535u), 0)) {
+		if (__builtin_expect(step == marker(time_width), 0)) {
 			time_ns += get64(decoder->time_exception + 4);
 			decoder->time_exception += IMT_TIME_EXCEPTION;
 		} else {
 			time_ns += step;
 		}
 		event->time_ns = time_ns;
-		event->addr = predicted[agent] + next_coded(&addr);
-		event->agent = decoder->agents[agent];
-		set_shape(event, shape);
-		predicted[agent] = event->addr + (shape >> 32);
-		event->slot = bare ? 0 : (uint32_t)(to - slots);
+		event->addr = agent->predicted + delta[i];
+		agent->predicted = event->addr + shape->len;
+		rest[0] = shape->rest[0] | agent->rest;
+		rest[1] = shape->rest[1] | slot;
+		memcpy(&event->len, rest, sizeof rest);
 		if (bare)
 			continue;
-		for (unsigned present = event->present; present; present &= present - 1) {
-			uint64_t *last = &decoder->last_values[event->kind][__builtin_ctz(present)];
-
-			*last += next_coded(&slot);
-			*to++ = *last;
-		}
+		slot += shape->slots;
+		n_slots += shape->n_slots;
 	}
-	decoder->at = at;
-	decoder->addr = addr.value;
-	decoder->slot = slot.value;
-	decoder->slot_at = slot.at;
+	if (!bare)
+		take_slots(decoder, events, n, slots, n_slots);
+	decoder->at += (uint32_t)n;
 	decoder->time_ns = time_ns;
 	return n;
 }
@@ -515,14 +622,15 @@ size_t imt_decoder_next(struct imt_decoder *decoder, struct event *events, uint6
 {
 	unsigned s = decoder->columns[COLUMN_SHAPE].width, a = decoder->columns[COLUMN_AGENT].width,
 		 t = decoder->columns[COLUMN_TIME].width;
+	bool bare = !decoder->n_slots;
 
 	if (decoder->at == decoder->records)
 		return 0;
-	if (s == 1 && a == 1 && t == 1 && !decoder->n_slots)
-		return decode(decoder, events, slots, max, 1, 1, 1, true);
 	if (s == 1 && a == 1 && t == 1)
-		return decode(decoder, events, slots, max, 1, 1, 1, false);
+		return bare ? decode(decoder, events, slots, max, 1, 1, 1, true)
+			    : decode(decoder, events, slots, max, 1, 1, 1, false);
 	if (s == 1 && a == 1)
-		return decode(decoder, events, slots, max, 1, 1, 2, false);
+		return bare ? decode(decoder, events, slots, max, 1, 1, 2, true)
+			    : decode(decoder, events, slots, max, 1, 1, 2, false);
 	return decode(decoder, events, slots, max, s, a, t, false);
 }

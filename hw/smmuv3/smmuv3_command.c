@@ -22,40 +22,46 @@ static struct smmuv3_command whole_tag(const struct smmu *smmu, uint64_t tag)
 }
 
 /* NUM and SCALE of the smallest range that covers so many pages; one page needs none. */
-static void set_range(struct smmuv3_command *command, uint64_t pages)
+static void set_range(struct smmu_range_command *command, uint64_t pages)
 {
 	if (pages == 1)
 		return;
-	while ((pages + low_mask((unsigned)command->scale)) >> command->scale > NUM_MAX + 1)
+	while ((pages + low_mask(command->scale)) >> command->scale > NUM_MAX + 1)
 		command->scale++;
-	command->num = ((pages + low_mask((unsigned)command->scale)) >> command->scale) - 1;
+	command->num = (uint8_t)(((pages + low_mask(command->scale)) >> command->scale) - 1);
 	command->tg = TG_4K;
 }
 
-static struct smmuv3_command range(const struct smmu *smmu, const struct invalidation *what)
+static void encode_range(const struct smmu *smmu, const struct invalidation *what,
+			 struct native_command *native)
 {
 	uint64_t pages = (what->last >> 12) - (what->first >> 12) + 1;
-	struct smmuv3_command command = { .opcode = CMD_TLBI_NH_VA,
-					  .page = what->first >> 12,
-					  .leaf = what->leaf };
+	struct smmu_range_command command = { .opcode = CMD_TLBI_NH_VA,
+					      .page = what->first >> 12,
+					      .leaf = what->leaf };
 
 	/* One command without ranges names one page: the whole tag is the next larger scope. */
-	if ((pages > 1 && !smmu->config.ril) || pages > 1ull << 36)
-		return whole_tag(smmu, what->tag);
+	if ((pages > 1 && !smmu->config.ril) || pages > 1ull << 36) {
+		struct smmuv3_command whole = whole_tag(smmu, what->tag);
+
+		smmuv3_pack(&whole, native);
+		return;
+	}
 	if (smmu->config.stage == 2) {
 		command.opcode = CMD_TLBI_S2_IPA;
-		command.vmid = what->tag;
+		command.vmid = (uint16_t)what->tag;
 	} else {
-		command.asid = what->tag;
+		command.asid = (uint16_t)what->tag;
 	}
 	set_range(&command, pages);
-	return command;
+	smmu_pack_range(&command, native);
 }
 
-void smmu_encode(const struct iommu *iommu, const struct invalidation *what,
-		 struct native_command *native)
+/* All but ranges, of which there are many. */
+static __attribute__((noinline)) void encode_other(const struct smmu *smmu,
+						   const struct invalidation *what,
+						   struct native_command *native)
 {
-	const struct smmu *smmu = (const struct smmu *)iommu;
 	struct smmuv3_command command = { .opcode = CMD_TLBI_NSNH_ALL };
 
 	switch (what->what) {
@@ -64,8 +70,7 @@ void smmu_encode(const struct iommu *iommu, const struct invalidation *what,
 	case INVAL_DOMAIN:
 		command = whole_tag(smmu, what->tag);
 		break;
-	case INVAL_RANGE:
-		command = range(smmu, what);
+	case INVAL_RANGE: /* encode_range() */
 		break;
 	case INVAL_DEVICE_CONFIG:
 		command = (struct smmuv3_command){ .opcode = CMD_CFGI_STE,
@@ -83,6 +88,17 @@ void smmu_encode(const struct iommu *iommu, const struct invalidation *what,
 		break;
 	}
 	smmuv3_pack(&command, native);
+}
+
+void smmu_encode(const struct iommu *iommu, const struct invalidation *what,
+		 struct native_command *native)
+{
+	const struct smmu *smmu = (const struct smmu *)iommu;
+
+	if (what->what == INVAL_RANGE)
+		encode_range(smmu, what, native);
+	else
+		encode_other(smmu, what, native);
 }
 
 /* Whole tags: what they are to a driver whose domains are of the configured stage. */

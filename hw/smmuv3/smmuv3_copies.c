@@ -92,7 +92,7 @@ void smmu_copy_opens(struct smmu *smmu, const struct tlb *tlb, const struct tlb_
 		return;
 	copy.name = name_of(smmu, tlb, at);
 	copy.first = smmu_unkey(tlb_first(tlb, at));
-	copy.last = smmu_unkey(tlb_last(tlb, at));
+	copy.last = copy.first + page_mask(at->copy->page_lg2); /* in the same half */
 	copy.pa = bits_at(*at->data, 51, 12);
 	copy.space = at->copy->space;
 	copy.perm = (uint8_t)(smmu_allowed(*at->data, false) | smmu_allowed(*at->data, true));
@@ -131,6 +131,26 @@ static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	return false;
 }
 
+/* Translations in the scope: of one page, as most changes are, there is one at most. */
+static inline void mark_translations(const struct tlb_scope *scope, struct marking *marking)
+{
+	struct tlb *tlb = marking->smmu->tlb;
+	struct tlb_place place;
+	struct tlb_way *way;
+	struct tlb_at at;
+
+	if (!tlb_one_page(tlb, scope->first, scope->last)) {
+		tlb_visit(tlb, scope, mark_copy, marking);
+		return;
+	}
+	place = tlb_place(tlb, scope->tag << tlb->tag_shift, scope->first, 12);
+	way = tlb_peek(tlb, &place);
+	if (!way || way->copy.space != scope->space)
+		return;
+	at = tlb_at_way(way);
+	mark_copy(marking, tlb, &at);
+}
+
 /* Copies and pointers of one use of the space that changed. */
 static void mark_user(struct smmu *smmu, const struct smmu_user *user,
 		      const struct table_change *change)
@@ -146,7 +166,7 @@ static void mark_user(struct smmu *smmu, const struct smmu_user *user,
 	scope.last = user->whole ? low_mask(KEY_BITS)
 				 : user->base + (change->last < most ? change->last : most);
 	if (MARK(MARK_SMMU_TRANSLATION))
-		tlb_visit(smmu->tlb, &scope, mark_copy, &marking);
+		mark_translations(&scope, &marking);
 	for (unsigned level = 0; level < below && level < ARM_LEVELS; level++)
 		if (smmu->walk[user->stage2][level] && MARK(MARK_SMMU_POINTER))
 			tlb_visit(smmu->walk[user->stage2][level], &scope, mark_copy, &marking);
@@ -211,7 +231,8 @@ void smmu_mark(struct smmu *smmu, const struct table_change *change)
 		mark_nested(smmu, space);
 	for (uint32_t i = 0; i < space->n; i++)
 		mark_user(smmu, &space->users[i], change);
-	smmu_atc_mark(smmu, change);
+	if (smmu->atcs.n)
+		smmu_atc_mark(smmu, change);
 }
 
 static uint64_t visit_tag(struct smmu *smmu, uint32_t tag, tlb_visitor *visit, void *ctx)

@@ -27,60 +27,89 @@ void smmu_tlbi_range(const struct smmu *smmu, const struct native_command *comma
 		*last = *first | low_mask(52); /* not beyond the half */
 }
 
+enum {
+	EL1 = 1 << WORLD_EL1,
+	EL1_IPA = 1 << WORLD_EL1_IPA,
+	EL2 = 1 << WORLD_EL2,
+	EL2_E2H = 1 << WORLD_EL2_E2H
+};
+enum globals { GLOBALS_STAY, GLOBALS_GO_TOO, GLOBALS_GO_OVER /* with over-invalidation */ };
+
 /* Which tags a command is about (3.17, 4.4). */
-struct tags_of {
-	const struct smmu *smmu;
-	unsigned opcode;
-	uint16_t vmid, asid;
+struct tlbi_rule {
+	uint8_t worlds;	 /* a bit each */
+	uint8_t by_asid; /* worlds in which it is about one ASID, and so about global copies: */
+	uint8_t globals; /* enum globals */
+	bool by_vmid;
+};
+static const struct tlbi_rule tlbi_rules[CMD_TLBI_NSNH_ALL + 1] = {
+	[CMD_TLBI_NH_ALL] = { EL1, 0, 0, true },
+	[CMD_TLBI_NH_VAA] = { EL1, 0, 0, true },
+	[CMD_TLBI_NH_ASID] = { EL1, EL1, GLOBALS_GO_OVER, true },
+	[CMD_TLBI_NH_VA] = { EL1, EL1, GLOBALS_GO_TOO, true },
+	[CMD_TLBI_EL2_ALL] = { EL2 | EL2_E2H, 0, 0, false },
+	[CMD_TLBI_EL2_VAA] = { EL2 | EL2_E2H, 0, 0, false },
+	[CMD_TLBI_EL2_ASID] = { EL2 | EL2_E2H, EL2_E2H, GLOBALS_STAY, false },
+	[CMD_TLBI_EL2_VA] = { EL2 | EL2_E2H, EL2_E2H, GLOBALS_GO_TOO, false },
+	[CMD_TLBI_S12_VMALL] = { EL1 | EL1_IPA, 0, 0, true },
+	[CMD_TLBI_S2_IPA] = { EL1_IPA, 0, 0, true },
+	[CMD_TLBI_NSNH_ALL] = { EL1 | EL1_IPA, 0, 0, false },
 };
 
-static bool vmid_matches(const struct tags_of *which, const struct smmu_tag *tag)
-{
-	uint16_t wild = (uint16_t)low_mask((unsigned)bits(which->smmu->cr0, 8, 6));
+/* The same for one command. */
+struct tags_of {
+	uint8_t worlds, by_asid;
+	bool globals;
+	uint16_t vmid, vmid_care, asid; /* care: bits that count */
+};
 
-	if (!which->smmu->config.vmw)
-		wild = 0;
-	return !which->smmu->config.s2p || !((tag->vmid ^ which->vmid) & ~wild);
+static struct tags_of tags_of(const struct smmu *smmu, const struct native_command *command)
+{
+	const struct tlbi_rule *rule = &tlbi_rules[bits(command->words[0], 7, 0)];
+	uint64_t wild = smmu->config.vmw ? low_mask((unsigned)bits(smmu->cr0, 8, 6)) : 0;
+
+	return (struct tags_of){
+		.worlds = rule->worlds,
+		.by_asid = rule->by_asid,
+		.globals = rule->globals == GLOBALS_GO_TOO ||
+			   (rule->globals == GLOBALS_GO_OVER && smmu->config.over_invalidation),
+		.vmid = (uint16_t)bits(command->words[0], 47, 32),
+		.vmid_care = (uint16_t)(rule->by_vmid && smmu->config.s2p ? ~wild : 0),
+		.asid = (uint16_t)bits(command->words[0], 63, 48),
+	};
 }
 
-static bool covers(void *ctx, const struct smmu_tag *tag)
+static inline bool covers(const struct tags_of *which, const struct smmu_tag *tag)
 {
-	const struct tags_of *which = ctx;
-	bool el1 = tag->world == WORLD_EL1, ipa = tag->world == WORLD_EL1_IPA;
-	bool asid = tag->asid == which->asid && !tag->global;
-	bool over = which->smmu->config.over_invalidation;
+	unsigned world = 1u << tag->world;
 
-	switch (which->opcode) {
-	case CMD_TLBI_NH_ALL:
-	case CMD_TLBI_NH_VAA:
-		return el1 && vmid_matches(which, tag);
-	case CMD_TLBI_NH_ASID:
-		return el1 && vmid_matches(which, tag) && (asid || (over && tag->global));
-	case CMD_TLBI_NH_VA:
-		return el1 && vmid_matches(which, tag) && (asid || tag->global);
-	case CMD_TLBI_EL2_ALL:
-	case CMD_TLBI_EL2_VAA:
-		return !el1 && !ipa;
-	case CMD_TLBI_EL2_ASID:
-		return tag->world == WORLD_EL2 || (tag->world == WORLD_EL2_E2H && asid);
-	case CMD_TLBI_EL2_VA:
-		return tag->world == WORLD_EL2 ||
-		       (tag->world == WORLD_EL2_E2H && (asid || tag->global));
-	case CMD_TLBI_S12_VMALL:
-		return (el1 || ipa) && vmid_matches(which, tag);
-	case CMD_TLBI_S2_IPA:
-		return ipa && vmid_matches(which, tag);
-	default:
-		return el1 || ipa;
-	}
+	if (!(which->worlds & world) || ((tag->vmid ^ which->vmid) & which->vmid_care))
+		return false;
+	if (!(which->by_asid & world))
+		return true;
+	return tag->global ? which->globals : tag->asid == which->asid;
 }
 
+/* Whether that can be one tag at most, as long as no number stands for several. */
+static inline bool one_tag(const struct tags_of *which)
+{
+	return which->worlds == EL1 && which->by_asid == EL1 && !which->globals &&
+	       which->vmid_care == UINT16_MAX;
+}
+
+static bool tag_flushed(void *ctx, const struct smmu_tag *tag)
+{
+	return covers(ctx, tag);
+}
+
+/* What one command removes of every tag that it is about. */
 struct removal {
 	struct smmu *smmu;
 	struct inval_report *report;
-	bool pointers;
-	int level; /* TTL: only leaves found there, -1: any */
-	bool stage2;
+	bool by_address, below; /* below: pointers to tables too */
+	uint64_t first, last;	/* by address */
+	int level;		/* TTL: only leaves found there, -1: any */
+	bool pointers, stage2;	/* what is being removed */
 };
 
 static bool remove_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
@@ -116,49 +145,93 @@ static int ttl_level(const struct smmu *smmu, uint64_t high)
 	return 3 - (int)ttl;
 }
 
-static void remove_tag(struct smmu *smmu, uint32_t tag, const struct native_command *command,
-		       struct inval_report *report)
+/* Of one page, as most are, there is one at most. */
+static inline void remove_translations(const struct tlb_scope *scope, struct removal *removal)
 {
-	unsigned opcode = (unsigned)bits(command->words[0], 7, 0);
-	bool stage2 = smmu->tags[tag].world == WORLD_EL1_IPA, address = by_address(opcode);
-	struct removal removal = { .smmu = smmu, .report = report, .stage2 = stage2, .level = -1 };
+	struct tlb *tlb = removal->smmu->tlb;
+	struct tlb_place place;
+	struct tlb_way *way;
+	struct tlb_at at;
+
+	if (!tlb_one_page(tlb, scope->first, scope->last)) {
+		tlb_visit(tlb, scope, remove_copy, removal);
+		return;
+	}
+	place = tlb_place(tlb, scope->tag << tlb->tag_shift, scope->first, 12);
+	way = tlb_peek(tlb, &place);
+	if (!way)
+		return;
+	at = tlb_at_way(way);
+	if (remove_copy(removal, tlb, &at))
+		tlb_remove(tlb, place.head, way);
+}
+
+/* Down to the descriptors above the level that is hinted at. */
+static __attribute__((noinline)) void remove_pointers(const struct tlb_scope *scope,
+						      struct removal *removal)
+{
+	struct tlb *const *walk = removal->smmu->walk[removal->stage2];
+
+	removal->pointers = true;
+	for (int level = removal->level < 0 ? 0 : removal->level; level < ARM_LEVELS; level++)
+		if (walk[level])
+			tlb_visit(walk[level], scope, remove_copy, removal);
+	removal->pointers = false;
+}
+
+static void remove_tag(uint32_t tag, struct removal *removal)
+{
+	struct smmu *smmu = removal->smmu;
+	enum world world = smmu->tags[tag].world;
 	struct tlb_scope scope = { .tag = tag, .last = low_mask(KEY_BITS) };
 
-	if (address) {
-		uint64_t first, last;
-		bool upper;
+	removal->stage2 = world == WORLD_EL1_IPA;
+	if (removal->by_address) {
+		bool upper = bit(removal->first, 55) && !removal->stage2 && world != WORLD_EL2;
 
-		smmu_tlbi_range(smmu, command, &first, &last);
-		upper = bit(first, 55) && !stage2 && smmu->tags[tag].world != WORLD_EL2;
-		scope.first = smmu_key(first, upper);
-		scope.last = smmu_key(last, upper);
-		removal.level = ttl_level(smmu, command->words[1]);
+		scope.first = smmu_key(removal->first, upper);
+		scope.last = smmu_key(removal->last, upper);
 	}
-	tlb_visit(smmu->tlb, &scope, remove_copy, &removal);
-	if (smmu->ipa && stage2)
-		tlb_visit(smmu->ipa, &scope, remove_copy, &removal);
-	if (address && bit(command->words[1], LEAF_BIT) && !smmu->config.over_invalidation)
-		return;
-	removal.pointers = true;
-	/* Down to the descriptors above the level that is hinted at. */
-	for (int level = removal.level < 0 ? 0 : removal.level; level < ARM_LEVELS; level++)
-		if (smmu->walk[stage2][level])
-			tlb_visit(smmu->walk[stage2][level], &scope, remove_copy, &removal);
+	remove_translations(&scope, removal);
+	if (smmu->ipa && removal->stage2)
+		tlb_visit(smmu->ipa, &scope, remove_copy, removal);
+	if (removal->below)
+		remove_pointers(&scope, removal);
 }
 
 void smmu_tlbi(struct smmu *smmu, const struct native_command *command, struct inval_report *report)
 {
-	struct tags_of which = { .smmu = smmu,
-				 .opcode = (unsigned)bits(command->words[0], 7, 0),
-				 .vmid = (uint16_t)bits(command->words[0], 47, 32),
-				 .asid = (uint16_t)bits(command->words[0], 63, 48) };
+	struct tags_of which = tags_of(smmu, command), all = which;
+	struct removal removal = { .smmu = smmu,
+				   .report = report,
+				   .by_address =
+					   by_address((unsigned)bits(command->words[0], 7, 0)),
+				   .below = true,
+				   .level = -1 };
+	bool several = smmu->n_tags == SMMU_TAGS_MAX; /* contexts share the last number */
 
-	for (uint32_t i = 1; i < smmu->n_tags; i++)
-		if (smmu->tags[i].world != WORLD_EL1_IPA || smmu->config.s2p)
+	if (removal.by_address) {
+		smmu_tlbi_range(smmu, command, &removal.first, &removal.last);
+		removal.level = ttl_level(smmu, command->words[1]);
+		removal.below = !bit(command->words[1], LEAF_BIT) || smmu->config.over_invalidation;
+	}
+	if (!smmu->config.s2p)
+		which.worlds &= (uint8_t)~EL1_IPA;
+	if (!smmu->any_global && !several) /* they have no copies */
+		which.globals = false;
+	if (one_tag(&which) && !several) {
+		uint32_t tag = smmu_tag_find(smmu, &(struct smmu_tag){ .world = WORLD_EL1,
+								       .vmid = which.vmid,
+								       .asid = which.asid });
+		if (tag)
+			remove_tag(tag, &removal);
+	} else {
+		for (uint32_t i = 1; i < smmu->n_tags; i++)
 			if (covers(&which, &smmu->tags[i]))
-				remove_tag(smmu, i, command, report);
-	if (!by_address(which.opcode))
-		smmu_tags_flushed(smmu, covers, &which);
+				remove_tag(i, &removal);
+	}
+	if (!removal.by_address)
+		smmu_tags_flushed(smmu, tag_flushed, &all);
 }
 
 /* ---- configuration ---------------------------------------------------------------------------- */

@@ -271,6 +271,7 @@ static inline uint32_t smmu_vmid_generation(const struct smmu *smmu, uint32_t vm
 /* ---- keys: an input address with the half it lies in as bit 52 -------------------------------- */
 
 enum { KEY_BITS = 53 };
+enum { SMMU_TAGS_MAX = (1 << (64 - (KEY_BITS - 11))) - 1 };
 
 static inline iova_t smmu_key(iova_t va, bool upper)
 {
@@ -324,6 +325,8 @@ uint32_t smmu_space_of(const struct smmu *smmu, pa_t pa);
 /* After an invalidation of whole tags: those that stand for one form again are no longer in doubt. */
 void smmu_tags_flushed(struct smmu *smmu, bool (*flushed)(void *ctx, const struct smmu_tag *tag),
 		       void *ctx);
+/* The number of the tag with that world, VMID, ASID and `global`; 0: never met. */
+uint32_t smmu_tag_find(const struct smmu *smmu, const struct smmu_tag *tag);
 /* A tag as domains are known by: ASID and VMID above it, or the VMID alone for stage 2. */
 uint64_t smmu_neutral_tag(const struct smmu *smmu, uint32_t tag);
 
@@ -580,6 +583,17 @@ uint32_t smmu_queue_holder(const struct smmu *smmu, struct smmu_queue *queue, un
 uint32_t smmu_device_of(const struct smmu *smmu, uint64_t sid);
 bool smmu_queue_put(struct smmu *smmu, struct smmu_queue *queue, const uint64_t *words,
 		    unsigned entry_lg2);
+
+/* smmuv3_pack.c */
+/* A TLBI by address; what its opcode has none of is 0. */
+struct smmu_range_command {
+	uint8_t opcode, num, scale, tg;
+	bool leaf;
+	uint16_t vmid, asid;
+	uint64_t page; /* address bits 63:12 */
+};
+/* As smmuv3_pack() packs it. */
+void smmu_pack_range(const struct smmu_range_command *range, struct native_command *native);
 
 /* smmuv3_command.c, smmuv3_inval.c */
 void smmu_encode(const struct iommu *iommu, const struct invalidation *what,

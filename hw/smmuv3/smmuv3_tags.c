@@ -4,8 +4,6 @@
 
 #include "hw/smmuv3/smmuv3_private.h"
 
-enum { TAGS_MAX = (1 << (64 - (KEY_BITS - 11))) - 1 };
-
 static uint64_t hash(uint64_t a, uint64_t b)
 {
 	a = (a ^ b) * 0x9e3779b97f4a7c15ull;
@@ -57,15 +55,22 @@ uint32_t smmu_tag(struct smmu *smmu, enum world world, unsigned vmid, unsigned a
 	slot = tag_slot(smmu, &tag);
 	if (smmu->tag_index[slot])
 		return smmu->tag_index[slot];
-	if (smmu->n_tags == TAGS_MAX) { /* more than a key has room for: the last one is shared */
-		smmu->tags[TAGS_MAX - 1].conflicted = smmu->tags[TAGS_MAX - 1].lasting = true;
-		return TAGS_MAX - 1;
+	if (smmu->n_tags ==
+	    SMMU_TAGS_MAX) { /* more than a key has room for: the last one is shared */
+		smmu->tags[SMMU_TAGS_MAX - 1].conflicted = smmu->tags[SMMU_TAGS_MAX - 1].lasting =
+			true;
+		return SMMU_TAGS_MAX - 1;
 	}
 	/* Global entries serve every ASID, each with tables of its own: always compared. */
 	tag.conflicted = tag.lasting = tag.global;
 	smmu->tags[smmu->n_tags] = tag;
 	smmu->tag_index[slot] = smmu->n_tags;
 	return smmu->n_tags++;
+}
+
+uint32_t smmu_tag_find(const struct smmu *smmu, const struct smmu_tag *tag)
+{
+	return smmu->n_tags ? smmu->tag_index[tag_slot(smmu, tag)] : 0;
 }
 
 uint64_t smmu_neutral_tag(const struct smmu *smmu, uint32_t tag)

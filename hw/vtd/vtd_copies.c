@@ -54,13 +54,15 @@ static uint64_t name_of(const struct vtd *vtd, const struct tlb *tlb, const stru
 			 : copy_name(STRUCTURE_WALK_CACHE, (unsigned)level, at->copy->serial);
 }
 
-static inline void tell_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
+/* first: of the copy's range. */
+static inline void tell_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at,
+			      iova_t first, unsigned page_lg2)
 {
 	struct doubted_copy copy;
 
 	copy.name = name_of(vtd, tlb, at);
-	copy.first = tlb_first(tlb, at);
-	copy.last = copy.first + page_mask(at->copy->page_lg2);
+	copy.first = first;
+	copy.last = first + page_mask(page_lg2);
 	copy.pa = bits_at(*at->data, 51, 12);
 	copy.space = at->copy->space;
 	copy.perm = (uint8_t)(*at->data & TLB_PERM);
@@ -71,7 +73,7 @@ static inline void tell_opens(struct vtd *vtd, const struct tlb *tlb, const stru
 void vtd_copy_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
 {
 	if (told(at))
-		tell_opens(vtd, tlb, at);
+		tell_opens(vtd, tlb, at, tlb_first(tlb, at), at->copy->page_lg2);
 }
 
 void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
@@ -167,62 +169,82 @@ struct marking {
 
 static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
-	struct marking *marking = ctx;
+	const struct marking *marking = ctx;
 
 	set_check(at, marking->reason,
 		  marking->reason == CHECK_TAG ? NO_EVENT : marking->vtd->iommu.event);
-	tell_opens(marking->vtd, tlb, at); /* neither reason is an overlap */
+	/* neither reason is an overlap */
+	tell_opens(marking->vtd, tlb, at, tlb_first(tlb, at), at->copy->page_lg2);
 	return false;
 }
 
-/* Translations in the scope, of one space: of one page, as most are, there is one at most. */
-static void mark_translations(struct vtd *vtd, const struct tlb_scope *scope,
-			      struct marking *marking)
+static __attribute__((noinline)) void mark_changed(struct vtd *vtd, struct tlb *tlb, uint32_t tag,
+						   const struct table_change *change)
+{
+	struct marking marking = { vtd, CHECK_UPDATE };
+	struct tlb_scope scope = {
+		.tag = tag, .space = change->space, .first = change->first, .last = change->last
+	};
+
+	tlb_visit(tlb, &scope, mark_copy, &marking);
+}
+
+/* Translations under the tag: of one page, as most changes are, there is one at most. */
+static inline void mark_translations(struct vtd *vtd, uint32_t tag,
+				     const struct table_change *change)
 {
 	struct tlb *iotlb = vtd->iotlb;
 	struct tlb_place place;
 	struct tlb_way *way;
 	struct tlb_at at;
 
-	if (iotlb->only_lg2 != 12 || (scope->first ^ scope->last) >> 12) {
-		tlb_visit(iotlb, scope, mark_copy, marking);
+	if (!tlb_one_page(iotlb, change->first, change->last)) {
+		mark_changed(vtd, iotlb, tag, change);
 		return;
 	}
-	place = tlb_place(iotlb, scope->tag << iotlb->tag_shift, scope->first, 12);
-	way = tlb_find16(tlb_ways(place.head), &place.head->prints, iotlb->way_mask, place.key);
-	if (!way || way->copy.space != scope->space)
+	place = tlb_place(iotlb, (uint64_t)tag << iotlb->tag_shift, change->first, 12);
+	way = tlb_peek(iotlb, &place);
+	if (!way || way->copy.space != change->space)
 		return;
 	at = tlb_at_way(way);
-	mark_copy(marking, iotlb, &at);
+	set_check(&at, CHECK_UPDATE, vtd->iommu.event);
+	tell_opens(vtd, iotlb, &at, change->first & ~page_mask(12), 12);
+}
+
+/* Pointers under the tag, at and below a word that pointed to a table. */
+static __attribute__((noinline)) void mark_pointers(struct vtd *vtd, uint32_t tag,
+						    const struct table_change *change)
+{
+	for (unsigned level = 0; level < change->level; level++) {
+		if (vtd->walk[level] && MARK(MARK_POINTER))
+			mark_changed(vtd, vtd->walk[level], tag, change);
+		if (vtd->first_walk[level] && MARK(MARK_FIRST_POINTER))
+			mark_changed(vtd, vtd->first_walk[level], tag, change);
+	}
 }
 
 /* R2: final copies in the range, and pointers at and below a word that pointed to a table. R4: the
  * two-stage copies that the space's words are a part of. */
 void vtd_mark(struct vtd *vtd, const struct table_change *change)
 {
-	struct marking marking = { vtd, CHECK_UPDATE };
-	struct tlb_scope scope = { .space = change->space,
-				   .first = change->first,
-				   .last = change->last };
+	const struct vtd_space *space;
 
 	if (change->space >= vtd->n_spaces)
 		return; /* never walked */
-	if (change->state_only && !(change->cleared & vtd->spaces[change->space].state))
+	space = &vtd->spaces[change->space];
+	if (change->state_only && !(change->cleared & space->state))
 		return; /* no copy holds these bits as set */
 	if (vtd->atcs.n)
 		atc_mark(&vtd->atcs, change->space, change->first, change->last);
-	for (uint32_t i = 0; i < vtd->spaces[change->space].n; i++) {
-		scope.tag = vtd->spaces[change->space].tags[i];
-		if (vtd->tags[scope.tag].nested)
-			vtd_tag_new_generation(vtd, (uint32_t)scope.tag);
+	for (uint32_t i = 0; i < space->n; i++) {
+		uint32_t tag = space->tags[i];
+
+		if (vtd->tags[tag].nested)
+			vtd_tag_new_generation(vtd, tag);
 		if (MARK(MARK_TRANSLATION))
-			mark_translations(vtd, &scope, &marking);
-		for (unsigned level = 0; change->pointer && level < change->level; level++) {
-			if (vtd->walk[level] && MARK(MARK_POINTER))
-				tlb_visit(vtd->walk[level], &scope, mark_copy, &marking);
-			if (vtd->first_walk[level] && MARK(MARK_FIRST_POINTER))
-				tlb_visit(vtd->first_walk[level], &scope, mark_copy, &marking);
-		}
+			mark_translations(vtd, tag, change);
+		if (change->pointer)
+			mark_pointers(vtd, tag, change);
 	}
 }
 

@@ -62,22 +62,29 @@ static bool first_stage(const struct vtd *vtd, const struct invalidation *what)
 	       (vtd->config.driver_tables == DRIVER_LEGACY && what->pasid != NO_PASID);
 }
 
+static uint64_t drains(const struct invalidation *what)
+{
+	return what->drain ? 1u << QI_DW_BIT | 1u << QI_DR_BIT : 0;
+}
+
 /* A range of an address space; the whole domain where the block is too large (second stage). */
-static void encode_range(const struct vtd *vtd, const struct invalidation *what, uint64_t drain,
-			 uint64_t *low, uint64_t *high)
+static void encode_range(const struct vtd *vtd, const struct invalidation *what,
+			 struct native_command *command)
 {
 	unsigned mask = block_mask(what);
+	uint64_t low, high = 0;
 
 	if (first_stage(vtd, what)) {
-		*low = QI_PASID_IOTLB | GRANULARITY_SELECTIVE << 4 | what->tag << 16 |
-		       (uint64_t)scope_pasid(what) << 32;
-		*high = block(what, mask);
+		low = QI_PASID_IOTLB | GRANULARITY_SELECTIVE << 4 |
+		      (uint64_t)scope_pasid(what) << 32;
+		high = block(what, mask);
 	} else if (vtd->config.page_selective && mask <= vtd->config.mamv) {
-		*low = QI_IOTLB | drain | GRANULARITY_SELECTIVE << 4 | what->tag << 16;
-		*high = block(what, mask);
+		low = QI_IOTLB | drains(what) | GRANULARITY_SELECTIVE << 4;
+		high = block(what, mask);
 	} else {
-		*low = QI_IOTLB | drain | GRANULARITY_DOMAIN << 4 | what->tag << 16;
+		low = QI_IOTLB | drains(what) | GRANULARITY_DOMAIN << 4;
 	}
+	*command = (struct native_command){ .words = { low | what->tag << 16, high } };
 }
 
 /* The device's entry: a context entry, or in a driver's scalable tables its PASID table entry. */
@@ -89,19 +96,17 @@ static uint64_t encode_config(const struct vtd *vtd, const struct invalidation *
 	       (uint64_t)vtd->devices[what->device].sid << 32;
 }
 
-void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
-		struct native_command *command)
+/* All but ranges, of which there are many. */
+static __attribute__((noinline)) void
+encode_other(const struct vtd *vtd, const struct invalidation *what, struct native_command *command)
 {
-	const struct vtd *vtd = (const struct vtd *)iommu;
-	uint64_t drain = what->drain ? 1u << QI_DW_BIT | 1u << QI_DR_BIT : 0;
-	uint64_t low = QI_IOTLB | drain, high = 0;
+	uint64_t low = QI_IOTLB | drains(what), high = 0;
 
 	switch (what->what) {
 	case INVAL_ALL:
 		low |= GRANULARITY_GLOBAL << 4;
 		break;
-	case INVAL_RANGE:
-		encode_range(vtd, what, drain, &low, &high);
+	case INVAL_RANGE: /* encode_range() */
 		break;
 	case INVAL_DOMAIN:
 		low |= GRANULARITY_DOMAIN << 4 | what->tag << 16;
@@ -117,6 +122,17 @@ void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
 		break;
 	}
 	*command = (struct native_command){ .words = { low, high } };
+}
+
+void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
+		struct native_command *command)
+{
+	const struct vtd *vtd = (const struct vtd *)iommu;
+
+	if (what->what == INVAL_RANGE)
+		encode_range(vtd, what, command);
+	else
+		encode_other(vtd, what, command);
 }
 
 static void decode_block(uint64_t high, struct invalidation *what)
@@ -182,11 +198,6 @@ bool vtd_decode(const struct iommu *iommu, const struct native_command *command,
 
 /* ---- what hardware refuses ---------------------------------------------------------------- */
 
-bool vtd_needs_wide(uint64_t low)
-{
-	return bits(low, 3, 0) >= QI_PASID_IOTLB && bits(low, 3, 0) <= QI_PAGE_RESPONSE;
-}
-
 static const char *block_error(const struct vtd *vtd, uint64_t type, uint64_t high)
 {
 	if (type == QI_IOTLB && !vtd->config.page_selective)
@@ -197,51 +208,54 @@ static const char *block_error(const struct vtd *vtd, uint64_t type, uint64_t hi
 	return NULL;
 }
 
-static bool granularity_wrong(uint64_t type, uint64_t granularity)
+/* What descriptors of a type have to be like. */
+struct descriptor_rule {
+	uint64_t reserved[2];
+	uint8_t granularities; /* a bit each that it has; those of a type that has no such field: all */
+	bool wide;	       /* of scalable mode */
+};
+enum { ANY_GRANULARITY = 0xf };
+
+static const struct descriptor_rule descriptor_rules[16] = {
+	[QI_CONTEXT] = { { 0xfffc00000000f1c0, UINT64_MAX }, 0xe, false },
+	[QI_IOTLB] = { { 0xffffffff0000f100, 0xf80 }, 0xe, false },
+	[QI_DEVICE_TLB] = { { 0x000f0000ffe0f1f0, 0xffe }, ANY_GRANULARITY, false },
+	[QI_INTERRUPT] = { { 0xffff000007fff1e0, UINT64_MAX }, ANY_GRANULARITY, false },
+	[QI_WAIT] = { { 0, 0x3 }, ANY_GRANULARITY, false },
+	[QI_PASID_IOTLB] = { { 0xfff000000000f1c0, 0xf80 },
+			     1 << GRANULARITY_DOMAIN | 1 << GRANULARITY_SELECTIVE,
+			     true },
+	[QI_PASID_CACHE] = { { 0xfff000000000f1c0, UINT64_MAX },
+			     ANY_GRANULARITY & ~(1 << GRANULARITY_DOMAIN),
+			     true },
+	[QI_PASID_DEVICE_TLB] = { { 0, 0x7fe }, ANY_GRANULARITY, true },
+	[QI_PAGE_RESPONSE] = { { 0xfff00000000001c0, 0xfffffffffffff003 }, ANY_GRANULARITY, true },
+};
+
+bool vtd_needs_wide(uint64_t low)
 {
-	switch (type) {
-	case QI_CONTEXT:
-	case QI_IOTLB:
-		return granularity == 0;
-	case QI_PASID_IOTLB:
-		return granularity < GRANULARITY_DOMAIN;
-	case QI_PASID_CACHE:
-		return granularity == GRANULARITY_DOMAIN;
-	default:
-		return false;
-	}
+	return descriptor_rules[bits(low, 3, 0)].wide;
 }
 
 /* Reserved bits and limits of a descriptor; NULL: fine, else what is wrong. */
 const char *vtd_descriptor_error(const struct vtd *vtd, const struct native_command *command)
 {
-	static const uint64_t reserved[][2] = {
-		[QI_CONTEXT] = { 0xfffc00000000f1c0, UINT64_MAX },
-		[QI_IOTLB] = { 0xffffffff0000f100, 0xf80 },
-		[QI_DEVICE_TLB] = { 0xffff0000ffe0f1f0 & ~0xfff0000000000000, 0xffe },
-		[QI_INTERRUPT] = { 0xffff000007fff1e0, UINT64_MAX },
-		[QI_WAIT] = { 0, 0x3 },
-		[QI_PASID_IOTLB] = { 0xfff000000000f1c0, 0xf80 },
-		[QI_PASID_CACHE] = { 0xfff000000000f1c0, UINT64_MAX },
-		[QI_PASID_DEVICE_TLB] = { 0, 0x7fe },
-		[QI_PAGE_RESPONSE] = { 0xfff00000000001c0, 0xfffffffffffff003 },
-	};
 	uint64_t low = command->words[0], high = command->words[1];
 	uint64_t type = bits(low, 3, 0), granularity = bits(low, 5, 4);
+	const struct descriptor_rule *rule = &descriptor_rules[type];
 	bool private = type == QI_PAGE_RESPONSE && bit(low, QI_PRIVATE_BIT);
 
 	/* Types 7 and 8 reach into [11:9] with nothing but zeros; MIP of type 8 lies there. */
-	if (type < QI_CONTEXT || type > QI_PAGE_RESPONSE ||
-	    (type != QI_PASID_DEVICE_TLB && bits(low, 11, 9)))
+	if (!rule->granularities || (bits(low, 11, 9) && type != QI_PASID_DEVICE_TLB))
 		return "a descriptor type that does not exist";
-	if (vtd_needs_wide(low) && !vtd->config.scalable)
+	if (rule->wide && !vtd->config.scalable)
 		return "a descriptor type of scalable mode, which is not supported";
-	if ((low & reserved[type][0]) || (high & reserved[type][1]) ||
-	    (!private && (command->words[2] || command->words[3])))
+	if ((low & rule->reserved[0]) || (high & rule->reserved[1]) ||
+	    ((command->words[2] || command->words[3]) && !private))
 		return "reserved bits set in the descriptor";
 	if (type == QI_WAIT && bit(low, QI_PD_BIT) && !vtd->config.page_request_drain)
 		return "a wait that drains page requests (PD) without ECAP.PDS";
-	if (granularity_wrong(type, granularity))
+	if (!(rule->granularities >> granularity & 1))
 		return "a granularity that the descriptor type does not have";
 	if ((type == QI_IOTLB || type == QI_PASID_IOTLB) && granularity == GRANULARITY_SELECTIVE)
 		return block_error(vtd, type, high);

@@ -16,6 +16,15 @@ static bool tagged_by_pair(const struct removal *removal, uint64_t tag)
 	return tag >= vtd_domain_ids(removal->vtd) && removal->vtd->tags[tag].did == removal->did;
 }
 
+static inline void count_translation(struct inval_report *report, const struct tlb_at *at)
+{
+	bool check = *at->data & TLB_CHECK;
+
+	report->removed++;
+	report->agreed += !check;
+	report->stale += check;
+}
+
 static bool remove_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
 	struct removal *removal = ctx;
@@ -28,12 +37,11 @@ static bool remove_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 		if (removal->strict)
 			return false;
 	}
-	removal->report->stale += (*at->data & TLB_CHECK) != 0;
 	if (removal->pointers) {
 		removal->report->pointers++;
+		removal->report->stale += (*at->data & TLB_CHECK) != 0;
 	} else {
-		removal->report->removed++;
-		removal->report->agreed += !(*at->data & TLB_CHECK);
+		count_translation(removal->report, at);
 	}
 	vtd_copy_closes(removal->vtd, tlb, at);
 	return true;
@@ -89,15 +97,44 @@ static __attribute__((noinline)) void remove_pairs(struct vtd *vtd, uint16_t did
 		vtd_tag_flushed(vtd, tag, false);
 }
 
+/* What remove_scope() comes to for one page in an IOTLB of pages of that size alone. */
+static void remove_page(struct vtd *vtd, uint64_t tag, iova_t page, struct inval_report *report)
+{
+	struct tlb *iotlb = vtd->iotlb;
+	struct tlb_place place = tlb_place(iotlb, tag << iotlb->tag_shift, page, 12);
+	struct tlb_way *way = tlb_peek(iotlb, &place);
+	struct tlb_at at;
+
+	if (!way)
+		return;
+	at = tlb_at_way(way);
+	count_translation(report, &at);
+	vtd_copy_closes(vtd, iotlb, &at);
+	tlb_remove(iotlb, place.head, way);
+}
+
+/* Type 2 as most are: one page, with the hint that pointers may stay, of a domain id without pairs. */
+static inline bool one_page(const struct vtd *vtd, uint64_t low, uint64_t high, uint32_t did)
+{
+	return bits(low, 5, 4) == GRANULARITY_SELECTIVE && !bits(high, 5, 0) &&
+	       bit(high, QI_IH_BIT) && vtd->config.ih_effective &&
+	       vtd->config.ih0_scope == IH0_RANGE && vtd->iotlb->only_lg2 == 12 &&
+	       !vtd->tags[did].next;
+}
+
+static uint32_t domain_id(const struct vtd *vtd, uint64_t low)
+{
+	return (uint32_t)(bits(low, 31, 16) & low_mask((unsigned)vtd->config.domain_id_bits));
+}
+
 /* Type 2, by its two words. */
-static void invalidate_iotlb(struct vtd *vtd, uint64_t low, uint64_t high,
-			     struct inval_report *report)
+static __attribute__((noinline)) void invalidate_iotlb(struct vtd *vtd, uint64_t low, uint64_t high,
+						       struct inval_report *report)
 {
 	bool all = bits(low, 5, 4) == GRANULARITY_GLOBAL;
 	bool range = bits(low, 5, 4) == GRANULARITY_SELECTIVE;
 	bool hint = range && bit(high, QI_IH_BIT) && vtd->config.ih_effective;
-	uint32_t did =
-		(uint32_t)(bits(low, 31, 16) & low_mask((unsigned)vtd->config.domain_id_bits));
+	uint32_t did = domain_id(vtd, low);
 	uint64_t block = low_mask(12 + (unsigned)bits(high, 5, 0));
 	struct tlb_scope scope = { .any_tag = all, .tag = did, .last = UINT64_MAX };
 
@@ -230,7 +267,11 @@ static void carry_out(struct vtd *vtd, const struct native_command *command,
 		invalidate_context(vtd, low, report);
 		break;
 	case QI_IOTLB:
-		invalidate_iotlb(vtd, low, command->words[1], report);
+		if (one_page(vtd, low, command->words[1], domain_id(vtd, low)))
+			remove_page(vtd, domain_id(vtd, low), bits_at(command->words[1], 63, 12),
+				    report);
+		else
+			invalidate_iotlb(vtd, low, command->words[1], report);
 		break;
 	case QI_PASID_IOTLB:
 		invalidate_pasid_iotlb(vtd, command, report);
