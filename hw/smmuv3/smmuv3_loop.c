@@ -60,8 +60,8 @@ static void copy_closes(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	smmu_copy_closes(ctx, tlb, at);
 }
 
-static __attribute__((noinline, cold)) void fill_any(struct smmu *smmu, struct tlb *pointers,
-						     const struct walked *walked)
+static __attribute__((noinline)) void fill_any(struct smmu *smmu, struct tlb *pointers,
+					       const struct walked *walked)
 {
 	smmu->iommu.event = walked->event;
 	walked_fill_any(smmu->tlb, pointers, walked, copy_closes, smmu);
@@ -333,25 +333,22 @@ static void note_counts(struct smmu *smmu, const struct loop *loop, size_t n,
 }
 
 /* While most requests walk, the leaves of some of the next ones are fetched; answers up to where. */
-static size_t look_ahead(struct smmu *smmu, struct loop *loop, size_t i)
+static size_t look_ahead(const struct smmu *smmu, struct loop *loop, size_t i)
 {
 	const struct dma_run *run = loop->run;
 	size_t end = run->n - i < AHEAD_REQUESTS ? run->n : i + AHEAD_REQUESTS;
-	struct smmu_context **context = loop->contexts;
 
-	for (; i < end; i++, context++) {
+	for (struct smmu_context **context = loop->contexts; i < end; i++, context++) {
 		const struct dma_record *record = &run->records[i];
 		uint32_t device = dma_run_device(run, record);
 
-		if (unlikely(device == NO_DEVICE)) {
-			*context = &smmu->nobody;
-			continue;
-		}
+		if (device == NO_DEVICE)
+			return i;
 		*context = smmu->devices[device].context;
 		ahead_fetch(&smmu->ahead[ahead_slot((*context)->ahead, record->iova)],
 			    record->iova);
 	}
-	return end;
+	return i;
 }
 
 size_t smmu_translate_plain(struct iommu *iommu, const struct dma_run *run,
@@ -369,6 +366,8 @@ size_t smmu_translate_plain(struct iommu *iommu, const struct dma_run *run,
 		bool only_4k = finds_plainly(smmu);
 
 		end = ahead ? look_ahead(smmu, &loop, i) : run->n;
+		if (end == i)
+			break;
 		if (ahead)
 			i = (only_4k ? serve_4k_ahead : serve_sizes_ahead)(smmu, &loop, results, i,
 									   end);

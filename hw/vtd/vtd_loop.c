@@ -49,7 +49,7 @@ static void copy_closes(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	vtd_copy_closes(ctx, tlb, at);
 }
 
-static __attribute__((noinline, cold)) void fill_any(struct vtd *vtd, const struct walked *walked)
+static __attribute__((noinline)) void fill_any(struct vtd *vtd, const struct walked *walked)
 {
 	vtd->iommu.event = walked->event;
 	walked_fill_any(vtd->iotlb, vtd->walk[0], walked, copy_closes, vtd);
@@ -286,25 +286,21 @@ static void note_counts(struct vtd *vtd, size_t n, const struct loop *loop, uint
 }
 
 /* While most requests walk, the leaves of some of the next ones are fetched; answers up to where. */
-static size_t look_ahead(struct vtd *vtd, struct loop *loop, size_t i)
+static size_t look_ahead(const struct vtd *vtd, struct loop *loop, size_t i)
 {
 	const struct dma_run *run = loop->run;
 	size_t end = run->n - i < AHEAD_REQUESTS ? run->n : i + AHEAD_REQUESTS;
-	struct vtd_context **context = loop->contexts;
 
-	for (; i < end; i++, context++) {
+	for (struct vtd_context **context = loop->contexts; i < end; i++, context++) {
 		const struct dma_record *record = &run->records[i];
-
 		uint32_t device = dma_run_device(run, record);
 
-		if (unlikely(device == NO_DEVICE)) {
-			*context = &vtd->nobody;
-			continue;
-		}
+		if (device == NO_DEVICE)
+			return i;
 		*context = vtd->devices[device].context;
 		ahead_fetch(&vtd->ahead[ahead_slot((*context)->ahead, record->iova)], record->iova);
 	}
-	return end;
+	return i;
 }
 
 size_t vtd_translate_plain(struct iommu *iommu, const struct dma_run *run,
@@ -322,6 +318,8 @@ size_t vtd_translate_plain(struct iommu *iommu, const struct dma_run *run,
 		bool only_4k = finds_plainly(vtd);
 
 		end = ahead ? look_ahead(vtd, &loop, i) : run->n;
+		if (end == i)
+			break;
 		if (ahead)
 			i = (only_4k ? serve_4k_ahead : serve_sizes_ahead)(vtd, &loop, results, i,
 									   end);
