@@ -15,6 +15,9 @@
 #include "hw/ahead.h"
 #include "hw/iommu.h"
 
+/* How far ahead records are fetched into the nearest cache; beyond the last there is nothing to be had. */
+enum { RECORDS_AHEAD = 32 };
+
 /* Within a page, below the addresses that need a further look. */
 static inline bool is_plain(const PLAIN_CONTEXT *context, iova_t iova, uint32_t len)
 {
@@ -40,6 +43,7 @@ static inline __attribute__((always_inline)) size_t serve_run(PLAIN_UNIT *unit, 
 		iova_t iova = record->iova;
 		PLAIN_CONTEXT *context;
 
+		__builtin_prefetch(record + RECORDS_AHEAD);
 		if (looked) {
 			context = *looked_at++;
 		} else {

@@ -318,13 +318,14 @@ static inline __attribute__((always_inline)) struct tlb_way *
 tlb_use(const struct tlb *tlb, const struct tlb_place *place, bool repeats)
 {
 	struct tlb_head *head = place->head;
-	struct tlb_way *ways = tlb_ways(head), *way;
+	struct tlb_way *ways, *way;
 
 	if (repeats && __builtin_expect(head->recent_key == place->key, 1)) {
 		if (!head->recent)
 			__builtin_unreachable(); /* so that nobody looks */
 		return head->recent;
 	}
+	ways = tlb_ways(head);
 	way = tlb_find16(ways, &head->prints, tlb->way_mask, place->key);
 	if (way)
 		tlb_renew(head, tlb_splat(head->ages.way[way - ways]), way, place->key);
