@@ -27,7 +27,7 @@ static inline __attribute__((always_inline)) bool walked_replaces(const struct t
 	       __builtin_expect(!(way->data & TLB_CHECK), 1);
 }
 
-/* Makes the copies, unless other ones are in the way that somebody has to hear of: false. */
+/* Makes the copies, unless a way is empty, or what is there has to be told of: false, and nothing was done. */
 static inline __attribute__((always_inline)) bool
 walked_fill(struct tlb *pages, struct tlb *pointers, const struct walked *walked)
 {

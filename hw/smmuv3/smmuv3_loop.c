@@ -31,12 +31,6 @@ struct loop {
 	uint64_t misses[2], from_directory[2]; /* walks by stage; those that began at 1 GiB */
 };
 
-/* Within a page, below the addresses that need a further look. */
-static inline bool is_plain(const struct smmu_context *context, iova_t iova, uint32_t len)
-{
-	return iova < context->plain && (iova & 0xfff) + (uint64_t)(len - 1u) < 4096;
-}
-
 /* All structures have their tags at the same place in a key. */
 SMMU_INLINE struct tlb_place place_of(const struct tlb *tlb, const struct smmu_context *context,
 				      iova_t iova, unsigned lg2)
@@ -60,8 +54,8 @@ static void copy_closes(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	smmu_copy_closes(ctx, tlb, at);
 }
 
-static __attribute__((noinline, cold)) void fill_any(struct smmu *smmu, struct tlb *pointers,
-						     const struct walked *walked)
+static __attribute__((noinline)) void fill_any(struct smmu *smmu, struct tlb *pointers,
+					       const struct walked *walked)
 {
 	smmu->iommu.event = walked->event;
 	walked_fill_any(smmu->tlb, pointers, walked, copy_closes, smmu);
@@ -254,56 +248,10 @@ SMMU_INLINE bool serve_plain(struct smmu *smmu, struct loop *loop, const struct 
 	return true;
 }
 
-/*
- * Serves records from number `i` on while they are plain; says up to which, `end` at most.
- * looked: look_ahead() was there; known when this is compiled, as only_4k.
- */
-SMMU_INLINE size_t serve_run(struct smmu *smmu, struct loop *loop, struct dma_result *results,
-			     size_t i, size_t end, bool only_4k, bool looked)
-{
-	const struct dma_run *run = loop->run;
-	const struct dma_record *record = run->records + i, *behind = run->records + end;
-	const struct smmu_device *devices = smmu->devices;
-	struct smmu_context *const *looked_at = loop->contexts;
-	struct dma_result *result = results + i;
-	uint64_t clock = smmu->clock;
-
-	for (; record < behind; record++, result++) {
-		iova_t iova = record->iova;
-		struct smmu_context *context;
-
-		if (looked) {
-			context = *looked_at++;
-		} else {
-			uint32_t device = dma_run_device(run, record);
-
-			if (unlikely(device == NO_DEVICE))
-				break;
-			context = devices[device].context;
-		}
-		if (unlikely(!is_plain(context, iova, record->len)))
-			break;
-		context->used = ++clock;
-		if (unlikely(!serve_plain(smmu, loop, record, context, iova, only_4k, looked,
-					  result)))
-			break;
-	}
-	smmu->clock = clock;
-	return (size_t)(record - run->records);
-}
-
-/* The ways in which runs are served, each compiled for its own. */
-#define SERVE(name, only_4k, looked)                                                               \
-	static __attribute__((noinline)) size_t name(struct smmu *smmu, struct loop *loop,         \
-						     struct dma_result *results, size_t i,         \
-						     size_t end)                                   \
-	{                                                                                          \
-		return serve_run(smmu, loop, results, i, end, only_4k, looked);                    \
-	}
-SERVE(serve_4k, true, false)
-SERVE(serve_4k_ahead, true, true)
-SERVE(serve_sizes, false, false)
-SERVE(serve_sizes_ahead, false, true)
+#define PLAIN_UNIT struct smmu
+#define PLAIN_CONTEXT struct smmu_context
+#define PLAIN_CLOCK clock
+#include "hw/plain_loop.h"
 
 static uint64_t copies_now(const struct smmu *smmu)
 {
@@ -332,51 +280,19 @@ static void note_counts(struct smmu *smmu, const struct loop *loop, size_t n,
 	smmu->count.evictions += fills - (copies_now(smmu) - copies_before);
 }
 
-/* While most requests walk, the leaves of some of the next ones are fetched; answers up to where. */
-static size_t look_ahead(struct smmu *smmu, struct loop *loop, size_t i)
-{
-	const struct dma_run *run = loop->run;
-	size_t end = run->n - i < AHEAD_REQUESTS ? run->n : i + AHEAD_REQUESTS;
-	struct smmu_context **context = loop->contexts;
-
-	for (; i < end; i++, context++) {
-		const struct dma_record *record = &run->records[i];
-		uint32_t device = dma_run_device(run, record);
-
-		if (unlikely(device == NO_DEVICE)) {
-			*context = &smmu->nobody;
-			continue;
-		}
-		*context = smmu->devices[device].context;
-		ahead_fetch(&smmu->ahead[ahead_slot((*context)->ahead, record->iova)],
-			    record->iova);
-	}
-	return end;
-}
-
 size_t smmu_translate_plain(struct iommu *iommu, const struct dma_run *run,
 			    struct dma_result *results)
 {
 	struct smmu *smmu = smmu_of(iommu);
 	struct loop loop = { .run = run, .walks = walks_plainly(smmu) };
 	uint64_t copies = copies_now(smmu);
-	bool ahead = smmu->walks_often;
-	size_t i = 0, end;
+	size_t n;
 
 	if (!smmu->enabled)
 		return 0;
-	do {
-		bool only_4k = finds_plainly(smmu);
-
-		end = ahead ? look_ahead(smmu, &loop, i) : run->n;
-		if (ahead)
-			i = (only_4k ? serve_4k_ahead : serve_sizes_ahead)(smmu, &loop, results, i,
-									   end);
-		else
-			i = (only_4k ? serve_4k : serve_sizes)(smmu, &loop, results, i, end);
-	} while (i == end && i < run->n);
-	note_counts(smmu, &loop, i, copies);
-	return i;
+	n = serve_records(smmu, &loop, results);
+	note_counts(smmu, &loop, n, copies);
+	return n;
 }
 
 static void serve_page(void *ctx, const struct dma_request *page, struct dma_result *result)

@@ -13,12 +13,6 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* Within a page, below the addresses that need a further look. */
-static inline bool is_plain(const struct vtd_context *context, iova_t iova, uint32_t len)
-{
-	return iova < context->plain && (iova & 0xfff) + (uint64_t)(len - 1u) < 4096;
-}
-
 /* All structures have their tags at the same place in a key. */
 static inline struct tlb_place place_of(const struct tlb *tlb, const struct vtd_context *context,
 					iova_t iova, unsigned lg2)
@@ -49,7 +43,7 @@ static void copy_closes(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	vtd_copy_closes(ctx, tlb, at);
 }
 
-static __attribute__((noinline, cold)) void fill_any(struct vtd *vtd, const struct walked *walked)
+static __attribute__((noinline)) void fill_any(struct vtd *vtd, const struct walked *walked)
 {
 	vtd->iommu.event = walked->event;
 	walked_fill_any(vtd->iotlb, vtd->walk[0], walked, copy_closes, vtd);
@@ -212,57 +206,10 @@ static inline __attribute__((always_inline)) bool serve_plain(struct vtd *vtd, s
 	return true;
 }
 
-/*
- * Serves records from number `i` on while they are plain; says up to which, `end` at most.
- * looked: look_ahead() was there; known when this is compiled, as only_4k.
- */
-static inline __attribute__((always_inline)) size_t serve_run(struct vtd *vtd, struct loop *loop,
-							      struct dma_result *results, size_t i,
-							      size_t end, bool only_4k, bool looked)
-{
-	const struct dma_run *run = loop->run;
-	const struct dma_record *record = run->records + i, *behind = run->records + end;
-	const struct vtd_device *devices = vtd->devices;
-	struct vtd_context *const *looked_at = loop->contexts;
-	struct dma_result *result = results + i;
-	uint64_t clock = vtd->context_clock;
-
-	for (; record < behind; record++, result++) {
-		iova_t iova = record->iova;
-		struct vtd_context *context;
-
-		if (looked) {
-			context = *looked_at++;
-		} else {
-			uint32_t device = dma_run_device(run, record);
-
-			if (unlikely(device == NO_DEVICE))
-				break;
-			context = devices[device].context;
-		}
-		if (unlikely(!is_plain(context, iova, record->len)))
-			break;
-		context->used = ++clock;
-		if (unlikely(!serve_plain(vtd, loop, record, context, iova, only_4k, looked,
-					  result)))
-			break;
-	}
-	vtd->context_clock = clock;
-	return (size_t)(record - run->records);
-}
-
-/* The ways in which runs are served, each compiled for its own. */
-#define SERVE(name, only_4k, looked)                                                               \
-	static __attribute__((noinline)) size_t name(struct vtd *vtd, struct loop *loop,           \
-						     struct dma_result *results, size_t i,         \
-						     size_t end)                                   \
-	{                                                                                          \
-		return serve_run(vtd, loop, results, i, end, only_4k, looked);                     \
-	}
-SERVE(serve_4k, true, false)
-SERVE(serve_4k_ahead, true, true)
-SERVE(serve_sizes, false, false)
-SERVE(serve_sizes_ahead, false, true)
+#define PLAIN_UNIT struct vtd
+#define PLAIN_CONTEXT struct vtd_context
+#define PLAIN_CLOCK context_clock
+#include "hw/plain_loop.h"
 
 static uint64_t copies_now(const struct vtd *vtd)
 {
@@ -285,51 +232,19 @@ static void note_counts(struct vtd *vtd, size_t n, const struct loop *loop, uint
 	vtd->count.evictions += fills - (copies_now(vtd) - copies_before);
 }
 
-/* While most requests walk, the leaves of some of the next ones are fetched; answers up to where. */
-static size_t look_ahead(struct vtd *vtd, struct loop *loop, size_t i)
-{
-	const struct dma_run *run = loop->run;
-	size_t end = run->n - i < AHEAD_REQUESTS ? run->n : i + AHEAD_REQUESTS;
-	struct vtd_context **context = loop->contexts;
-
-	for (; i < end; i++, context++) {
-		const struct dma_record *record = &run->records[i];
-
-		uint32_t device = dma_run_device(run, record);
-
-		if (unlikely(device == NO_DEVICE)) {
-			*context = &vtd->nobody;
-			continue;
-		}
-		*context = vtd->devices[device].context;
-		ahead_fetch(&vtd->ahead[ahead_slot((*context)->ahead, record->iova)], record->iova);
-	}
-	return end;
-}
-
 size_t vtd_translate_plain(struct iommu *iommu, const struct dma_run *run,
 			   struct dma_result *results)
 {
 	struct vtd *vtd = vtd_of(iommu);
 	struct loop loop = { .run = run, .walks = walks_plainly(vtd) };
 	uint64_t copies = copies_now(vtd);
-	bool ahead = vtd->walks_often;
-	size_t i = 0, end;
+	size_t n;
 
 	if (!vtd->enabled)
 		return 0;
-	do {
-		bool only_4k = finds_plainly(vtd);
-
-		end = ahead ? look_ahead(vtd, &loop, i) : run->n;
-		if (ahead)
-			i = (only_4k ? serve_4k_ahead : serve_sizes_ahead)(vtd, &loop, results, i,
-									   end);
-		else
-			i = (only_4k ? serve_4k : serve_sizes)(vtd, &loop, results, i, end);
-	} while (i == end && i < run->n);
-	note_counts(vtd, i, &loop, copies);
-	return i;
+	n = serve_records(vtd, &loop, results);
+	note_counts(vtd, n, &loop, copies);
+	return n;
 }
 
 static size_t untranslated(struct vtd *vtd, const struct dma_request *requests,

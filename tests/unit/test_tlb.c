@@ -181,6 +181,8 @@ struct bench {
 	struct rng rng;
 	uint64_t pages, step;
 	uint64_t hits, misses, evictions, removals;
+	struct tlb_note note;
+	uint64_t noted; /* copies that were found by it alone */
 	/* of the visit under way */
 	struct tlb_scope scope;
 	uint64_t visits;
@@ -221,6 +223,24 @@ static void look_up(struct bench *bench, uint64_t tag, iova_t iova)
 	} else {
 		bench->misses++;
 	}
+}
+
+/* One page, by the note of where the last one was. */
+static void look_up_noted(struct bench *bench, uint64_t tag, iova_t iova, unsigned lg2)
+{
+	struct model_copy *copy = model_find(bench->model, tag, iova, lg2);
+	uint64_t set = model_set(bench->model, iova, lg2);
+	const struct tlb_way *before = bench->note.way;
+	struct tlb_way *way =
+		tlb_use_noted(bench->tlb, tag << bench->tlb->tag_shift, iova, lg2, &bench->note);
+
+	cr_assert_eq(way != NULL, copy != NULL, "step %lu", (unsigned long)bench->step);
+	if (!copy)
+		return;
+	to_front(bench->model, set, (uint64_t)(copy - bench->model->in[set].copies));
+	expect_copy(bench, &(struct tlb_at){ &way->key, &way->data, &way->copy, &way->changed },
+		    &bench->model->in[set].copies[0]);
+	bench->noted += way == before;
 }
 
 static void fill(struct bench *bench, uint64_t tag, iova_t iova, unsigned lg2)
@@ -383,7 +403,9 @@ static void one_step(struct bench *bench)
 	iova_t iova = some_iova(bench);
 	unsigned lg2 = sizes[rng_below(&bench->rng, 4) % SIZES];
 
-	if (what < 50)
+	if (what < 20 && bench->tlb->plain_stamps)
+		look_up_noted(bench, tag, iova, lg2);
+	else if (what < 50)
 		look_up(bench, tag, iova);
 	else if (what >= 96)
 		visit_scope(bench, tag, iova);
@@ -393,20 +415,23 @@ static void one_step(struct bench *bench)
 
 struct tlb_case {
 	uint64_t sets, ways, replacement, pages, steps;
+	bool seldom_filled;
 };
 
 ParameterizedTestParameters(tlb, agrees_with_a_list_of_copies)
 {
 	static struct tlb_case cases[] = {
-		{ 1, 1, TLB_LRU, 4, 20000 },	  { 1, 16, TLB_LRU, 12, 40000 },
-		{ 128, 8, TLB_LRU, 2000, 40000 }, { 3, 5, TLB_LRU, 16, 40000 },
-		{ 1, 40, TLB_LRU, 40, 40000 },	  { 4, 3, TLB_LRU, 10, 40000 },
-		{ 5, 33, TLB_LRU, 120, 20000 },	  { 1, 1, TLB_FIFO, 4, 20000 },
-		{ 1, 16, TLB_FIFO, 12, 40000 },	  { 128, 8, TLB_FIFO, 2000, 40000 },
-		{ 3, 5, TLB_FIFO, 16, 40000 },	  { 1, 40, TLB_FIFO, 40, 40000 },
-		{ 1, 1, TLB_RANDOM, 4, 20000 },	  { 1, 16, TLB_RANDOM, 12, 20000 },
-		{ 3, 5, TLB_RANDOM, 16, 20000 },  { 1, 40, TLB_RANDOM, 40, 20000 },
-		{ 8, 4, TLB_RANDOM, 40, 20000 },
+		{ 1, 1, TLB_LRU, 4, 20000, false },	 { 1, 16, TLB_LRU, 12, 40000, false },
+		{ 128, 8, TLB_LRU, 2000, 40000, false }, { 3, 5, TLB_LRU, 16, 40000, false },
+		{ 1, 40, TLB_LRU, 40, 40000, false },	 { 4, 3, TLB_LRU, 10, 40000, false },
+		{ 5, 33, TLB_LRU, 120, 20000, false },	 { 1, 1, TLB_FIFO, 4, 20000, false },
+		{ 1, 16, TLB_FIFO, 12, 40000, false },	 { 128, 8, TLB_FIFO, 2000, 40000, false },
+		{ 3, 5, TLB_FIFO, 16, 40000, false },	 { 1, 40, TLB_FIFO, 40, 40000, false },
+		{ 1, 1, TLB_RANDOM, 4, 20000, false },	 { 1, 16, TLB_RANDOM, 12, 20000, false },
+		{ 3, 5, TLB_RANDOM, 16, 20000, false },	 { 1, 40, TLB_RANDOM, 40, 20000, false },
+		{ 8, 4, TLB_RANDOM, 40, 20000, false },	 { 1, 16, TLB_LRU, 12, 40000, true },
+		{ 16, 4, TLB_LRU, 60, 40000, true },	 { 3, 5, TLB_LRU, 16, 40000, true },
+		{ 1, 16, TLB_FIFO, 12, 20000, true },
 	};
 	return cr_make_param_array(struct tlb_case, cases, sizeof cases / sizeof cases[0]);
 }
@@ -418,6 +443,7 @@ ParameterizedTest(struct tlb_case *c, tlb, agrees_with_a_list_of_copies)
 					 .replacement = c->replacement,
 					 .page_lg2 = { 12, 21, 30 },
 					 .address_bits = ADDRESS_BITS,
+					 .seldom_filled = c->seldom_filled,
 					 .seed = 5 };
 	struct bench bench = { .rng = rng_seed(c->sets * 64 + c->ways), .pages = c->pages };
 
@@ -437,6 +463,7 @@ ParameterizedTest(struct tlb_case *c, tlb, agrees_with_a_list_of_copies)
 		  (unsigned long)c->sets, (unsigned long)c->ways, (unsigned long)bench.hits,
 		  (unsigned long)bench.misses, (unsigned long)bench.evictions,
 		  (unsigned long)bench.removals);
+	cr_expect(bench.noted > 30 || !bench.tlb->plain_stamps);
 	model_destroy(bench.model);
 	tlb_destroy(bench.tlb);
 }
