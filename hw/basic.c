@@ -42,11 +42,13 @@ void iommu_no_marks(struct iommu *iommu, uint64_t event, const struct table_chan
 	(void)n;
 }
 
-void iommu_no_encode(const struct iommu *iommu, const struct invalidation *what,
-		     struct native_command *command)
+bool iommu_no_encode(const struct iommu *iommu, const struct invalidation *what,
+		     struct native_command *command, struct invalidation *covers)
 {
 	(void)iommu;
+	(void)covers;
 	*command = (struct native_command){ .words = { what->what } };
+	return false;
 }
 
 bool iommu_no_decode(const struct iommu *iommu, const struct native_command *command,

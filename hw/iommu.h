@@ -583,9 +583,10 @@ struct iommu_model {
 	void (*tables_changed)(struct iommu *iommu, uint64_t event,
 			       const struct table_change *changes, uint32_t n);
 
-	/* Neutral to native: the smallest native scope that covers it. */
-	void (*encode)(const struct iommu *iommu, const struct invalidation *what,
-		       struct native_command *command);
+	/* Neutral to native: the smallest native scope that covers it. Answers what decode() would, with
+	 * *covers for that. */
+	bool (*encode)(const struct iommu *iommu, const struct invalidation *what,
+		       struct native_command *command, struct invalidation *covers);
 	/* What a native command covers, for software windows. False: not an invalidation. */
 	bool (*decode)(const struct iommu *iommu, const struct native_command *command,
 		       struct invalidation *what);
@@ -677,8 +678,8 @@ bool iommu_no_reg_read(struct iommu *iommu, uint64_t offset, unsigned size, uint
 void iommu_no_fault_queue(struct iommu *iommu, uint64_t event);
 void iommu_no_marks(struct iommu *iommu, uint64_t event, const struct table_change *changes,
 		    uint32_t n);
-void iommu_no_encode(const struct iommu *iommu, const struct invalidation *what,
-		     struct native_command *command);
+bool iommu_no_encode(const struct iommu *iommu, const struct invalidation *what,
+		     struct native_command *command, struct invalidation *covers);
 bool iommu_no_decode(const struct iommu *iommu, const struct native_command *command,
 		     struct invalidation *what);
 int iommu_no_execute(struct iommu *iommu, uint64_t event, const struct native_command *command,

@@ -434,6 +434,8 @@ static __attribute__((noinline)) int store_one(struct tables *tables, struct fra
 
 static inline bool leaf_absent(const struct table_role *role, uint64_t word)
 {
+	if ((word & role->leaf_any) || (role->leaf_all && !(~word & role->leaf_all)))
+		return false;
 	return role->view ? role->view(&word, 0).kind == ENTRY_ABSENT
 			  : role->decode(word, 0).kind == PT_ABSENT;
 }

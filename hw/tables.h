@@ -40,6 +40,8 @@ struct table_role {
 	bool yields;	    /* only watches a frame: a role of another kind takes its place */
 	uint64_t meaning;   /* bits of a word that hardware looks at, A/D bits excluded */
 	uint64_t state;	    /* accessed and dirty bits: software clearing them is an update */
+	/* A word of level 0 is surely not absent with any of the first, or all of the second; 0: none say so. */
+	uint64_t leaf_any, leaf_all;
 	/* What an entry stands for; NULL: one word of a page-table format, as `decode` has it. An entry of one
 	 * word is absent where that is 0. */
 	struct entry_view (*view)(const uint64_t *words, unsigned level);

@@ -240,7 +240,8 @@ struct issue {
 	uint64_t id;
 };
 
-/* What is not said of PASIDs is about those that the domain is attached under. */
+/* The command, and what it covers. What is not said of PASIDs is about those that the domain is attached
+ * under. */
 static inline void encode(struct replay *replay, uint32_t unit, const struct issue *issue,
 			  struct inval_op *op)
 {
@@ -250,6 +251,8 @@ static inline void encode(struct replay *replay, uint32_t unit, const struct iss
 
 	if (issue->native) {
 		op->command = *issue->native;
+		if (!iommu->model->decode(iommu, &op->command, &op->scope))
+			op->scope = (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
 		return;
 	}
 	if (issue->domain && issue->domain->pasid != NO_PASID && scope->what == INVAL_RANGE &&
@@ -258,7 +261,8 @@ static inline void encode(struct replay *replay, uint32_t unit, const struct iss
 		what.pasid = issue->domain->pasid;
 		scope = &what;
 	}
-	iommu->model->encode(iommu, scope, &op->command);
+	if (!iommu->model->encode(iommu, scope, &op->command, &op->scope))
+		op->scope = *issue->scope;
 	if (replay->points)
 		points_encode(replay, unit, scope, &op->command);
 }
@@ -281,7 +285,6 @@ static inline __attribute__((always_inline)) int issue_on(struct replay *replay,
 							  uint32_t *number, struct err *err)
 {
 	const struct invalidation *scope = issue->scope;
-	struct iommu *iommu = replay->units[unit].iommu;
 	uint64_t latency = replay->machine->run.inval_latency;
 	struct pending_inval *pending = new_pending(replay, number, err);
 	struct inval_op *op;
@@ -303,8 +306,6 @@ static inline __attribute__((always_inline)) int issue_on(struct replay *replay,
 	op->failed = false;
 	op->inferred = issue->inferred;
 	encode(replay, unit, issue, op);
-	if (!iommu->model->decode(iommu, &op->command, &op->scope))
-		op->scope = scope ? *scope : (struct invalidation){ .what = INVAL_DEVICE_CONFIG };
 	op->executes_as = op->scope.what;
 	if (scope)
 		op->scope.device = scope->device;

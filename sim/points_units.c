@@ -139,8 +139,9 @@ void points_encode(struct replay *world, uint32_t unit, const struct invalidatio
 	{
 		const struct iommu *iommu = point->units[unit].iommu;
 		struct native_command other;
+		struct invalidation covers;
 
-		iommu->model->encode(iommu, what, &other);
+		iommu->model->encode(iommu, what, &other, &covers);
 		if (memcmp(&other, command, sizeof other) != 0)
 			points_differ(world, "invalidation commands");
 	}

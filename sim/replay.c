@@ -38,6 +38,7 @@ int replay_create(const struct machine *machine, const struct replay_observer *o
 	replay->observer = observer;
 	replay->caches = caches;
 	replay->stalls = machine->model->stalls;
+	replay->steps = replay->stalls || observer->stepped;
 	if (machine->run.policy != POLICY_RECORDED) /* Linux */
 		replay->rules = (struct write_rules){ .refuse_live = true,
 						      .free_tables = true,
@@ -174,6 +175,8 @@ int replay_act(struct replay *replay, const struct action *action, struct err *e
 /* A step was made: what stalled transactions have come to by it. */
 static inline int step_made(struct replay *replay, struct err *err)
 {
+	if (!replay->steps)
+		return 0;
 	for (uint32_t i = 0; replay->stalls && i < replay->n_units; i++)
 		if (unlikely(replay->units[i].iommu->stall_news) && stalls_settle(replay, i, err))
 			return -1;

@@ -173,6 +173,7 @@ struct replay {
 	bool caching_mode; /* of the units: what becomes present is flushed too */
 	bool splitting;	   /* the words at hand are of a table that takes a superpage's place */
 	bool stalls;	   /* of the model: its units may hold transactions */
+	bool steps;	   /* something is looked at after each step */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
 	struct recorded_use use;
 	uint32_t cpu; /* that the event at hand ran on */

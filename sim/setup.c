@@ -421,13 +421,14 @@ static int drop_config(struct replay *replay, const struct device *device, uint3
 	struct invalidation scope = {
 		.what = INVAL_DEVICE_CONFIG, .tag = tag, .device = device->handle, .pasid = pasid
 	};
+	struct invalidation covers; /* no domain's window */
 	struct native_command command;
 	struct inval_report report;
 
 	if (replay->machine->run.config_inval == CONFIG_INVAL_RECORDED)
 		return 0;
 	replay->unit_at_hand = device->unit;
-	iommu->model->encode(iommu, &scope, &command);
+	iommu->model->encode(iommu, &scope, &command, &covers);
 	return iommu->model->execute(iommu, replay->event, &command, &report, err) ||
 			       (replay->points &&
 				points_drop_config(replay, device->unit, &command, err))

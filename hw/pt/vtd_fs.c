@@ -24,6 +24,7 @@ const struct table_role vtd_fs_role = {
 	/* ignored: PWT [3], PCD [4], G [8], [9], [11], [62:52] */
 	.meaning = 0x800ffffffffff087ull,
 	.state = STATE,
+	.leaf_any = 1,
 	.decode = vtd_fs_decode,
 };
 

@@ -19,6 +19,7 @@ const struct table_role vtd_ss_role = {
 	/* ignored: X [2], EMT [5:3], IPAT [6], A and D [9:8], [10], [61:52], [63] */
 	.meaning = 0x400ffffffffff883ull,
 	.state = 1 << VTD_SS_ACCESSED | 1 << VTD_SS_DIRTY,
+	.leaf_any = TLB_READ | TLB_WRITE,
 	.decode = vtd_ss_decode,
 };
 

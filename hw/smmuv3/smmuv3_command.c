@@ -90,8 +90,8 @@ static __attribute__((noinline)) void encode_other(const struct smmu *smmu,
 	smmuv3_pack(&command, native);
 }
 
-void smmu_encode(const struct iommu *iommu, const struct invalidation *what,
-		 struct native_command *native)
+bool smmu_encode(const struct iommu *iommu, const struct invalidation *what,
+		 struct native_command *native, struct invalidation *covers)
 {
 	const struct smmu *smmu = (const struct smmu *)iommu;
 
@@ -99,6 +99,7 @@ void smmu_encode(const struct iommu *iommu, const struct invalidation *what,
 		encode_range(smmu, what, native);
 	else
 		encode_other(smmu, what, native);
+	return smmu_decode(iommu, native, covers);
 }
 
 /* Whole tags: what they are to a driver whose domains are of the configured stage. */

@@ -596,8 +596,8 @@ struct smmu_range_command {
 void smmu_pack_range(const struct smmu_range_command *range, struct native_command *native);
 
 /* smmuv3_command.c, smmuv3_inval.c */
-void smmu_encode(const struct iommu *iommu, const struct invalidation *what,
-		 struct native_command *command);
+bool smmu_encode(const struct iommu *iommu, const struct invalidation *what,
+		 struct native_command *command, struct invalidation *covers);
 bool smmu_decode(const struct iommu *iommu, const struct native_command *command,
 		 struct invalidation *what);
 int smmu_execute(struct iommu *iommu, uint64_t event, const struct native_command *command,

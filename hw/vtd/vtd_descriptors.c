@@ -67,9 +67,21 @@ static uint64_t drains(const struct invalidation *what)
 	return what->drain ? 1u << QI_DW_BIT | 1u << QI_DR_BIT : 0;
 }
 
+/* The block of a page-selective type 2: as decode() has it. */
+static void cover_block(const struct invalidation *what, unsigned mask, struct invalidation *covers)
+{
+	*covers = (struct invalidation){ .what = INVAL_RANGE,
+					 .tag = what->tag & 0xffff,
+					 .pasid = NO_PASID,
+					 .first = what->first & ~low_mask(12 + mask),
+					 .leaf = what->leaf,
+					 .drain = what->drain };
+	covers->last = covers->first + low_mask(12 + mask);
+}
+
 /* A range of an address space; the whole domain where the block is too large (second stage). */
-static void encode_range(const struct vtd *vtd, const struct invalidation *what,
-			 struct native_command *command)
+static bool encode_range(const struct vtd *vtd, const struct invalidation *what,
+			 struct native_command *command, struct invalidation *covers)
 {
 	unsigned mask = block_mask(what);
 	uint64_t low, high = 0;
@@ -79,12 +91,17 @@ static void encode_range(const struct vtd *vtd, const struct invalidation *what,
 		      (uint64_t)scope_pasid(what) << 32;
 		high = block(what, mask);
 	} else if (vtd->config.page_selective && mask <= vtd->config.mamv) {
-		low = QI_IOTLB | drains(what) | GRANULARITY_SELECTIVE << 4;
-		high = block(what, mask);
+		*command = (struct native_command){ .words = { QI_IOTLB | drains(what) |
+								       GRANULARITY_SELECTIVE << 4 |
+								       what->tag << 16,
+							       block(what, mask) } };
+		cover_block(what, mask, covers);
+		return true;
 	} else {
 		low = QI_IOTLB | drains(what) | GRANULARITY_DOMAIN << 4;
 	}
 	*command = (struct native_command){ .words = { low | what->tag << 16, high } };
+	return vtd_decode(&vtd->iommu, command, covers);
 }
 
 /* The device's entry: a context entry, or in a driver's scalable tables its PASID table entry. */
@@ -124,15 +141,15 @@ encode_other(const struct vtd *vtd, const struct invalidation *what, struct nati
 	*command = (struct native_command){ .words = { low, high } };
 }
 
-void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
-		struct native_command *command)
+bool vtd_encode(const struct iommu *iommu, const struct invalidation *what,
+		struct native_command *command, struct invalidation *covers)
 {
 	const struct vtd *vtd = (const struct vtd *)iommu;
 
 	if (what->what == INVAL_RANGE)
-		encode_range(vtd, what, command);
-	else
-		encode_other(vtd, what, command);
+		return encode_range(vtd, what, command, covers);
+	encode_other(vtd, what, command);
+	return vtd_decode(iommu, command, covers);
 }
 
 static void decode_block(uint64_t high, struct invalidation *what)
@@ -218,7 +235,7 @@ enum { ANY_GRANULARITY = 0xf };
 
 static const struct descriptor_rule descriptor_rules[16] = {
 	[QI_CONTEXT] = { { 0xfffc00000000f1c0, UINT64_MAX }, 0xe, false },
-	[QI_IOTLB] = { { 0xffffffff0000f100, 0xf80 }, 0xe, false },
+	[QI_IOTLB] = { { QI_IOTLB_RESERVED_LOW, QI_IOTLB_RESERVED_HIGH }, 0xe, false },
 	[QI_DEVICE_TLB] = { { 0x000f0000ffe0f1f0, 0xffe }, ANY_GRANULARITY, false },
 	[QI_INTERRUPT] = { { 0xffff000007fff1e0, UINT64_MAX }, ANY_GRANULARITY, false },
 	[QI_WAIT] = { { 0, 0x3 }, ANY_GRANULARITY, false },

@@ -113,18 +113,25 @@ static void remove_page(struct vtd *vtd, uint64_t tag, iova_t page, struct inval
 	tlb_remove(iotlb, place.head, way);
 }
 
-/* Type 2 as most are: one page, with the hint that pointers may stay, of a domain id without pairs. */
-static inline bool one_page(const struct vtd *vtd, uint64_t low, uint64_t high, uint32_t did)
-{
-	return bits(low, 5, 4) == GRANULARITY_SELECTIVE && !bits(high, 5, 0) &&
-	       bit(high, QI_IH_BIT) && vtd->config.ih_effective &&
-	       vtd->config.ih0_scope == IH0_RANGE && vtd->iotlb->only_lg2 == 12 &&
-	       !vtd->tags[did].next;
-}
-
 static uint32_t domain_id(const struct vtd *vtd, uint64_t low)
 {
 	return (uint32_t)(bits(low, 31, 16) & low_mask((unsigned)vtd->config.domain_id_bits));
+}
+
+/*
+ * Type 2 as most are, in which vtd_descriptor_error() would find nothing wrong: one page, with the hint that
+ * pointers may stay, of a domain id without pairs.
+ */
+static inline bool one_page(const struct vtd *vtd, const struct native_command *command)
+{
+	uint64_t low = command->words[0], high = command->words[1];
+
+	return (low & (QI_IOTLB_RESERVED_LOW | QI_TYPE | QI_GRANULARITY)) ==
+		       (QI_IOTLB | GRANULARITY_SELECTIVE << 4) &&
+	       (high & 0xfff) == 1u << QI_IH_BIT && !(command->words[2] | command->words[3]) &&
+	       vtd->config.page_selective && vtd->config.ih_effective &&
+	       vtd->config.ih0_scope == IH0_RANGE && vtd->iotlb->only_lg2 == 12 &&
+	       !vtd->tags[domain_id(vtd, low)].next;
 }
 
 /* Type 2, by its two words. */
@@ -257,8 +264,8 @@ static __attribute__((noinline)) void write_status(struct vtd *vtd, uint64_t low
 	tables_store(vtd->tables, word, 1, value, 0, NULL);
 }
 
-static void carry_out(struct vtd *vtd, const struct native_command *command,
-		      struct inval_report *report)
+static __attribute__((noinline)) void
+carry_out(struct vtd *vtd, const struct native_command *command, struct inval_report *report)
 {
 	uint64_t low = command->words[0];
 
@@ -267,11 +274,7 @@ static void carry_out(struct vtd *vtd, const struct native_command *command,
 		invalidate_context(vtd, low, report);
 		break;
 	case QI_IOTLB:
-		if (one_page(vtd, low, command->words[1], domain_id(vtd, low)))
-			remove_page(vtd, domain_id(vtd, low), bits_at(command->words[1], 63, 12),
-				    report);
-		else
-			invalidate_iotlb(vtd, low, command->words[1], report);
+		invalidate_iotlb(vtd, low, command->words[1], report);
 		break;
 	case QI_PASID_IOTLB:
 		invalidate_pasid_iotlb(vtd, command, report);
@@ -294,21 +297,31 @@ static void carry_out(struct vtd *vtd, const struct native_command *command,
 	}
 }
 
+static __attribute__((noinline, cold)) int
+refuse(struct vtd *vtd, const struct native_command *command, const char *wrong, struct err *err)
+{
+	vtd_fault_condition(vtd, FSTS_IQE);
+	return err_set(err, ERR_INPUT, "invalidation descriptor 0x%llx 0x%llx: %s (IQE)",
+		       (unsigned long long)command->words[0], (unsigned long long)command->words[1],
+		       wrong);
+}
+
 int vtd_execute(struct iommu *iommu, uint64_t event, const struct native_command *command,
 		struct inval_report *report, struct err *err)
 {
 	struct vtd *vtd = vtd_of(iommu);
-	const char *wrong = vtd_descriptor_error(vtd, command);
+	bool usual = one_page(vtd, command);
+	const char *wrong = usual ? NULL : vtd_descriptor_error(vtd, command);
 
 	*report = (struct inval_report){ 0 };
 	vtd->iommu.event = event;
-	if (wrong) {
-		vtd_fault_condition(vtd, FSTS_IQE);
-		return err_set(err, ERR_INPUT, "invalidation descriptor 0x%llx 0x%llx: %s (IQE)",
-			       (unsigned long long)command->words[0],
-			       (unsigned long long)command->words[1], wrong);
-	}
+	if (wrong)
+		return refuse(vtd, command, wrong, err);
 	vtd->count.invalidations++;
-	carry_out(vtd, command, report);
+	if (usual)
+		remove_page(vtd, domain_id(vtd, command->words[0]),
+			    bits_at(command->words[1], 63, 12), report);
+	else
+		carry_out(vtd, command, report);
 	return 0;
 }

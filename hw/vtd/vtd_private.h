@@ -451,8 +451,8 @@ void vtd_acknowledge_faults(struct iommu *iommu, uint64_t event);
 
 /* vtd_inval.c */
 
-void vtd_encode(const struct iommu *iommu, const struct invalidation *what,
-		struct native_command *command);
+bool vtd_encode(const struct iommu *iommu, const struct invalidation *what,
+		struct native_command *command, struct invalidation *covers);
 bool vtd_decode(const struct iommu *iommu, const struct native_command *command,
 		struct invalidation *what);
 int vtd_execute(struct iommu *iommu, uint64_t event, const struct native_command *command,
@@ -474,6 +474,9 @@ enum vtd_descriptor {
 	QI_PAGE_RESPONSE,
 };
 enum { GRANULARITY_GLOBAL = 1, GRANULARITY_DOMAIN, GRANULARITY_SELECTIVE };
+enum { QI_TYPE = 0xe0f, QI_GRANULARITY = 0x30 }; /* bits of the low word; [11:9] are type too */
+#define QI_IOTLB_RESERVED_LOW 0xffffffff0000f100
+#define QI_IOTLB_RESERVED_HIGH 0xf80
 enum { QI_DW_BIT = 6, QI_DR_BIT = 7, QI_IH_BIT = 6, QI_PD_BIT = 7, QI_PRIVATE_BIT = 5 };
 /* PASID of types 6 to 8; G of type 7: all of the domain is 0. */
 static inline uint32_t vtd_descriptor_pasid(uint64_t low)

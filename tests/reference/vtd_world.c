@@ -197,8 +197,9 @@ static void flush_changes(struct world *world, const struct table_change *change
 						     .first = changes[i].first,
 						     .last = changes[i].last };
 			struct native_command command;
+			struct invalidation covers;
 
-			vtd_model.encode(world->iommu, &what, &command);
+			vtd_model.encode(world->iommu, &what, &command, &covers);
 			world_execute(world, command.words[0], command.words[1]);
 		}
 	}

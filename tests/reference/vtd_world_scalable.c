@@ -315,6 +315,7 @@ static void flush_domain(struct world *world, unsigned device, unsigned pasid, u
 				     .first = change->first,
 				     .last = change->last };
 	struct native_command command;
+	struct invalidation covers;
 
 	if (!(used & from))
 		return;
@@ -328,7 +329,7 @@ static void flush_domain(struct world *world, unsigned device, unsigned pasid, u
 	}
 	if (from == FROM_FIRST)
 		what.pasid = pasids[pasid];
-	vtd_model.encode(world->iommu, &what, &command);
+	vtd_model.encode(world->iommu, &what, &command, &covers);
 	world_execute(world, command.words[0], command.words[1]);
 }
 

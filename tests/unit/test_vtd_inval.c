@@ -5,7 +5,7 @@
  */
 #include <criterion/criterion.h>
 
-#include "hw/vtd/vtd.h"
+#include "hw/vtd/vtd_private.h"
 #include "sim/machine.h"
 
 #define PAGE 0x8080604000ull /* index 1, 2, 3, 4 from the top level down */
@@ -328,5 +328,60 @@ Test(vtd_inval, types_of_scalable_mode_need_wide_descriptors)
 	vtd_model.reg_write(u.iommu, 1, 0x88, 0x10, 8);
 	cr_assert(vtd_model.reg_read(u.iommu, 0x34, 4, &fsts));
 	cr_expect(bit(fsts, 4), "IQE");
+	close_unit(&u);
+}
+
+static void expect_covers(const struct unit *u, const struct invalidation *what)
+{
+	struct invalidation covers = { 0 }, decoded = { 0 };
+	struct native_command command;
+
+	cr_assert(vtd_model.encode(u->iommu, what, &command, &covers));
+	cr_assert(vtd_model.decode(u->iommu, &command, &decoded));
+	cr_expect(covers.what == decoded.what && covers.tag == decoded.tag &&
+			  covers.device == decoded.device && covers.pasid == decoded.pasid &&
+			  covers.first == decoded.first && covers.last == decoded.last &&
+			  covers.leaf == decoded.leaf && covers.drain == decoded.drain,
+		  "0x%llx 0x%llx", (unsigned long long)command.words[0],
+		  (unsigned long long)command.words[1]);
+}
+
+/* Ranges of every size and offset, leaves or more, with PASIDs and without. */
+Test(vtd_inval, what_a_command_covers_is_what_it_says)
+{
+	struct unit u = { 0 };
+
+	open_unit(&u, 0);
+	for (unsigned i = 0; i < 64 * 64; i++) {
+		struct invalidation what = { .what = INVAL_RANGE,
+					     .tag = i * 0x9e37 & 0xffff,
+					     .pasid = i & 4 ? NO_PASID : i,
+					     .first = 0x9e3779b97f4a7c15ull * i >> i % 64,
+					     .leaf = i & 1,
+					     .drain = i & 2 };
+
+		what.last = what.first | low_mask(i / 64);
+		expect_covers(&u, &what);
+	}
+	close_unit(&u);
+}
+
+/* The usual descriptor, which is not checked part by part, with one bit another. */
+Test(vtd_inval, one_wrong_bit_in_the_usual_descriptor_is_refused)
+{
+	struct unit u = { 0 };
+
+	open_unit(&u, 0);
+	for (unsigned i = 0; i < 256; i++) {
+		struct native_command command = { .words = { IOTLB_PAGE(SECOND_DID),
+							     PAGE | 1u << QI_IH_BIT } };
+		bool wrong;
+
+		touch(&u, NO_PASID, PAGE);
+		command.words[i / 64] ^= 1ull << i % 64;
+		wrong = vtd_descriptor_error(vtd_of(u.iommu), &command);
+		cr_expect_eq(vtd_model.execute(u.iommu, 1, &command, &u.report, &(struct err){ 0 }),
+			     wrong ? -1 : 0, "bit %u", i);
+	}
 	close_unit(&u);
 }
