@@ -75,7 +75,7 @@ pt_word(struct memory_view *view, const struct frame *frame, unsigned index)
 {
 	uint64_t word = frame_word(frame, index);
 
-	return view ? memory_view_word(view, frame->pa + index * 8, word) : word;
+	return view ? memory_view_word(view, frame->pa + index * 8ull, word) : word;
 }
 
 /* Reads one entry of the table in `frame` (NULL: cannot be read) at that level. True: it points to
@@ -96,7 +96,7 @@ pt_read(const struct pt_format *format, const struct pt_root *root, iova_t iova,
 	walk->tables[level] = frame;
 	walk->perms[level] = (uint8_t)*perm;
 	walk->raw = pt_word(root->view, frame, index);
-	walk->word = frame->pa + index * 8;
+	walk->word = frame->pa + index * 8ull;
 	entry = format->decode(walk->raw, level);
 	if (entry.kind == PT_ABSENT) {
 		walk->perm = 0;

@@ -63,7 +63,7 @@ static uint64_t nested_blocks(const struct smmu *smmu)
 
 static uint64_t nested_bytes(const struct smmu *smmu)
 {
-	return smmu->config.nested ? 2 * 4096 + nested_blocks(smmu) * 8 : 0;
+	return smmu->config.nested ? 2 * 4096ull + nested_blocks(smmu) * 8 : 0;
 }
 
 /* With room to align the L1 table, the leaves, the CDs and the queues. */

@@ -36,9 +36,9 @@ static void renew(struct smmu *smmu, struct tlb *tlb, const struct smmu_fill *fi
 static void settle(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, bool suspect,
 		   uint64_t changed, const struct smmu_answer *truth)
 {
-	bool inherits = tlb == smmu->tlb   ? MARK(MARK_SMMU_INHERIT_TRANSLATION)
-			: tlb == smmu->ipa ? MARK(MARK_SMMU_INHERIT_IPA)
-					   : MARK(MARK_SMMU_INHERIT_POINTER);
+	bool inherits = MARK(tlb == smmu->tlb	? MARK_SMMU_INHERIT_TRANSLATION
+			     : tlb == smmu->ipa ? MARK_SMMU_INHERIT_IPA
+						: MARK_SMMU_INHERIT_POINTER);
 
 	if (suspect && inherits && !smmu_copy_true(smmu, tlb, at, truth)) {
 		smmu_copy_doubt(smmu, tlb, at, CHECK_SOURCE, changed);
