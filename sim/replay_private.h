@@ -115,7 +115,7 @@ struct agent_target {
 	uint32_t device, handle, pasid;
 };
 
-enum { DMA_RUN = 128 }; /* DMAs given to a model at once; they stay in the nearest cache */
+enum { DMA_RUN = 256 }; /* DMAs given to a model at once; they stay in the nearest cache */
 
 struct points;
 
