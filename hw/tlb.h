@@ -58,7 +58,6 @@ enum {
 	TLB_LOOK_EXECUTE = 1 << 9,
 	TLB_LOOK_READ = 1 << DMA_RECORD_VERB_LG2,
 	TLB_LOOK_WRITE = 2 << DMA_RECORD_VERB_LG2,
-	TLB_LOOK = TLB_LOOK_READ | TLB_LOOK_WRITE | TLB_LOOK_EXECUTE,
 	TLB_PERM = TLB_READ | TLB_WRITE | TLB_EXECUTE,
 };
 
@@ -125,8 +124,7 @@ struct tlb_head {
 	uint64_t recent_key;	/* and its key: that of most requests, or not even looked at */
 	struct tlb_way *ways;	/* of the set */
 };
-enum { TLB_HEAD_LG2 = 6 };
-_Static_assert(sizeof(struct tlb_head) == 1 << TLB_HEAD_LG2, "a head a line");
+_Static_assert(sizeof(struct tlb_head) == 64, "a head a line");
 
 struct tlb {
 	struct tlb_head *heads;	    /* per set */
@@ -311,16 +309,16 @@ static inline uint64_t tlb_page_tag(uint64_t tag_bits)
 }
 
 /*
- * The copy there, now the most recently used of its set; NULL: none is there.
- * repeats: it often is so already, and is looked at first.
+ * The copy there, now the most recently used of its set; NULL: none is there. It often is so already: that
+ * way is looked at first.
  */
-static inline __attribute__((always_inline)) struct tlb_way *
-tlb_use(const struct tlb *tlb, const struct tlb_place *place, bool repeats)
+static inline __attribute__((always_inline)) struct tlb_way *tlb_use(const struct tlb *tlb,
+								     const struct tlb_place *place)
 {
 	struct tlb_head *head = place->head;
 	struct tlb_way *ways, *way;
 
-	if (repeats && __builtin_expect(head->recent_key == place->key, 1)) {
+	if (__builtin_expect(head->recent_key == place->key, 1)) {
 		if (!head->recent)
 			__builtin_unreachable(); /* so that nobody looks */
 		return head->recent;
@@ -380,7 +378,7 @@ tlb_lookup_size(const struct tlb *tlb, uint64_t tag, iova_t iova, unsigned lg2, 
 {
 	struct tlb_place place = tlb_place(tlb, tag << tlb->tag_shift, iova, lg2);
 
-	*hit = (struct tlb_hit){ tlb_use(tlb, &place, true), lg2 };
+	*hit = (struct tlb_hit){ tlb_use(tlb, &place), lg2 };
 	return hit->way ? hit->way->data : 0;
 }
 

@@ -77,14 +77,13 @@ static size_t length_of_run(const struct replay *replay, const struct event_batc
 	return n;
 }
 
-/* The unit that the run's first DMA goes to. */
-static int find_unit(struct replay *replay, const struct event *event, struct err *err)
+int dmas_unit(struct replay *replay, const struct event *event, uint32_t *unit, struct err *err)
 {
 	if (unlikely(event->agent >= replay->n_agents ||
 		     replay->agents[event->agent].unit == UNIT_UNKNOWN) &&
 	    setup_agent(replay, event->agent, err))
 		return -1;
-	replay->unit_at_hand = replay->agents[event->agent].unit;
+	*unit = replay->agents[event->agent].unit;
 	return 0;
 }
 
@@ -224,9 +223,9 @@ int dmas_run(struct replay *replay, const struct event_batch *batch, size_t begi
 	struct iommu *iommu;
 	uint32_t unit;
 
-	if (find_unit(replay, events, err))
+	if (dmas_unit(replay, events, &unit, err))
 		return -1;
-	unit = replay->unit_at_hand;
+	replay->unit_at_hand = unit;
 	iommu = replay->units[unit].iommu;
 	iommu->refused = false;
 	replay->first_dma = batch->first + begin;

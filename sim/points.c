@@ -210,16 +210,14 @@ static int stretch_of(struct replay *world, const struct event_batch *batch, siz
 		      size_t *n, struct err *err)
 {
 	size_t end = batch->n - begin < DMA_RUN ? batch->n : begin + DMA_RUN, at = begin;
-	uint32_t first = batch->events[begin].agent, unit;
+	uint32_t unit;
 	uint64_t limit;
 
 	if (clock_next(&world->clock, &limit))
 		while (end > begin + 1 && batch->events[end - 1].time_ns > limit)
 			end--;
-	if ((first >= world->n_agents || world->agents[first].unit == UNIT_UNKNOWN) &&
-	    setup_agent(world, first, err))
+	if (dmas_unit(world, &batch->events[begin], &unit, err))
 		return -1;
-	unit = world->agents[first].unit;
 	for (; at < end && batch->events[at].kind == EVENT_DMA; at++) {
 		const struct event *event = &batch->events[at];
 

@@ -561,6 +561,8 @@ int replay_take_interrupt(struct replay *replay, uint32_t unit, uint64_t time_ns
 /* The DMAs from event `begin` of the batch on that can go to the model at once; *done: how many. */
 int dmas_run(struct replay *replay, const struct event_batch *batch, size_t begin, size_t *done,
 	     struct err *err);
+/* The unit that a DMA goes to; -1: its device was never declared. */
+int dmas_unit(struct replay *replay, const struct event *event, uint32_t *unit, struct err *err);
 /* One DMA at this time, outside of the recorded order. */
 void dmas_one(struct replay *replay, uint32_t unit, const struct dma_request *request,
 	      struct dma_result *result);

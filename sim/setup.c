@@ -370,13 +370,11 @@ struct domain *setup_first_domain(struct replay *replay, const struct event *eve
 /* A list for every unit, as long as that of the agents; so far they had `known` places. */
 static int grow_plain_handles(struct replay *replay, uint32_t known)
 {
-	uint32_t n = replay->n_plain_units;
-
 	if (grow((void **)&replay->plain_handles, &replay->n_plain_units, replay->n_units,
 		 sizeof *replay->plain_handles))
 		return -1;
-	for (uint32_t unit = 0; unit < replay->n_plain_units; unit++) {
-		uint32_t **list = &replay->plain_handles[unit], from = unit < n ? known : 0;
+	for (uint32_t unit = 0; unit < replay->n_units; unit++) {
+		uint32_t **list = &replay->plain_handles[unit], from = *list ? known : 0;
 		uint32_t *longer = *list;
 
 		if (from < replay->n_agents)

@@ -61,7 +61,7 @@ static __attribute__((noinline)) void fill_any(struct smmu *smmu, struct tlb *po
 	walked_fill_any(smmu->tlb, pointers, walked, copy_closes, smmu);
 }
 
-/* The copies that a walk leaves. */
+/* The copies that a walk leaves. What fill_any() is given is made for it alone: the usual *walked stays in registers. */
 SMMU_INLINE void fill(struct smmu *smmu, struct tlb *pointers, const struct walked walked)
 {
 	if (unlikely(!walked_fill(smmu->tlb, pointers, &walked)))
@@ -166,7 +166,7 @@ SMMU_INLINE uint64_t plain_miss(struct smmu *smmu, struct loop *loop,
 	if (unlikely(!loop->walks || !context->quick.usual || smmu->tags[context->tag].conflicted))
 		return 0;
 	pointer = place_of(tables, context, record->iova, 21);
-	way = tlb_use(tables, &pointer, true);
+	way = tlb_use(tables, &pointer);
 	if (!way)
 		return often ? walk_from_directory(smmu, loop, record, context, page, pointer)
 			     : walk_from_directory_seldom(smmu, loop, record, context, page);
@@ -227,7 +227,7 @@ SMMU_INLINE bool serve_plain(struct smmu *smmu, struct loop *loop, const struct 
 	unsigned perm;
 
 	if (only_4k)
-		hit.way = tlb_use(smmu->tlb, &place, true);
+		hit.way = tlb_use(smmu->tlb, &place);
 	else if (!tlb_lookup_rare(smmu->tlb, context->tag, iova, &hit))
 		hit.way = NULL;
 	if (!hit.way) {

@@ -49,7 +49,7 @@ static __attribute__((noinline)) void fill_any(struct vtd *vtd, const struct wal
 	walked_fill_any(vtd->iotlb, vtd->walk[0], walked, copy_closes, vtd);
 }
 
-/* The copies that a walk leaves. */
+/* The copies that a walk leaves. What fill_any() is given is made for it alone: the usual *walked stays in registers. */
 static inline __attribute__((always_inline)) void fill(struct vtd *vtd, const struct walked walked)
 {
 	if (unlikely(!walked_fill(vtd->iotlb, vtd->walk[0], &walked)))
@@ -132,7 +132,7 @@ static inline __attribute__((always_inline)) uint64_t plain_miss(struct vtd *vtd
 		     vtd_in_interrupt_range(record->iova)))
 		return 0;
 	pointer = place_of(vtd->walk[0], context, record->iova, 21);
-	way = tlb_use(vtd->walk[0], &pointer, true);
+	way = tlb_use(vtd->walk[0], &pointer);
 	if (!way)
 		return often ? walk_from_directory(vtd, loop, record, context, page, pointer)
 			     : walk_from_directory_seldom(vtd, loop, record, context, page);
@@ -187,7 +187,7 @@ static inline __attribute__((always_inline)) bool serve_plain(struct vtd *vtd, s
 	uint64_t data;
 
 	if (only_4k)
-		hit.way = tlb_use(vtd->iotlb, &place, true);
+		hit.way = tlb_use(vtd->iotlb, &place);
 	else if (!tlb_lookup_rare(vtd->iotlb, context->tag, iova, &hit))
 		hit.way = NULL;
 	if (!hit.way) {
