@@ -242,8 +242,8 @@ struct issue {
 
 /* The command, and what it covers. What is not said of PASIDs is about those that the domain is attached
  * under. */
-static inline void encode(struct replay *replay, uint32_t unit, const struct issue *issue,
-			  struct inval_op *op)
+static inline __attribute__((always_inline)) void
+encode(struct replay *replay, uint32_t unit, const struct issue *issue, struct inval_op *op)
 {
 	const struct invalidation *scope = issue->scope;
 	struct iommu *iommu = replay->units[unit].iommu;
@@ -421,17 +421,36 @@ static int device_scope(struct replay *replay, const struct event *event,
 	return 0;
 }
 
-/* What a recorded neutral invalidation asks for. */
+/* What a recorded neutral invalidation asks for, before it is said of what. */
+static inline struct invalidation scope_of_all(const struct replay *replay,
+					       const struct event *event)
+{
+	uint32_t pasid = names_agent_of(replay->names, event->agent).pasid;
+
+	return (struct invalidation){ .what = INVAL_ALL,
+				      .pasid = pasid != PASID_NONE ? pasid : NO_PASID,
+				      .last = UINT64_MAX,
+				      .leaf = event_has(event, INVAL_LEAF),
+				      .drain = !event_has(event, INVAL_DRAIN) };
+}
+
+/* Of a domain: a range of it, or all. */
+static inline void scope_in(const struct replay *replay, const struct event *event,
+			    const struct domain *domain, struct invalidation *scope)
+{
+	scope->what = INVAL_DOMAIN;
+	scope->tag = domain->tag;
+	if (event_has(event, INVAL_SIZE)) {
+		scope->what = INVAL_RANGE;
+		scope->first = event->addr;
+		scope->last = event->addr + (event_value(replay->batch, event, INVAL_SIZE) - 1);
+	}
+}
+
 static int scope_of(struct replay *replay, const struct event *event, const struct domain **domain,
 		    struct invalidation *scope, struct err *err)
 {
-	struct agent agent = names_agent_of(replay->names, event->agent);
-
-	*scope = (struct invalidation){ .what = INVAL_ALL, .pasid = NO_PASID, .last = UINT64_MAX };
-	scope->leaf = event_has(event, INVAL_LEAF);
-	scope->drain = !event_has(event, INVAL_DRAIN);
-	if (event->agent != EVENT_NO_AGENT && agent.pasid != PASID_NONE)
-		scope->pasid = agent.pasid;
+	*scope = scope_of_all(replay, event);
 	*domain = NULL;
 	if (event_has(event, INVAL_ATC) || event_has(event, INVAL_CONFIG))
 		return device_scope(replay, event, scope, err);
@@ -440,13 +459,7 @@ static int scope_of(struct replay *replay, const struct event *event, const stru
 	*domain = setup_domain(replay, event, err);
 	if (!*domain)
 		return -1;
-	scope->what = INVAL_DOMAIN;
-	scope->tag = (*domain)->tag;
-	if (event_has(event, INVAL_SIZE)) {
-		scope->what = INVAL_RANGE;
-		scope->first = event->addr;
-		scope->last = event->addr + (event_value(replay->batch, event, INVAL_SIZE) - 1);
-	}
+	scope_in(replay, event, *domain, scope);
 	return 0;
 }
 
@@ -485,14 +498,16 @@ static int all_pasids(struct replay *replay, const struct event *event, const st
 	return device->n_pasids ? issue_one(replay, device->unit, &pasids, &number, err) : 0;
 }
 
-int inval_event(struct replay *replay, const struct event *event, struct err *err)
+/* Any: on one unit or all, of devices, with a recorded completion, beside commands, or one that the policy's own
+ * stand for. */
+static __attribute__((noinline)) int other_event(struct replay *replay, const struct event *event,
+						 struct err *err)
 {
 	struct issue issue = { .inferred = event_class(event) == CLASS_INFERRED,
 			       .has_id = event_has(event, INVAL_ID) };
 	struct invalidation scope;
 	uint32_t number;
 
-	replay->count.invals++;
 	if (scope_of(replay, event, &issue.domain, &scope, err))
 		return -1;
 	/* A derived one stands beside the recorded command (same at=), which was used. */
@@ -509,6 +524,29 @@ int inval_event(struct replay *replay, const struct event *event, struct err *er
 		return -1;
 	for (uint32_t units = units_of(replay, event, issue.domain, &scope); units;
 	     units &= units - 1)
+		if (issue_one(replay, (uint32_t)__builtin_ctz(units), &issue, &number, err))
+			return -1;
+	return 0;
+}
+
+/* Fields that make an invalidation other than the usual one, of the domain that it names. */
+enum { INVAL_OTHER = 1 << INVAL_IOMMU | 1 << INVAL_ID | 1 << INVAL_ATC | 1 << INVAL_CONFIG };
+
+int inval_event(struct replay *replay, const struct event *event, struct err *err)
+{
+	struct invalidation scope;
+	const struct issue issue = { .domain = setup_known_domain(replay, event),
+				     .scope = &scope,
+				     .inferred = event_class(event) == CLASS_INFERRED };
+	uint32_t number;
+
+	replay->count.invals++;
+	if (!issue.domain || (event->present & INVAL_OTHER) || replay->native_commands ||
+	    replay->policy_invals)
+		return other_event(replay, event, err);
+	scope = scope_of_all(replay, event);
+	scope_in(replay, event, issue.domain, &scope);
+	for (uint32_t units = issue.domain->units; units; units &= units - 1)
 		if (issue_on(replay, (uint32_t)__builtin_ctz(units), &issue, &number, err))
 			return -1;
 	return 0;
