@@ -331,6 +331,7 @@ static int put_replay_counters(struct detector *detector, struct err *err)
 		{ "invalidations.policy", count->flushes },
 		{ "tables.made", count->tables_made },
 		{ "tables.freed", count->tables_freed },
+		{ "tables.empty", count->tables_empty },
 		{ "table.words", count->words },
 		{ "answers.compared", count->answers },
 		{ "answers.agree", count->agree },

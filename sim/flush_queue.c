@@ -110,7 +110,9 @@ static uint64_t timer_at(const struct replay *replay)
 static int append(struct replay *replay, uint32_t domain, struct flush_queue *queue,
 		  struct fq_ring *ring, struct fq_entry entry, struct err *err)
 {
-	entry.counter = queue->start;
+	/* without the barrier the counter may have been read before the flush under way raised it */
+	entry.counter =
+		queue->start - (!replay->machine->run.fq_barrier && queue->finish < queue->start);
 	ring->entries[ring->tail] = entry;
 	ring->tail = (ring->tail + 1) % (uint32_t)replay->machine->run.fq_entries;
 	if (queue->timer_on)

@@ -29,6 +29,17 @@ int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct
 	return 0;
 }
 
+int gather_widen(struct gather_list *list, iova_t first, iova_t last, struct err *err)
+{
+	struct gather *gather = list->n ? &list->items[list->n - 1] : NULL;
+
+	if (!gather)
+		return gather_add_page(list, first, last - first + 1, err);
+	gather->start = first < gather->start ? first : gather->start;
+	gather->end = last > gather->end ? last : gather->end;
+	return 0;
+}
+
 void gather_list_free(struct gather_list *list)
 {
 	free(list->items);

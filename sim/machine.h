@@ -24,6 +24,7 @@ enum page_action { PAGE_ACTION_MAP, PAGE_ACTION_NONE };
 enum gather_end { GATHER_INCLUSIVE, GATHER_EXCLUSIVE };
 enum psi_align { PSI_FOLDED, PSI_PAGE_COUNT };
 enum free_tables { FREE_AFTER, FREE_BEFORE };
+enum keep_empty_tables { KEEP_EMPTY_YES, KEEP_EMPTY_WIDENED, KEEP_EMPTY_NO };
 enum superpage_span { SPAN_EXACT, SPAN_OVERRUN };
 enum dirty_flush { DIRTY_FLUSH_AFTER, DIRTY_FLUSH_NONE };
 enum write_back { WRITE_BACK_YES, WRITE_BACK_NO, WRITE_BACK_NOT_SPLITS };
@@ -40,10 +41,11 @@ struct run_config {
 	uint64_t stall_answers, stall_limit, starve_limit;
 	uint64_t ats_timeout;
 	/* linux-lazy: drivers 3.4 */
-	uint64_t fq_entries, fq_timeout, fq_single, cpus, fq_counter_check, jiffy;
+	uint64_t fq_entries, fq_timeout, fq_single, cpus, fq_counter_check, fq_barrier, jiffy;
 	/* gathers and intel-classic: drivers 3.5, 4.1, 4.2 */
 	uint64_t gather_end, gather_consumer, superpage_replace, superpage_span, psi_align;
-	uint64_t ih_when_tables_freed, free_tables, cm_flush_on_map, force_strict_if_cm;
+	uint64_t ih_when_tables_freed, free_tables, keep_empty_tables, cm_flush_on_map,
+		force_strict_if_cm;
 };
 
 /* What a device brings along. Every field is a setting; rows in sim/device_settings.c. */

@@ -40,9 +40,12 @@ int replay_create(const struct machine *machine, const struct replay_observer *o
 	replay->stalls = machine->model->stalls;
 	replay->steps = replay->stalls || observer->stepped;
 	if (machine->run.policy != POLICY_RECORDED) /* Linux */
-		replay->rules = (struct write_rules){ .refuse_live = true,
-						      .free_tables = true,
-						      .widen = true };
+		replay->rules =
+			(struct write_rules){ .refuse_live = true,
+					      .free_tables = true,
+					      .free_empty = machine->run.keep_empty_tables !=
+							    KEEP_EMPTY_YES,
+					      .widen = true };
 	replay->policy_invals = machine->run.inval_from == INVAL_FROM_POLICY ||
 				(machine->run.inval_from == INVAL_FROM_AUTO &&
 				 machine->run.policy != POLICY_RECORDED);
@@ -397,6 +400,14 @@ int replay_batch(struct replay *replay, struct event_source *source,
 	return 0;
 }
 
+static void count_empty_tables(struct replay *replay)
+{
+	for (uint32_t i = 0; replay->rules.free_tables && i < replay->n_domains; i++)
+		if (replay->domains[i] && !replay->domains[i]->raw && replay->domains[i]->root)
+			replay->count.tables_empty +=
+				writer_empty_tables(replay, replay->domains[i]);
+}
+
 /*
  * What the model had under way when the recording ends completes (an invalidation issued with
  * latency, a flush-queue timer): otherwise the last windows would look open for want of time.
@@ -408,6 +419,7 @@ int replay_finish(struct replay *replay, struct err *err)
 	if (run_due(replay, UINT64_MAX, err))
 		return -1;
 	replay->now_ns = replay->acted_ns > end ? replay->acted_ns : end;
+	count_empty_tables(replay);
 	answers_finish(replay);
 	pages_unanswered(replay);
 	held_unanswered(replay);

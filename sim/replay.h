@@ -108,7 +108,7 @@ struct replay_observer {
 
 struct replay_counters {
 	uint64_t events, dma, maps, unmaps, invals, dropped_invals, p2m, no_dirty_bits, words,
-		tables_made, tables_freed, flushes, refused_maps;
+		tables_made, tables_freed, tables_empty /* at the end */, flushes, refused_maps;
 	uint64_t answers, agree, differ, adopted, undecided; /* of recorded hardware */
 	uint64_t distinct, distinct_agree; /* of those, by device, page and mapping */
 	uint64_t moved, moved_agree;	   /* of those whose update the importer moved (R10) */

@@ -123,6 +123,7 @@ struct points;
 struct write_rules {
 	bool refuse_live; /* intel-classic: a live leaf stays ("already set") */
 	bool free_tables; /* tables wholly inside an unmapped range go */
+	bool free_empty;  /* and tables that an unmap leaves empty */
 	bool widen;	  /* a superpage hit partly goes as a whole, else it is split */
 	unsigned cap_lg2; /* largest page; 0: none */
 };
@@ -284,6 +285,8 @@ pa_t words_new_table(struct replay *replay);
 struct write_outcome {
 	struct freed_table *freed; /* tables unlinked, not yet given back */
 	uint64_t refused;	   /* leaves that were live */
+	bool emptied;		   /* tables went that were covered in part; they span: */
+	iova_t emptied_first, emptied_last;
 };
 int writer_map_range(struct replay *replay, struct domain *domain, iova_t iova, pa_t pa,
 		     uint64_t last, unsigned perm, const struct write_rules *rules,
@@ -333,7 +336,7 @@ static inline int writer_unmap(struct replay *replay, struct domain *domain, iov
 	struct frame *table = writer_same_table(replay, domain, first);
 
 	/* the usual unmap: one of the smallest pages, so that no table goes and nothing is split */
-	if (table && last - first == domain->page)
+	if (table && last - first == domain->page && !rules->free_empty)
 		return words_store_in(replay, table, writer_place(domain->format, first), 1, 0, 0,
 				      err);
 	return writer_unmap_range(replay, domain, first, last, rules, outcome, err);
@@ -344,6 +347,8 @@ int writer_protect(struct replay *replay, struct domain *domain, iova_t first, i
 /* The range of the leaf at iova; false where there is none: the range that one entry leaves unmapped. */
 bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_t iova,
 		 iova_t *first, iova_t *last);
+/* Tables of the domain, but for its root, that say nothing: the driver has kept them. */
+uint64_t writer_empty_tables(struct replay *replay, struct domain *domain);
 /* At most how many words an update of the range writes, with the smallest pages. */
 static inline uint64_t writer_words(const struct domain *domain, iova_t first, iova_t last)
 {
@@ -585,6 +590,8 @@ struct gather_list {
 	size_t n, max;
 };
 int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct err *err);
+/* The last flush covers this range too. */
+int gather_widen(struct gather_list *list, iova_t first, iova_t last, struct err *err);
 void gather_list_free(struct gather_list *list);
 /* The aligned block that a page-selective invalidation of the gather names; false: the driver finds no
  * page in it. */

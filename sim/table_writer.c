@@ -326,6 +326,40 @@ bool writer_leaf(const struct replay *replay, const struct domain *domain, iova_
 	return false;
 }
 
+/* Whether no word of the table says anything. */
+static bool is_empty(const struct writer *w, pa_t table)
+{
+	unsigned frames = 1u << w->format->role->frames_lg2;
+	const struct frame *frame;
+
+	for (unsigned part = 0; part < frames; part++) {
+		frame = memory_frame(w->replay->memory, table + ((pa_t)part << FRAME_LG2));
+		if (frame && frame->nonzero)
+			return false;
+	}
+	return true;
+}
+
+/* The table below an entry goes: all that it spans is in reach of the unmap, or says nothing any more. */
+static int free_below(const struct writer *w, pa_t table, iova_t iova, unsigned level, pa_t lower)
+{
+	return store(w, table, iova, level, 1, 0, 0) || unlink_tables(w, lower, level - 1) ? -1 : 0;
+}
+
+static int free_emptied(const struct writer *w, pa_t table, iova_t iova, unsigned level, pa_t lower)
+{
+	struct write_outcome *outcome = w->outcome;
+	iova_t first = iova & ~low_mask(span_lg2(w->format, level));
+	iova_t last = first + low_mask(span_lg2(w->format, level));
+
+	if (!outcome->emptied || first < outcome->emptied_first)
+		outcome->emptied_first = first;
+	if (!outcome->emptied || last > outcome->emptied_last)
+		outcome->emptied_last = last;
+	outcome->emptied = true;
+	return free_below(w, table, iova, level, lower);
+}
+
 /* One table's part of an unmap: [first, last] lies within the table. */
 static int unmap_table(const struct writer *w, pa_t table, unsigned level, iova_t first,
 		       iova_t last)
@@ -350,16 +384,38 @@ static int unmap_table(const struct writer *w, pa_t table, unsigned level, iova_
 		if (entry.kind == PT_LEAF) {
 			answer = store(w, table, at, level, 1, 0, 0);
 		} else if (entry.kind == PT_TABLE && whole && w->rules->free_tables) {
-			answer = store(w, table, at, level, 1, 0, 0) ||
-				 unlink_tables(w, entry.addr, level - 1);
+			answer = free_below(w, table, at, level, entry.addr);
 		} else if (entry.kind == PT_TABLE) {
 			answer = unmap_table(w, entry.addr, level - 1, at > first ? at : first,
 					     to < last ? to : last);
+			if (!answer && w->rules->free_empty && is_empty(w, entry.addr))
+				answer = free_emptied(w, table, at, level, entry.addr);
 		}
 		if (answer)
 			return -1;
 	}
 	return 0;
+}
+
+static uint64_t empty_below(const struct writer *w, pa_t table, unsigned level)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; level > 0 && i < 1u << w->format->index_bits; i++) {
+		struct pt_entry entry =
+			entry_at(w, table, (iova_t)i << span_lg2(w->format, level), level);
+
+		if (entry.kind == PT_TABLE)
+			n += is_empty(w, entry.addr) ? 1 : empty_below(w, entry.addr, level - 1);
+	}
+	return n;
+}
+
+uint64_t writer_empty_tables(struct replay *replay, struct domain *domain)
+{
+	struct writer w = writer_of(replay, domain, &replay->rules, NULL, NULL);
+
+	return empty_below(&w, domain->root, domain->levels - 1);
 }
 
 int writer_unmap_range(struct replay *replay, struct domain *domain, iova_t first, iova_t last,
@@ -371,7 +427,8 @@ int writer_unmap_range(struct replay *replay, struct domain *domain, iova_t firs
 	struct frame *table = NULL;
 
 	/* no table goes, nothing is split: a few pages in one frame */
-	if (!((first ^ last) >> region_lg2) && last - first < page_mask(region_lg2))
+	if (!rules->free_empty && !((first ^ last) >> region_lg2) &&
+	    last - first < page_mask(region_lg2))
 		table = leaf_table(&w, first);
 	if (table)
 		return words_store_in(replay, table, writer_place(w.format, first),

@@ -22,6 +22,8 @@ static int drop_finding(struct result_sink *sink, const struct finding *finding,
 enum { FREED_MAX = 32 };
 static uint64_t freed_at[FREED_MAX];
 static unsigned n_freed;
+static struct invalidation flushed; /* by the last invalidation that was issued */
+static struct replay_counters counted;
 
 static void note_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns)
 {
@@ -30,6 +32,12 @@ static void note_freed(void *self, pa_t pa, uint64_t event, uint64_t time_ns)
 	(void)event;
 	if (n_freed < FREED_MAX)
 		freed_at[n_freed++] = time_ns;
+}
+
+static void note_issued(void *self, const struct inval_op *op)
+{
+	(void)self;
+	flushed = op->scope;
 }
 
 /* Replays the text; freed_at[] then holds when table pages went back. */
@@ -52,6 +60,7 @@ static void replay_text(const char *text, const char *const *sets, size_t n_sets
 	cr_assert_eq(detector_create(machine, &nowhere, &detector, &err), 0);
 	observer = *detector_replay_observer(detector);
 	observer.table_freed = note_freed;
+	observer.inval_issued = note_issued;
 	cr_assert_eq(
 		replay_create(machine, &observer, detector_iommu_observer(detector), &replay, &err),
 		0);
@@ -60,6 +69,7 @@ static void replay_text(const char *text, const char *const *sets, size_t n_sets
 	while (source_next(source, &batch, &err) > 0)
 		cr_assert_eq(replay_batch(replay, source, &batch, &err), 0, "%s", err.text);
 	cr_assert_eq(replay_finish(replay, &err), 0, "%s", err.text);
+	counted = *replay_counters(replay);
 	replay_destroy(replay);
 	detector_destroy(detector);
 	source_close(source);
@@ -129,6 +139,20 @@ Test(drivers, without_the_counter_check_it_is_released_by_that_flush)
 	cr_expect_eq(freed_at[1], 12000000);
 }
 
+/* Its counter may have been read before the flush under way raised it. */
+Test(drivers, without_the_barrier_it_is_released_by_that_flush)
+{
+	static const struct unmap_at unmaps[] = { { 0, 0 }, { 11000, 0 }, { 13000, 0 } };
+	const char *const sets[] = { "policy=linux-lazy", "time.inval_latency=2ms",
+				     "linux.fq_barrier=no" };
+
+	unmap_tables(unmaps, 3, sets, 3);
+	cr_assert_eq(n_freed, 3);
+	cr_expect_eq(freed_at[0], 12000000);
+	cr_expect_eq(freed_at[1], 12000000);
+	cr_expect_eq(freed_at[2], 23000000, "queued while none was under way");
+}
+
 Test(drivers, strict_gives_tables_back_when_its_flush_is_complete)
 {
 	static const struct unmap_at unmaps[] = { { 10, 0 }, { 20, 0 } };
@@ -138,6 +162,48 @@ Test(drivers, strict_gives_tables_back_when_its_flush_is_complete)
 	cr_assert_eq(n_freed, 2);
 	cr_expect_eq(freed_at[0], 12000);
 	cr_expect_eq(freed_at[1], 22000);
+}
+
+/* A table that the second of two unmaps leaves empty, each of a half of what it maps. */
+struct empty_case {
+	char keep[16];
+	unsigned n_freed;
+	uint64_t empty; /* tables, at the end */
+	iova_t first, last;
+};
+
+ParameterizedTestParameters(drivers, a_table_left_empty_stays_or_goes)
+{
+	static struct empty_case cases[] = {
+		{ "yes", 0, 1, 0x40040000, 0x4007ffff },
+		{ "no", 1, 0, 0x40040000, 0x4007ffff },
+		{ "widened", 1, 0, 0x40000000, 0x401fffff },
+	};
+
+	return cr_make_param_array(struct empty_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct empty_case *c, drivers, a_table_left_empty_stays_or_goes)
+{
+	char keep[64];
+	const char *const sets[] = { "policy=linux-strict", "time.inval_latency=2us", keep };
+
+	snprintf(keep, sizeof keep, "intel.keep_empty_tables=%s", c->keep);
+	/* the tables above have another entry, which keeps them */
+	replay_text("# iommusim events 1\n0 domain d0 owner=host\n"
+		    "0 device nic0 id=0000:03:00.0 owner=host\n0 attach nic0 d0\n"
+		    "0 map d0 iova=0x40000000 pa=0x80000000 size=512K perm=rw page=4K\n"
+		    "0 map d0 iova=0x40200000 pa=0x90000000 size=4K perm=rw\n"
+		    "10us unmap d0 iova=0x40000000 size=256K\n"
+		    "20us unmap d0 iova=0x40040000 size=256K\n",
+		    sets, 3);
+	cr_assert_eq(n_freed, c->n_freed, "%s", c->keep);
+	if (n_freed)
+		cr_expect_eq(freed_at[0], 22000, "%s", c->keep);
+	cr_expect_eq(counted.tables_empty, c->empty, "%s", c->keep);
+	cr_expect_eq(flushed.first, c->first, "%s", c->keep);
+	cr_expect_eq(flushed.last, c->last, "%s", c->keep);
+	cr_expect_eq(flushed.leaf, !c->n_freed, "%s: the hint, unless a table went", c->keep);
 }
 
 /* E3: leaves of one call in their order, and what each sync flushes. */
