@@ -74,7 +74,7 @@ static void tell_collateral(struct detector *detector, const struct inval_op *op
 	struct story story;
 
 	count_finding(detector, FINDING_COLLATERAL, 0, uncertain);
-	histogram_add(&detector->collateral, report->agreed, 1);
+	histogram_add(&detector->collateral, report->agreed);
 	if (!story_wanted(detector, FINDING_COLLATERAL, report->agreed))
 		return;
 	story_begin(&story, FINDING_COLLATERAL, 0, op->event, op->time_ns);

@@ -113,28 +113,28 @@ struct finding finding_at(enum finding_kind kind, unsigned subtype, uint64_t eve
 /* Exact maximum, count and sum; percentiles within 1/16 of their value. */
 struct histogram {
 	uint64_t count, max, min;
-	unsigned __int128 sum; /* exact: bytes x ns and the like */
+	uint64_t sum[2]; /* exact, the low word first: bytes x ns and the like */
 	uint64_t buckets[1024];
 };
 /* 16 buckets to each power of two; values below 16 exactly. */
 static inline unsigned histogram_bucket(uint64_t value)
 {
-	unsigned lg2;
+	unsigned over; /* low bits that it does not tell apart */
 
 	if (value < 16)
 		return (unsigned)value;
-	lg2 = 63u - (unsigned)__builtin_clzll(value);
-	return (lg2 - 3) * 16 + (unsigned)(value >> (lg2 - 4) & 15);
+	over = 59u - (unsigned)__builtin_clzll(value);
+	return over * 16 + (unsigned)(value >> over);
 }
-static inline void histogram_add(struct histogram *histogram, uint64_t value, uint64_t weight)
+static inline void histogram_add(struct histogram *histogram, uint64_t value)
 {
 	if (!histogram->count || value < histogram->min)
 		histogram->min = value;
 	if (value > histogram->max)
 		histogram->max = value;
-	histogram->count += weight;
-	histogram->sum += (unsigned __int128)value * weight;
-	histogram->buckets[histogram_bucket(value)] += weight;
+	histogram->count++;
+	histogram->sum[1] += __builtin_add_overflow(histogram->sum[0], value, &histogram->sum[0]);
+	histogram->buckets[histogram_bucket(value)]++;
 }
 uint64_t histogram_percentile(const struct histogram *histogram, double percent);
 

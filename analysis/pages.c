@@ -169,7 +169,7 @@ void pages_waited(void *self, const struct page_wait *wait)
 
 	switch (wait->end) {
 	case WAIT_ANSWERED:
-		histogram_add(&detector->page_wait, took, 1);
+		histogram_add(&detector->page_wait, took);
 		note_delay(detector, wait);
 		if (took > limit)
 			tell_stall(detector, wait, STALL_LATE);

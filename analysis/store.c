@@ -327,7 +327,7 @@ static int put_histogram(struct result_sink *sink, const struct result_histogram
 	for (int i = 0; i < 4; i++)
 		bind_number(s, 6 + i, histogram_percentile(histogram, percents[i]));
 	bind_number(s, 10, histogram->max);
-	sum_text(histogram->sum, sum);
+	sum_text((unsigned __int128)histogram->sum[1] << 64 | histogram->sum[0], sum);
 	bind_text(s, 11, sum);
 	return insert(store, s, err);
 }

@@ -151,7 +151,7 @@ static void stale_use(struct detector *detector, const struct checked_use *use)
 		story.finding.uncertain =
 			story.finding.lag_ns <= detector->machine->run.uncertainty &&
 			detector->machine->run.uncertainty;
-		histogram_add(&detector->lag, story.finding.lag_ns, 1);
+		histogram_add(&detector->lag, story.finding.lag_ns);
 	} else {
 		tell_source(&story, detector, use);
 		snprintf(

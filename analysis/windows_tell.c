@@ -81,8 +81,8 @@ void window_tell_exposure(struct detector *detector, const struct window *window
 	uint64_t lag = run->end_ns - window->time_ns, bytes = run->last - run->first + 1;
 	bool uncertain = lost_since(detector, window->event);
 
-	histogram_add(&detector->software, lag, 1);
-	histogram_add(&detector->hardware, window->hw_total, 1);
+	histogram_add(&detector->software, lag);
+	histogram_add(&detector->hardware, window->hw_total);
 	detector->byte_ns += (unsigned __int128)bytes * lag;
 	detector->exposed_bytes += bytes;
 	count_finding(detector, FINDING_EXPOSURE, run->how, uncertain);
