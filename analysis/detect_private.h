@@ -254,9 +254,8 @@ static inline struct part *part_at(const struct detector *detector, uint32_t num
 				  : &window_at(detector, number)->part;
 }
 void windows_removed(struct detector *detector, const struct removal *removal);
-/* A translation is there; parts of windows that it restores end. */
-void windows_restore(struct detector *detector, const struct domain *domain, iova_t first,
-		     iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
+/* The number of one more part of the window; NO_WINDOW: no memory. */
+uint32_t window_more_part(struct detector *detector, uint32_t number);
 /* Whether there may be any. */
 static inline bool windows_any(const struct detector *detector, uint32_t domain)
 {
@@ -264,11 +263,10 @@ static inline bool windows_any(const struct detector *detector, uint32_t domain)
 	       (detector->domains[domain].open || detector->n_holders);
 }
 bool windows_outstanding(struct detector *detector, const struct inval_op *op);
-void windows_done(struct detector *detector, const struct inval_op *op);
-void windows_finish(struct detector *detector);
+/* The lowest domain from `from` on that has open windows; NAME_NONE: there is none. */
+uint32_t windows_open_domain(const struct detector *detector, uint32_t from);
 /* The part (number) of an unfinished window that held iova -> pa; NO_WINDOW: none. */
 uint32_t windows_find(struct detector *detector, uint32_t domain, iova_t iova, pa_t pa);
-void windows_destroy(struct detector *detector);
 /* The device TLBs of struct domain.holders that an invalidation of one is about. */
 uint64_t windows_atc_holders(const struct detector *detector, const struct domain *domain,
 			     const struct inval_op *op);
@@ -282,11 +280,16 @@ static inline uint64_t windows_holders(const struct detector *detector, const st
 		return windows_atc_holders(detector, domain, op);
 	return domain_tags_in(domain, op->unit, &op->scope);
 }
+void windows_destroy(struct detector *detector);
+
+/* windows_close.c */
+/* A translation is there; parts of windows that it restores end. */
+void windows_restore(struct detector *detector, const struct domain *domain, iova_t first,
+		     iova_t last, pa_t pa, unsigned perm, uint64_t event, uint64_t time_ns);
+void windows_done(struct detector *detector, const struct inval_op *op);
 /* Both sides of the window are closed: it is told and forgotten. */
 void window_over(struct detector *detector, uint32_t number);
-
-/* The lowest domain from `from` on that has open windows; NAME_NONE: there is none. */
-uint32_t windows_open_domain(const struct detector *detector, uint32_t from);
+void windows_finish(struct detector *detector);
 
 /* windows_tried.c: what was issued for windows that nothing closes, or too late */
 void tried_late(struct detector *detector, const struct inval_op *op);
