@@ -1,8 +1,8 @@
 /*
  * The loop over plain records, compiled for a model that includes this once, in the file of its loop, behind
  *
- *   PLAIN_UNIT       its struct; `devices` have a `context` each, `ahead` are notes, `walks_often` says whether
- *                    to look ahead
+ *   PLAIN_UNIT       its struct; `devices` have a `context` each, `ahead` are notes, `looks_ahead` says whether to
+ *                    look ahead: worth_looking_ahead() after the call before
  *   PLAIN_CONTEXT    theirs: inputs below `plain` are for the loop, `used` is the clock of the last use, `ahead` is
  *                    ahead_begin() of its tag
  *   PLAIN_CLOCK      the unit's field with that clock
@@ -17,6 +17,12 @@
 
 /* How far ahead records are fetched into the nearest cache; beyond the last there is nothing to be had. */
 enum { RECORDS_AHEAD = 32 };
+
+/* Where most of a run walk, the next one is looked at ahead; not if it is so short that this takes longer. */
+static inline bool worth_looking_ahead(size_t served, uint64_t misses)
+{
+	return misses > served / 2 && served >= AHEAD_REQUESTS / 2;
+}
 
 /* Within a page, below the addresses that need a further look. */
 static inline bool is_plain(const PLAIN_CONTEXT *context, iova_t iova, uint32_t len)
@@ -101,8 +107,8 @@ static size_t look_ahead(const PLAIN_UNIT *unit, struct loop *loop, size_t i)
 /* Serves records from the first on while they are plain; says how many. */
 static size_t serve_records(PLAIN_UNIT *unit, struct loop *loop, struct dma_result *results)
 {
-	bool ahead = unit->walks_often;
 	size_t i = 0, n = loop->run->n, end;
+	bool ahead = unit->looks_ahead;
 
 	do {
 		bool only_4k = finds_plainly(unit);

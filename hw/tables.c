@@ -6,12 +6,26 @@
 
 enum { MAX_DEPTH = 8, ENTRY_WORDS_MAX = 8, CLIMBS_MAX = 1 << 20 };
 
+static int more_changes(struct tables *tables)
+{
+	uint32_t max = tables->max_changes ? tables->max_changes * 2 : 16;
+	struct table_change *changes = realloc(tables->changes, max * sizeof *changes);
+
+	if (!changes)
+		return -1;
+	tables->changes = changes;
+	tables->max_changes = max;
+	return 0;
+}
+
 int tables_create(struct memory *memory, struct tables **out, struct err *err)
 {
 	struct tables *tables = calloc(1, sizeof *tables);
 
-	if (!tables)
+	if (!tables || more_changes(tables)) {
+		tables_destroy(tables);
 		return err_no_memory(err, "table graph");
+	}
 	tables->memory = memory;
 	*out = tables;
 	return 0;
@@ -222,33 +236,11 @@ static uint64_t entry_input(const struct frame *frame, const struct table_role *
 	return (first + entry) << role_span_lg2(role, frame->node.level);
 }
 
-static int more_changes(struct tables *tables)
-{
-	uint32_t max = tables->max_changes ? tables->max_changes * 2 : 16;
-	struct table_change *changes = realloc(tables->changes, max * sizeof *changes);
-
-	if (!changes)
-		return -1;
-	tables->changes = changes;
-	tables->max_changes = max;
-	return 0;
-}
-
-/* One more change, to be set by the caller. */
-static inline struct table_change *next_change(struct tables *tables)
-{
-	if (tables->n_changes == tables->max_changes && more_changes(tables))
-		return NULL;
-	return &tables->changes[tables->n_changes++];
-}
-
 static int emit(struct tables *tables, const struct table_change *change)
 {
-	struct table_change *next = next_change(tables);
-
-	if (!next)
+	if (tables->n_changes == tables->max_changes && more_changes(tables))
 		return -1;
-	*next = *change;
+	tables->changes[tables->n_changes++] = *change;
 	return 0;
 }
 
@@ -325,10 +317,15 @@ static __attribute__((noinline)) struct table_path only_path(const struct tables
 	}
 }
 
+static inline struct table_path *path_at(struct tables *tables, const struct frame *frame)
+{
+	return &tables->paths[frame->pa >> FRAME_LG2 & (TABLE_PATHS - 1)];
+}
+
 /* The same as it was found last, for as long as the graph has that shape. */
 static inline const struct table_path *path_of(struct tables *tables, const struct frame *frame)
 {
-	struct table_path *path = &tables->paths[frame->pa >> FRAME_LG2 & (TABLE_PATHS - 1)];
+	struct table_path *path = path_at(tables, frame);
 
 	if (path->frame != frame || path->shape != tables->shape)
 		*path = only_path(tables, frame);
@@ -432,47 +429,18 @@ static __attribute__((noinline)) int store_one(struct tables *tables, struct fra
 	return what.told ? report_word(tables, frame, index, value, &what) : 0;
 }
 
-static inline bool leaf_absent(const struct table_role *role, uint64_t word)
+/* A word of level 0 that is not absent, whatever else it says. */
+static inline bool leaf_surely(const struct table_role *role, uint64_t word)
 {
-	if ((word & role->leaf_any) || (role->leaf_all && !(~word & role->leaf_all)))
+	return (word & role->leaf_any) || (role->leaf_all && !(~word & role->leaf_all));
+}
+
+static bool leaf_absent(const struct table_role *role, uint64_t word)
+{
+	if (leaf_surely(role, word))
 		return false;
 	return role->view ? role->view(&word, 0).kind == ENTRY_ABSENT
 			  : role->decode(word, 0).kind == PT_ABSENT;
-}
-
-/* A word of leaves that nobody watches: no link comes or goes. */
-static inline int store_leaf(struct tables *tables, struct frame *frame, unsigned index,
-			     uint64_t value)
-{
-	const struct table_role *role = frame->node.role;
-	uint64_t old = frame->words[index], cleared = old & ~value & role->state, first;
-	bool differs = (old ^ value) & role->meaning;
-	struct table_change *change;
-	const struct table_path *path;
-
-	if (frame_set(frame, index, value))
-		return -1;
-	if (!(differs || cleared) || leaf_absent(role, old))
-		return 0;
-	path = path_of(tables, frame);
-	if (!path->space)
-		return report_word(tables, frame, index, value,
-				   &(struct word_change){
-					   .old = old, .cleared = cleared, .differs = differs });
-	change = next_change(tables);
-	if (!change)
-		return -1;
-	/* as entry_input(), of level 0 and one word an entry */
-	first = path->base + (((uint64_t)frame->node.part * FRAME_WORDS + index) << role->unit_lg2);
-	*change = (struct table_change){ .space = path->space,
-					 .first = first,
-					 .last = first + page_mask(role->unit_lg2),
-					 .word = frame->pa + index * 8ull,
-					 .old = old,
-					 .now = value,
-					 .cleared = cleared,
-					 .state_only = !differs };
-	return 0;
 }
 
 /* Changes of entries that follow each other are one. */
@@ -526,14 +494,54 @@ static __attribute__((noinline, cold)) int failed(const struct tables *tables, p
 		       (unsigned long long)pa, CLIMBS_MAX);
 }
 
+/* A leaf may have been there before, and may be reached over several ways. */
+static __attribute__((noinline)) int tell_leaf(struct tables *tables, const struct frame *frame,
+					       unsigned index, struct err *err)
+{
+	const struct table_change *change = tables->changes;
+	struct word_change what = { .old = change->old,
+				    .cleared = change->cleared,
+				    .differs = !change->state_only };
+
+	if (leaf_absent(frame->node.role, what.old))
+		return 0;
+	return report_word(tables, frame, index, frame->words[index], &what)
+		       ? failed(tables, frame->pa + index * 8ull, err)
+		       : 0;
+}
+
+/* No link comes or goes. The usual change is told here: of a leaf that is reached over one way, which is known. */
 int tables_store_leaf(struct tables *tables, struct frame *frame, unsigned index, uint64_t value,
 		      struct err *err)
 {
+	const struct table_role *role = frame->node.role;
+	const struct table_path *path = path_at(tables, frame);
+	struct table_change *change = tables->changes;
+	uint64_t old = frame->words[index];
+
 	tables->n_changes = tables->climbs = 0;
 	tables->stores++;
-	return store_leaf(tables, frame, index, value)
-		       ? failed(tables, frame->pa + index * 8ull, err)
-		       : 0;
+	frame->nonzero = (uint16_t)(frame->nonzero - !value);
+	frame->words[index] = value;
+	change->old = old;
+	change->now = value;
+	change->cleared = old & ~value & role->state;
+	change->state_only = !((old ^ value) & role->meaning);
+	if (change->state_only && !change->cleared)
+		return 0;
+	if (!leaf_surely(role, old) || path->frame != frame || path->shape != tables->shape ||
+	    !path->space)
+		return tell_leaf(tables, frame, index, err);
+	tables->n_changes = 1;
+	change->space = path->space;
+	change->configuration = change->pointer = false;
+	change->level = 0;
+	/* as entry_input(), of level 0 and one word an entry */
+	change->first =
+		path->base + (((uint64_t)frame->node.part * FRAME_WORDS + index) << role->unit_lg2);
+	change->last = change->first + page_mask(role->unit_lg2);
+	change->word = frame->pa + index * 8ull;
+	return 0;
 }
 
 int tables_store_over(struct tables *tables, struct frame *frame, unsigned index, unsigned count,

@@ -73,7 +73,7 @@ enum { TABLE_PATHS = 16 };
 
 struct tables {
 	struct memory *memory;
-	struct table_change *changes; /* of the last tables_store() */
+	struct table_change *changes; /* of the last tables_store(); there is room for one */
 	uint32_t n_changes, max_changes;
 	uint32_t climbs;	  /* tables looked at for that */
 	uint32_t spaces;	  /* numbered from 1 */

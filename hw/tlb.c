@@ -82,6 +82,8 @@ int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb
 	tlb->plain = tlb->lru_ages && (tlb->set_mask || sets == 1);
 	tlb->plain_stamps = small(tlb) && stamped && (tlb->set_mask || sets == 1);
 	tlb->oldest.all = tlb_splat((uint8_t)(ways - 1));
+	for (unsigned i = 0; i < TLB_ORDERED_WAYS; i++)
+		tlb->within.way[i] = i < ways ? UINT8_MAX : 0;
 	tlb->way_mask = small(tlb) ? (1u << ways) - 1 : 0xffff;
 	tlb->tag_shift = (uint8_t)(geometry->address_bits - 11);
 	tlb->rng = geometry->seed * 2 + 1;
@@ -281,36 +283,14 @@ struct tlb_way *tlb_take_any(struct tlb *tlb, uint64_t key, iova_t iova, unsigne
 	return tlb_ways(head) + way;
 }
 
-static inline void clear(struct tlb *tlb, struct tlb_way *way)
-{
-	uncount_size(tlb, way->copy.page_lg2);
-	way->copy = (struct tlb_copy){ 0 };
-	way->key = NO_KEY;
-	way->data = 0;
-}
-
-/* Its way goes behind those that have a copy, so that fills take it first. */
-void tlb_remove(struct tlb *tlb, struct tlb_head *head, struct tlb_way *way)
-{
-	tlb_bytes ages = head->ages.all, oldest = tlb->oldest.all,
-		  age = tlb_splat(head->ages.way[way - tlb_ways(head)]), own = ages == age;
-
-	clear(tlb, way);
-	ages += (ages > age) & (ages <= oldest);
-	ages = (ages & ~own) | (oldest & own);
-	head->ages.all = ages;
-	head->recent = tlb_ways(head) + __builtin_ctz(tlb_bits(ages == tlb_splat(0)));
-	head->recent_key = head->recent->key;
-}
-
 static void remove_way(struct tlb *tlb, uint64_t set, struct tlb_way *way)
 {
-	if (ordered(tlb)) {
-		tlb_remove(tlb, tlb_head(tlb, set), way);
-		return;
-	}
-	clear(tlb, way);
-	tlb->stamps[set * tlb->stride + number_of(tlb, set, way)] = 0;
+	if (ordered(tlb))
+		tlb_goes_last(tlb, tlb_head(tlb, set), way);
+	else
+		tlb->stamps[set * tlb->stride + number_of(tlb, set, way)] = 0;
+	uncount_size(tlb, way->copy.page_lg2);
+	tlb_clear(way);
 }
 
 static bool in_scope(const struct tlb *tlb, const struct tlb_scope *scope, const struct tlb_at *at)

@@ -120,8 +120,8 @@ union tlb_by_way {
 struct tlb_head {
 	_Alignas(64) union tlb_by_way prints;
 	union tlb_by_way ages;	/* 0: the most recently used; TLB_NO_WAY beyond the ways */
-	struct tlb_way *recent; /* the way of age 0, */
-	uint64_t recent_key;	/* and its key: that of most requests, or not even looked at */
+	struct tlb_way *recent; /* the way of age 0, where the next is not 0, */
+	uint64_t recent_key;	/* its key: that of most requests, or not even looked at */
 	struct tlb_way *ways;	/* of the set */
 };
 _Static_assert(sizeof(struct tlb_head) == 64, "a head a line");
@@ -148,7 +148,8 @@ struct tlb {
 	uint32_t n_spaces;
 	uint32_t replacement;
 	uint64_t rng;
-	uint64_t by_size[64]; /* copies of each page size */
+	uint64_t by_size[64];	 /* copies of each page size */
+	union tlb_by_way within; /* all ones for ways that there are; behind what fills read */
 };
 
 int tlb_create(const struct tlb_geometry *geometry, const char *name, struct tlb **out,
@@ -335,8 +336,11 @@ static inline struct tlb_way *tlb_peek(const struct tlb *tlb, const struct tlb_p
 {
 	struct tlb_head *head = place->head;
 
-	if (head->recent_key == place->key)
+	if (head->recent_key == place->key) {
+		if (!head->recent)
+			__builtin_unreachable();
 		return head->recent;
+	}
 	return tlb_find16(tlb_ways(head), &head->prints, tlb->way_mask, place->key);
 }
 
@@ -469,6 +473,19 @@ static inline __attribute__((always_inline)) void tlb_store(struct tlb *tlb, str
 	tlb_replace(tlb, way, key, data | TLB_VALID, copy);
 }
 
+/*
+ * A copy of that size is about to be put into an empty way of a plain structure that has no others: one more. False:
+ * the way is not empty, or it has others, and nothing was done.
+ */
+static inline bool tlb_refills(struct tlb *tlb, const struct tlb_way *way, unsigned page_lg2)
+{
+	if (way->key || tlb->only_lg2 != page_lg2)
+		return false;
+	tlb->by_size[page_lg2]++;
+	tlb->count++;
+	return true;
+}
+
 /* The number of a set's way that is next to go: one without a copy, else the least recently used. */
 static inline uint64_t tlb_oldest(const struct tlb *tlb, const struct tlb_head *head)
 {
@@ -518,8 +535,37 @@ static inline bool tlb_must_empty(const struct tlb *tlb)
 	       tlb->count == tlb->sets * tlb->ways;
 }
 
-/* Removes a copy from a structure whose sets are ordered by ages, as those of plain ones are. */
-void tlb_remove(struct tlb *tlb, struct tlb_head *head, struct tlb_way *way);
+/* ---- removal -------------------------------------------------------------------------- */
+
+/* The way goes behind those that have a copy, so that fills take it first. */
+static inline __attribute__((always_inline)) void
+tlb_goes_last(const struct tlb *tlb, struct tlb_head *head, const struct tlb_way *way)
+{
+	tlb_bytes ages = head->ages.all, age = tlb_splat(head->ages.way[way - tlb_ways(head)]),
+		  own = ages == age;
+
+	ages += (ages > age) & tlb->within.all;
+	head->ages.all = (ages & ~own) | (tlb->oldest.all & own);
+	if (head->recent_key == way->key)
+		head->recent_key = 0;
+}
+
+/* Empties a way. */
+static inline void tlb_clear(struct tlb_way *way)
+{
+	way->key = way->data = 0;
+	way->copy.space = way->copy.page_lg2 = 0; /* the rest says nothing */
+}
+
+/* Removes a copy from a plain structure that has none of other sizes. */
+static inline __attribute__((always_inline)) void tlb_remove(struct tlb *tlb, struct tlb_head *head,
+							     struct tlb_way *way, unsigned page_lg2)
+{
+	tlb_goes_last(tlb, head, way);
+	tlb_clear(way);
+	tlb->count--;
+	tlb->by_size[page_lg2]--;
+}
 
 /* Whether there can be one copy of a tag in [first, last] at most, which tlb_place() finds: it is one page, and
  * the structure is plain and has no others. */

@@ -27,16 +27,22 @@ static inline __attribute__((always_inline)) bool walked_replaces(const struct t
 	       __builtin_expect(!(way->data & TLB_CHECK), 1);
 }
 
-/* Makes the copies, unless a way is empty, or what is there has to be told of: false, and nothing was done. */
+/*
+ * Makes the copies. refills, known when this is compiled: a page alone may also come into an empty way, as behind an
+ * invalidation. False: what is in the ways is something else, and nothing was done.
+ */
 static inline __attribute__((always_inline)) bool
-walked_fill(struct tlb *pages, struct tlb *pointers, const struct walked *walked)
+walked_fill(struct tlb *pages, struct tlb *pointers, const struct walked *walked, bool refills)
 {
 	uint64_t page = tlb_oldest(pages, walked->page.head), pointer = 0;
 
 	if (walked->table)
 		pointer = tlb_oldest(pointers, walked->pointer.head);
-	if (!walked_replaces(tlb_ways(walked->page.head) + page, 12) ||
-	    (walked->table && !walked_replaces(tlb_ways(walked->pointer.head) + pointer, 21)))
+	if (!walked_replaces(tlb_ways(walked->page.head) + page, 12) &&
+	    !(refills && !walked->table &&
+	      tlb_refills(pages, tlb_ways(walked->page.head) + page, 12)))
+		return false;
+	if (walked->table && !walked_replaces(tlb_ways(walked->pointer.head) + pointer, 21))
 		return false;
 	if (walked->table)
 		tlb_replace(pointers, tlb_take(pointers, &walked->pointer, pointer),

@@ -116,6 +116,8 @@ static void reset(struct smmu *smmu)
 	const struct smmuv3_config *config = &smmu->config;
 
 	smmu->cr0 = (uint32_t)config->atschk << 4;
+	smmu->removes_pages =
+		config->s1p && config->s2p && !config->vmw && !config->over_invalidation;
 	smmu->cr2 = (uint32_t)(config->e2h | config->recinvsid << 1 | config->rec_cfg_ats << 3);
 	smmu->gbpa = (uint32_t)config->gbpa_abort << 20;
 }
@@ -170,19 +172,6 @@ static int smmu_add_device(struct iommu *iommu, uint32_t requester_id, const str
 		return -1;
 	*handle = smmu->n_devices++;
 	return 0;
-}
-
-static void smmu_tables_changed(struct iommu *iommu, uint64_t event,
-				const struct table_change *changes, uint32_t n)
-{
-	struct smmu *smmu = smmu_of(iommu);
-
-	smmu->iommu.event = event;
-	for (uint32_t i = 0; i < n; i++) {
-		smmu_mark(smmu, &changes[i]);
-		if (changes[i].space < smmu->n_spaces && smmu->spaces[changes[i].space].watched)
-			smmu_config_mark(smmu, &changes[i]);
-	}
 }
 
 /* ---- what replays and reports ask ------------------------------------------------------------- */

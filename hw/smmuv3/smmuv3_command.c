@@ -57,10 +57,9 @@ static void encode_range(const struct smmu *smmu, const struct invalidation *wha
 	smmu_pack_range(&command, native);
 }
 
-/* All but ranges, of which there are many. */
-static __attribute__((noinline)) void encode_other(const struct smmu *smmu,
-						   const struct invalidation *what,
-						   struct native_command *native)
+/* All but ranges. */
+static void encode_other(const struct smmu *smmu, const struct invalidation *what,
+			 struct native_command *native)
 {
 	struct smmuv3_command command = { .opcode = CMD_TLBI_NSNH_ALL };
 
@@ -90,16 +89,52 @@ static __attribute__((noinline)) void encode_other(const struct smmu *smmu,
 	smmuv3_pack(&command, native);
 }
 
+static __attribute__((noinline)) bool encode_any(const struct smmu *smmu,
+						 const struct invalidation *what,
+						 struct native_command *native,
+						 struct invalidation *covers)
+{
+	if (what->what == INVAL_RANGE)
+		encode_range(smmu, what, native);
+	else
+		encode_other(smmu, what, native);
+	return smmu_decode(&smmu->iommu, native, covers);
+}
+
+/* The range of one page, as most are: what encode_range() and smmu_decode() come to. */
+static inline void encode_page(const struct smmu *smmu, const struct invalidation *what,
+			       struct native_command *native, struct invalidation *covers)
+{
+	iova_t page = what->first & ~page_mask(12);
+	uint64_t tag = what->tag & 0xffff;
+
+	native->words[0] = CMD_TLBI_NH_VA | tag << 48;
+	native->words[1] = page | what->leaf;
+	native->words[2] = native->words[3] = 0;
+	if (smmu->config.stage == 2) {
+		native->words[0] = CMD_TLBI_S2_IPA | tag << 32;
+		page &= low_mask(52);
+	}
+	/* field by field, each once */
+	covers->what = INVAL_RANGE;
+	covers->device = 0;
+	covers->tag = tag;
+	covers->pasid = NO_PASID;
+	covers->first = page;
+	covers->last = page + page_mask(12);
+	covers->leaf = what->leaf;
+	covers->drain = true;
+}
+
 bool smmu_encode(const struct iommu *iommu, const struct invalidation *what,
 		 struct native_command *native, struct invalidation *covers)
 {
 	const struct smmu *smmu = (const struct smmu *)iommu;
 
-	if (what->what == INVAL_RANGE)
-		encode_range(smmu, what, native);
-	else
-		encode_other(smmu, what, native);
-	return smmu_decode(iommu, native, covers);
+	if (what->what != INVAL_RANGE || (what->first ^ what->last) >> 12)
+		return encode_any(smmu, what, native, covers);
+	encode_page(smmu, what, native, covers);
+	return true;
 }
 
 /* Whole tags: what they are to a driver whose domains are of the configured stage. */
@@ -268,14 +303,13 @@ static void run(struct smmu *smmu, const struct native_command *command,
 	}
 }
 
-int smmu_execute(struct iommu *iommu, uint64_t event, const struct native_command *command,
-		 struct inval_report *report, struct err *err)
+static __attribute__((noinline)) int execute_any(struct smmu *smmu,
+						 const struct native_command *command,
+						 struct inval_report *report, struct err *err)
 {
-	struct smmu *smmu = smmu_of(iommu);
 	const char *wrong = command_wrong(smmu, command->words[0], command->words[1]);
 
 	*report = (struct inval_report){ 0 };
-	smmu->iommu.event = event;
 	if (wrong)
 		return err_set(err, ERR_INPUT, "command 0x%llx 0x%llx: %s (CERROR_ILL)",
 			       (unsigned long long)command->words[0],
@@ -287,6 +321,15 @@ int smmu_execute(struct iommu *iommu, uint64_t event, const struct native_comman
 	smmu->count.commands++;
 	run(smmu, command, report);
 	return 0;
+}
+
+int smmu_execute(struct iommu *iommu, uint64_t event, const struct native_command *command,
+		 struct inval_report *report, struct err *err)
+{
+	struct smmu *smmu = smmu_of(iommu);
+
+	smmu->iommu.event = event;
+	return smmu_tlbi_page(smmu, command, report) ? 0 : execute_any(smmu, command, report, err);
 }
 
 static void command_error(struct smmu *smmu, unsigned error)

@@ -27,18 +27,12 @@ void smmu_structure_kind(const struct smmu *smmu, const struct tlb *tlb, unsigne
 		}
 }
 
-static bool combined(uint64_t data)
+/* What it allows to anybody. */
+static uint8_t copy_perm(uint64_t data)
 {
-	return (data & COPY_STAGE1) && (data & COPY_STAGE2);
-}
+	unsigned perm = (unsigned)(data | data >> PRIVILEGED_SHIFT) & TLB_PERM;
 
-bool smmu_checked(const struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at)
-{
-	if (*at->data & TLB_CHECK)
-		return true;
-	return tlb == smmu->tlb && combined(*at->data) &&
-	       at->copy->generation !=
-		       smmu_vmid_generation(smmu, smmu->tags[tlb_tag_of(tlb, at)].vmid);
+	return (uint8_t)(data & COPY_CLEAN ? perm | TLB_WRITE : perm);
 }
 
 void smmu_copy_of(const struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at,
@@ -52,7 +46,7 @@ void smmu_copy_of(const struct smmu *smmu, const struct tlb *tlb, const struct t
 		.structure = stage ? STRUCTURE_WALK_CACHE : STRUCTURE_TLB,
 		.level = (uint8_t)(stage ? level + (stage - 1) * ARM_LEVELS
 					 : tlb == smmu->ipa), /* smmu_structure_name() */
-		.perm = (uint8_t)(smmu_allowed(data, false) | smmu_allowed(data, true)),
+		.perm = copy_perm(data),
 		.page_lg2 = at->copy->page_lg2,
 		.reasons = (data & TLB_CHECK) ? at->copy->reasons : 0,
 		.space = at->copy->space,
@@ -66,12 +60,6 @@ void smmu_copy_of(const struct smmu *smmu, const struct tlb *tlb, const struct t
 		.filled = at->copy->filled,
 		.changed = (data & TLB_CHECK) ? *at->changed : NO_EVENT,
 	};
-}
-
-/* Copies that may grant what is gone; an overlap or an uneven run alone grants nothing gone. */
-static bool told(const struct tlb_at *at)
-{
-	return (*at->data & TLB_CHECK) && (at->copy->reasons & ~(CHECK_OVERLAP | CHECK_RUN));
 }
 
 static uint64_t name_of(const struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at)
@@ -88,21 +76,21 @@ void smmu_copy_opens(struct smmu *smmu, const struct tlb *tlb, const struct tlb_
 {
 	struct doubted_copy copy;
 
-	if (!told(at))
+	if (!smmu_copy_told(at))
 		return;
 	copy.name = name_of(smmu, tlb, at);
 	copy.first = smmu_unkey(tlb_first(tlb, at));
 	copy.last = copy.first + page_mask(at->copy->page_lg2); /* in the same half */
 	copy.pa = bits_at(*at->data, 51, 12);
 	copy.space = at->copy->space;
-	copy.perm = (uint8_t)(smmu_allowed(*at->data, false) | smmu_allowed(*at->data, true));
+	copy.perm = copy_perm(*at->data);
 	copy.reasons = at->copy->reasons;
 	smmu->observer->copy_opens(smmu->observer->self, &copy);
 }
 
 void smmu_copy_closes(struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at)
 {
-	if (told(at))
+	if (smmu_copy_told(at))
 		smmu->observer->copy_closes(smmu->observer->self, name_of(smmu, tlb, at));
 }
 
@@ -131,24 +119,12 @@ static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	return false;
 }
 
-/* Translations in the scope: of one page, as most changes are, there is one at most. */
-static inline void mark_translations(const struct tlb_scope *scope, struct marking *marking)
+/* Two-stage copies that the words of a second stage are a part of are found by a generation (R4). */
+static void new_generation(struct smmu *smmu, const struct smmu_user *user)
 {
-	struct tlb *tlb = marking->smmu->tlb;
-	struct tlb_place place;
-	struct tlb_way *way;
-	struct tlb_at at;
-
-	if (!tlb_one_page(tlb, scope->first, scope->last)) {
-		tlb_visit(tlb, scope, mark_copy, marking);
-		return;
-	}
-	place = tlb_place(tlb, scope->tag << tlb->tag_shift, scope->first, 12);
-	way = tlb_peek(tlb, &place);
-	if (!way || way->copy.space != scope->space)
-		return;
-	at = tlb_at_way(way);
-	mark_copy(marking, tlb, &at);
+	if (MARK(MARK_SMMU_STAGE2_GENERATION))
+		smmu->vmid_generation[smmu->tags[user->tag].vmid]++;
+	atc_new_generation(&smmu->atcs);
 }
 
 /* Copies and pointers of one use of the space that changed. */
@@ -166,17 +142,14 @@ static void mark_user(struct smmu *smmu, const struct smmu_user *user,
 	scope.last = user->whole ? low_mask(KEY_BITS)
 				 : user->base + (change->last < most ? change->last : most);
 	if (MARK(MARK_SMMU_TRANSLATION))
-		mark_translations(&scope, &marking);
+		tlb_visit(smmu->tlb, &scope, mark_copy, &marking);
 	for (unsigned level = 0; level < below && level < ARM_LEVELS; level++)
 		if (smmu->walk[user->stage2][level] && MARK(MARK_SMMU_POINTER))
 			tlb_visit(smmu->walk[user->stage2][level], &scope, mark_copy, &marking);
 	if (user->stage2 && smmu->ipa && MARK(MARK_SMMU_IPA))
 		tlb_visit(smmu->ipa, &scope, mark_copy, &marking);
-	if (user->stage2) {
-		if (MARK(MARK_SMMU_STAGE2_GENERATION))
-			smmu->vmid_generation[smmu->tags[user->tag].vmid]++;
-		atc_new_generation(&smmu->atcs);
-	}
+	if (user->stage2)
+		new_generation(smmu, user);
 	if (user->global_tag && smmu->any_global) {
 		scope.tag = user->global_tag;
 		tlb_visit(smmu->tlb, &scope, mark_copy, &marking);
@@ -233,6 +206,72 @@ void smmu_mark(struct smmu *smmu, const struct table_change *change)
 		mark_user(smmu, &space->users[i], change);
 	if (smmu->atcs.n)
 		smmu_atc_mark(smmu, change);
+}
+
+static __attribute__((noinline)) void mark_all(struct smmu *smmu,
+					       const struct table_change *changes, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		smmu_mark(smmu, &changes[i]);
+		if (changes[i].space < smmu->n_spaces && smmu->spaces[changes[i].space].watched)
+			smmu_config_mark(smmu, &changes[i]);
+	}
+}
+
+/* The page's copy, if it is there: what mark_copy() does to it. key: anywhere in it. */
+static inline void mark_page(struct smmu *smmu, uint32_t tag, iova_t key, uint32_t space)
+{
+	struct tlb_place place = smmu_page_place(smmu, tag, key);
+	struct tlb_way *way = tlb_peek(smmu->tlb, &place);
+	iova_t first = smmu_unkey(key) & ~page_mask(12);
+
+	if (!way || way->copy.space != space)
+		return;
+	way->data |= TLB_CHECK;
+	way->copy.reasons |= CHECK_UPDATE;
+	way->changed = smmu->iommu.event;
+	smmu->observer->copy_opens(
+		smmu->observer->self,
+		&(struct doubted_copy){ .name = copy_name(STRUCTURE_TLB, 0, way->copy.serial),
+					.first = first,
+					.last = first + page_mask(12),
+					.pa = bits_at(way->data, 51, 12),
+					.space = space,
+					.perm = copy_perm(way->data),
+					.reasons = way->copy.reasons });
+}
+
+/* What mark_all() comes to for most changes: a leaf of a space that is walked from one place; of a page there is one
+ * copy at most. False: it is another, and nothing was done. */
+static inline bool mark_usual(struct smmu *smmu, const struct table_change *change)
+{
+	const struct smmu_space *space;
+	const struct smmu_user *user;
+
+	if (change->pointer || change->space >= smmu->n_spaces || smmu->atcs.n ||
+	    smmu->any_global || smmu->ipa || !tlb_one_page(smmu->tlb, change->first, change->last))
+		return false;
+	space = &smmu->spaces[change->space];
+	if (space->n != 1 || space->nested || space->watched)
+		return false;
+	user = space->users;
+	if (user->whole || (user->base ^ (user->base + change->first)) >> 52)
+		return false;
+	if (user->stage2)
+		new_generation(smmu, user);
+	if (MARK(MARK_SMMU_TRANSLATION))
+		mark_page(smmu, user->tag, user->base + change->first, change->space);
+	return true;
+}
+
+void smmu_tables_changed(struct iommu *iommu, uint64_t event, const struct table_change *changes,
+			 uint32_t n)
+{
+	struct smmu *smmu = smmu_of(iommu);
+
+	smmu->iommu.event = event;
+	if (n != 1 || !mark_usual(smmu, &changes[0]))
+		mark_all(smmu, changes, n);
 }
 
 static uint64_t visit_tag(struct smmu *smmu, uint32_t tag, tlb_visitor *visit, void *ctx)

@@ -145,27 +145,6 @@ static int ttl_level(const struct smmu *smmu, uint64_t high)
 	return 3 - (int)ttl;
 }
 
-/* Of one page, as most are, there is one at most. */
-static inline void remove_translations(const struct tlb_scope *scope, struct removal *removal)
-{
-	struct tlb *tlb = removal->smmu->tlb;
-	struct tlb_place place;
-	struct tlb_way *way;
-	struct tlb_at at;
-
-	if (!tlb_one_page(tlb, scope->first, scope->last)) {
-		tlb_visit(tlb, scope, remove_copy, removal);
-		return;
-	}
-	place = tlb_place(tlb, scope->tag << tlb->tag_shift, scope->first, 12);
-	way = tlb_peek(tlb, &place);
-	if (!way)
-		return;
-	at = tlb_at_way(way);
-	if (remove_copy(removal, tlb, &at))
-		tlb_remove(tlb, place.head, way);
-}
-
 /* Down to the descriptors above the level that is hinted at. */
 static __attribute__((noinline)) void remove_pointers(const struct tlb_scope *scope,
 						      struct removal *removal)
@@ -192,7 +171,7 @@ static void remove_tag(uint32_t tag, struct removal *removal)
 		scope.first = smmu_key(removal->first, upper);
 		scope.last = smmu_key(removal->last, upper);
 	}
-	remove_translations(&scope, removal);
+	tlb_visit(smmu->tlb, &scope, remove_copy, removal);
 	if (smmu->ipa && removal->stage2)
 		tlb_visit(smmu->ipa, &scope, remove_copy, removal);
 	if (removal->below)
@@ -220,9 +199,8 @@ void smmu_tlbi(struct smmu *smmu, const struct native_command *command, struct i
 	if (!smmu->any_global && !several) /* they have no copies */
 		which.globals = false;
 	if (one_tag(&which) && !several) {
-		uint32_t tag = smmu_tag_find(smmu, &(struct smmu_tag){ .world = WORLD_EL1,
-								       .vmid = which.vmid,
-								       .asid = which.asid });
+		uint32_t tag =
+			smmu_tag_find(smmu, smmu_tag_id(WORLD_EL1, which.vmid, which.asid, false));
 		if (tag)
 			remove_tag(tag, &removal);
 	} else {
@@ -232,6 +210,64 @@ void smmu_tlbi(struct smmu *smmu, const struct native_command *command, struct i
 	}
 	if (!removal.by_address)
 		smmu_tags_flushed(smmu, tag_flushed, &all);
+}
+
+/* ---- one page ---------------------------------------------------------------------------------- */
+
+/* The tag of a command for a leaf without range and hint; 0: the command is another, or the tag was never met. */
+static inline uint32_t tag_of_page(const struct smmu *smmu, const struct native_command *command)
+{
+	uint64_t low = command->words[0];
+	uint16_t vmid = (uint16_t)bits(low, 47, 32);
+
+	if ((command->words[1] & page_mask(12)) != 1u << LEAF_BIT)
+		return 0;
+	switch (bits(low, 31, 0)) {
+	case CMD_TLBI_NH_VA:
+		return smmu_tag_find(
+			smmu, smmu_tag_id(WORLD_EL1, vmid, (uint16_t)bits(low, 63, 48), false));
+	case CMD_TLBI_S2_IPA:
+		return smmu->ipa ? 0
+				 : smmu_tag_find(smmu, smmu_tag_id(WORLD_EL1_IPA, vmid, 0, false));
+	default:
+		return 0;
+	}
+}
+
+bool smmu_tlbi_page(struct smmu *smmu, const struct native_command *command,
+		    struct inval_report *report)
+{
+	iova_t va = command->words[1];
+	bool upper = bit(va, 55) && bits(command->words[0], 7, 0) == CMD_TLBI_NH_VA, checked, told;
+	struct tlb_place place;
+	struct tlb_way *way;
+	struct tlb_at at;
+	uint32_t tag;
+	uint64_t name;
+
+	if (!smmu->removes_pages || smmu->any_global || smmu->n_tags == SMMU_TAGS_MAX ||
+	    smmu->tlb->only_lg2 != 12)
+		return false;
+	tag = tag_of_page(smmu, command);
+	if (!tag)
+		return false;
+	smmu->count.commands++;
+	smmu->count.invalidations++;
+	place = smmu_page_place(smmu, tag, smmu_key(va, upper));
+	way = tlb_peek(smmu->tlb, &place);
+	if (!way) {
+		*report = (struct inval_report){ 0 };
+		return true;
+	}
+	at = tlb_at_way(way);
+	checked = smmu_checked(smmu, smmu->tlb, &at);
+	told = smmu_copy_told(&at);
+	name = copy_name(STRUCTURE_TLB, 0, way->copy.serial);
+	*report = (struct inval_report){ .removed = 1, .agreed = !checked, .stale = checked };
+	tlb_remove(smmu->tlb, place.head, way, 12);
+	if (told)
+		smmu->observer->copy_closes(smmu->observer->self, name);
+	return true;
 }
 
 /* ---- configuration ---------------------------------------------------------------------------- */

@@ -62,9 +62,10 @@ static __attribute__((noinline)) void fill_any(struct smmu *smmu, struct tlb *po
 }
 
 /* The copies that a walk leaves. What fill_any() is given is made for it alone: the usual *walked stays in registers. */
-SMMU_INLINE void fill(struct smmu *smmu, struct tlb *pointers, const struct walked walked)
+SMMU_INLINE void fill(struct smmu *smmu, struct tlb *pointers, const struct walked walked,
+		      bool refills)
 {
-	if (unlikely(!walked_fill(smmu->tlb, pointers, &walked)))
+	if (unlikely(!walked_fill(smmu->tlb, pointers, &walked, refills)))
 		fill_any(smmu, pointers,
 			 &(struct walked){ walked.event, walked.space, walked.page, walked.data,
 					   walked.pointer, walked.table, walked.perm });
@@ -136,7 +137,8 @@ SMMU_INLINE uint64_t walk_from_directory(struct smmu *smmu, struct loop *loop,
 	loop->from_directory[context->stage2]++;
 	fill(smmu, smmu->walk[context->stage2][0],
 	     (struct walked){ dma_run_event(loop->run, record), context->quick.space, page, data,
-			      pointer, table, perm });
+			      pointer, table, perm },
+	     false);
 	return data;
 }
 
@@ -178,7 +180,8 @@ SMMU_INLINE uint64_t plain_miss(struct smmu *smmu, struct loop *loop,
 	     (struct walked){ .event = dma_run_event(loop->run, record),
 			      .space = context->quick.space,
 			      .page = page,
-			      .data = data });
+			      .data = data },
+	     !often);
 	return data;
 }
 
@@ -267,7 +270,7 @@ static void note_counts(struct smmu *smmu, const struct loop *loop, size_t n,
 	uint64_t fills = misses + loop->from_directory[0] + loop->from_directory[1];
 
 	if (n)
-		smmu->walks_often = misses > n / 2;
+		smmu->looks_ahead = worth_looking_ahead(n, misses);
 	smmu->count.requests += n;
 	smmu->count.hits += n - misses;
 	smmu->count.misses += misses;
@@ -284,12 +287,16 @@ size_t smmu_translate_plain(struct iommu *iommu, const struct dma_run *run,
 			    struct dma_result *results)
 {
 	struct smmu *smmu = smmu_of(iommu);
-	struct loop loop = { .run = run, .walks = walks_plainly(smmu) };
 	uint64_t copies = copies_now(smmu);
+	struct loop loop;
 	size_t n;
 
 	if (!smmu->enabled)
 		return 0;
+	loop.run = run;
+	loop.walks = walks_plainly(smmu);
+	for (unsigned stage = 0; stage < 2; stage++)
+		loop.misses[stage] = loop.from_directory[stage] = 0;
 	n = serve_records(smmu, &loop, results);
 	note_counts(smmu, &loop, n, copies);
 	return n;

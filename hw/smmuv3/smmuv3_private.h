@@ -53,14 +53,19 @@ enum world { WORLD_EL1, WORLD_EL1_IPA, WORLD_EL2, WORLD_EL2_E2H };
 
 /* What copies are tagged with (3.17), and the tables that this stands for now. */
 struct smmu_tag {
-	enum world world;
+	uint64_t id;   /* all of world, VMID, ASID and `global`: smmu_tag_id() */
+	uint64_t form; /* hash of the configuration its copies were made under; 0: none yet */
+	uint32_t space;
 	uint16_t vmid, asid;
+	uint8_t world; /* enum world */
 	bool global;
 	bool conflicted; /* stands for several forms since it was last flushed */
 	bool lasting;	 /* conflicted for ever: its tables cannot be watched */
-	uint64_t form;	 /* hash of the configuration its copies were made under; 0: none yet */
-	uint32_t space;
 };
+static inline uint64_t smmu_tag_id(enum world world, uint16_t vmid, uint16_t asid, bool global)
+{
+	return vmid | (uint64_t)asid << 16 | (uint64_t)world << 32 | (uint64_t)global << 34;
+}
 
 /* How an address space is walked: one table base register of a configuration. */
 struct smmu_user {
@@ -225,7 +230,8 @@ struct smmu {
 	uint32_t *vmid_generation;
 	uint32_t nested_generation; /* of all VMIDs */
 	bool any_global;
-	bool not_plain; /* a copy so far was global, nested, clean, or of a contiguous set */
+	bool removes_pages; /* as configured: a command for a page removes that copy of its tag alone */
+	bool not_plain;	    /* a copy so far was global, nested, clean, or of a contiguous set */
 	bool dirty
 		[2]
 		[2]; /* [stage - 1][HD]: such a configuration was used: with both, they may share */
@@ -253,7 +259,7 @@ struct smmu {
 	struct dma_request last; /* detail_due: served by the loop, which notes no detail */
 	bool detail_due;
 	struct smmu_counters count;
-	bool walks_often; /* most requests of the last batch */
+	bool looks_ahead; /* plain_loop.h */
 	struct ahead ahead[AHEAD_SLOTS];
 };
 
@@ -270,8 +276,8 @@ static inline uint32_t smmu_vmid_generation(const struct smmu *smmu, uint32_t vm
 
 /* ---- keys: an input address with the half it lies in as bit 52 -------------------------------- */
 
-enum { KEY_BITS = 53 };
-enum { SMMU_TAGS_MAX = (1 << (64 - (KEY_BITS - 11))) - 1 };
+enum { KEY_BITS = 53, TAG_SHIFT = KEY_BITS - 11 };
+enum { SMMU_TAGS_MAX = (1 << (64 - TAG_SHIFT)) - 1 };
 
 static inline iova_t smmu_key(iova_t va, bool upper)
 {
@@ -281,6 +287,12 @@ static inline iova_t smmu_key(iova_t va, bool upper)
 static inline iova_t smmu_unkey(iova_t key)
 {
 	return bit(key, 52) ? key | ~low_mask(52) : key;
+}
+
+/* Where the TLB has a 4 KiB page's copy; key: anywhere in it. */
+static inline struct tlb_place smmu_page_place(const struct smmu *smmu, uint32_t tag, iova_t key)
+{
+	return tlb_place(smmu->tlb, (uint64_t)tag << TAG_SHIFT, key, 12);
 }
 
 /* smmuv3_config.c: from a StreamID and SubstreamID to a configuration */
@@ -325,8 +337,8 @@ uint32_t smmu_space_of(const struct smmu *smmu, pa_t pa);
 /* After an invalidation of whole tags: those that stand for one form again are no longer in doubt. */
 void smmu_tags_flushed(struct smmu *smmu, bool (*flushed)(void *ctx, const struct smmu_tag *tag),
 		       void *ctx);
-/* The number of the tag with that world, VMID, ASID and `global`; 0: never met. */
-uint32_t smmu_tag_find(const struct smmu *smmu, const struct smmu_tag *tag);
+/* The number of the tag with that id; 0: never met. */
+uint32_t smmu_tag_find(const struct smmu *smmu, uint64_t id);
 /* A tag as domains are known by: ASID and VMID above it, or the VMID alone for stage 2. */
 uint64_t smmu_neutral_tag(const struct smmu *smmu, uint32_t tag);
 
@@ -504,10 +516,27 @@ void smmu_copy_closes(struct smmu *smmu, const struct tlb *tlb, const struct tlb
 void smmu_copy_doubt(struct smmu *smmu, struct tlb *tlb, const struct tlb_at *at, unsigned reason,
 		     uint64_t changed);
 void smmu_mark(struct smmu *smmu, const struct table_change *change);
+void smmu_tables_changed(struct iommu *iommu, uint64_t event, const struct table_change *changes,
+			 uint32_t n);
 void smmu_mark_tag(struct smmu *smmu, uint32_t tag);
 uint64_t smmu_tag_copies(struct smmu *smmu, uint32_t tag);
 /* The check bit, or a generation that counts as one (rules R4). */
-bool smmu_checked(const struct smmu *smmu, const struct tlb *tlb, const struct tlb_at *at);
+static inline bool smmu_checked(const struct smmu *smmu, const struct tlb *tlb,
+				const struct tlb_at *at)
+{
+	const uint64_t combined = COPY_STAGE1 | COPY_STAGE2;
+
+	if (*at->data & TLB_CHECK)
+		return true;
+	return tlb == smmu->tlb && (*at->data & combined) == combined &&
+	       at->copy->generation !=
+		       smmu_vmid_generation(smmu, smmu->tags[tlb_tag_of(tlb, at)].vmid);
+}
+/* Copies that may grant what is gone; an overlap or an uneven run alone grants nothing gone. */
+static inline bool smmu_copy_told(const struct tlb_at *at)
+{
+	return (*at->data & TLB_CHECK) && (at->copy->reasons & ~(CHECK_OVERLAP | CHECK_RUN));
+}
 /* Every structure of translations and pointers, until NULL; stage 0 and level 0: the TLB. */
 struct tlb *smmu_structure(const struct smmu *smmu, unsigned index);
 void smmu_structure_kind(const struct smmu *smmu, const struct tlb *tlb, unsigned *stage,
@@ -608,6 +637,9 @@ void smmu_tlbi_range(const struct smmu *smmu, const struct native_command *comma
 		     uint64_t *last);
 void smmu_tlbi(struct smmu *smmu, const struct native_command *command,
 	       struct inval_report *report);
+/* All that executing a command for one page takes, as most are; false: it is another, and nothing was done. */
+bool smmu_tlbi_page(struct smmu *smmu, const struct native_command *command,
+		    struct inval_report *report);
 void smmu_cfgi(struct smmu *smmu, const struct native_command *command,
 	       struct inval_report *report);
 

@@ -10,20 +10,14 @@ static uint64_t hash(uint64_t a, uint64_t b)
 	return a ^ a >> 29;
 }
 
-static bool same_tag(const struct smmu_tag *a, const struct smmu_tag *b)
+static uint32_t tag_slot(const struct smmu *smmu, uint64_t id)
 {
-	return a->world == b->world && a->vmid == b->vmid && a->asid == b->asid &&
-	       a->global == b->global;
-}
+	uint32_t mask = smmu->n_tag_index - 1;
+	uint32_t at = (uint32_t)(id * 0x9e3779b97f4a7c15ull >> 32) & mask;
 
-static uint32_t tag_slot(const struct smmu *smmu, const struct smmu_tag *tag)
-{
-	uint64_t at = hash(tag->asid | (uint64_t)tag->vmid << 16,
-			   (uint64_t)tag->world << 1 | tag->global);
-
-	for (at &= smmu->n_tag_index - 1u;; at = (at + 1) & (smmu->n_tag_index - 1u))
-		if (!smmu->tag_index[at] || same_tag(&smmu->tags[smmu->tag_index[at]], tag))
-			return (uint32_t)at;
+	while (smmu->tag_index[at] && smmu->tags[smmu->tag_index[at]].id != id)
+		at = (at + 1) & mask;
+	return at;
 }
 
 static void grow_tags(struct smmu *smmu)
@@ -38,12 +32,12 @@ static void grow_tags(struct smmu *smmu)
 	if (!smmu->n_tags) /* tag 0 is nobody's */
 		smmu->tags[smmu->n_tags++] = (struct smmu_tag){ 0 };
 	for (uint32_t i = 1; i < smmu->n_tags; i++)
-		smmu->tag_index[tag_slot(smmu, &smmu->tags[i])] = i;
+		smmu->tag_index[tag_slot(smmu, smmu->tags[i].id)] = i;
 }
 
 uint32_t smmu_tag(struct smmu *smmu, enum world world, unsigned vmid, unsigned asid, bool global)
 {
-	struct smmu_tag tag = { .world = world,
+	struct smmu_tag tag = { .world = (uint8_t)world,
 				.vmid = (uint16_t)(world <= WORLD_EL1_IPA ? vmid : 0),
 				.global = global && world != WORLD_EL2 };
 	uint32_t slot;
@@ -52,7 +46,8 @@ uint32_t smmu_tag(struct smmu *smmu, enum world world, unsigned vmid, unsigned a
 		tag.asid = (uint16_t)asid;
 	if (smmu->n_tags == smmu->max_tags)
 		grow_tags(smmu);
-	slot = tag_slot(smmu, &tag);
+	tag.id = smmu_tag_id(world, tag.vmid, tag.asid, tag.global);
+	slot = tag_slot(smmu, tag.id);
 	if (smmu->tag_index[slot])
 		return smmu->tag_index[slot];
 	if (smmu->n_tags ==
@@ -68,9 +63,9 @@ uint32_t smmu_tag(struct smmu *smmu, enum world world, unsigned vmid, unsigned a
 	return smmu->n_tags++;
 }
 
-uint32_t smmu_tag_find(const struct smmu *smmu, const struct smmu_tag *tag)
+uint32_t smmu_tag_find(const struct smmu *smmu, uint64_t id)
 {
-	return smmu->n_tags ? smmu->tag_index[tag_slot(smmu, tag)] : 0;
+	return smmu->n_tags ? smmu->tag_index[tag_slot(smmu, id)] : 0;
 }
 
 uint64_t smmu_neutral_tag(const struct smmu *smmu, uint32_t tag)

@@ -115,6 +115,8 @@ static int vtd_create(const void *config, uint64_t seed, struct tables *tables,
 	vtd->tables = tables;
 	vtd->memory = tables->memory;
 	vtd->rng = seed * 2 + 1;
+	vtd->removes_pages = vtd->config.page_selective && vtd->config.ih_effective &&
+			     vtd->config.ih0_scope == IH0_RANGE;
 	init_atcs(vtd, seed);
 	vtd_ss_reserved((unsigned)vtd->config.haw, vtd->config.snoop_control, vtd->config.pages_2m,
 			vtd->config.pages_1g, vtd->reserved);
@@ -161,20 +163,6 @@ static int vtd_add_device(struct iommu *iommu, uint32_t requester_id, const stru
 		return -1;
 	*handle = vtd->n_devices++;
 	return 0;
-}
-
-static void vtd_tables_changed(struct iommu *iommu, uint64_t event,
-			       const struct table_change *changes, uint32_t n)
-{
-	struct vtd *vtd = vtd_of(iommu);
-
-	vtd->iommu.event = event;
-	for (uint32_t i = 0; i < n; i++) {
-		if (!changes[i].configuration)
-			vtd_mark(vtd, &changes[i]);
-		else if (changes[i].space == vtd->config_space)
-			vtd_config_mark(vtd, changes[i].first, changes[i].last, changes[i].level);
-	}
 }
 
 /* ---- what reports ask ------------------------------------------------------------------- */

@@ -117,8 +117,7 @@ static void decode_context(const struct vtd *vtd, struct vtd_context *context)
 	unsigned address_bits = 30 + 9 * width;
 
 	context->fpd = bit(low, 1);
-	context->did = (uint16_t)(bits(context->words[1], 23, 8) &
-				  low_mask((unsigned)vtd->config.domain_id_bits));
+	context->did = vtd_domain_id(vtd, context->words[1] >> 8);
 	context->tag = context->did;
 	context->fault = (uint8_t)check_context(vtd, context);
 	if (context->fault)

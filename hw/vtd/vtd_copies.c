@@ -54,15 +54,13 @@ static uint64_t name_of(const struct vtd *vtd, const struct tlb *tlb, const stru
 			 : copy_name(STRUCTURE_WALK_CACHE, (unsigned)level, at->copy->serial);
 }
 
-/* first: of the copy's range. */
-static inline void tell_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at,
-			      iova_t first, unsigned page_lg2)
+static void tell_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
 {
 	struct doubted_copy copy;
 
 	copy.name = name_of(vtd, tlb, at);
-	copy.first = first;
-	copy.last = first + page_mask(page_lg2);
+	copy.first = tlb_first(tlb, at);
+	copy.last = copy.first + page_mask(at->copy->page_lg2);
 	copy.pa = bits_at(*at->data, 51, 12);
 	copy.space = at->copy->space;
 	copy.perm = (uint8_t)(*at->data & TLB_PERM);
@@ -73,7 +71,7 @@ static inline void tell_opens(struct vtd *vtd, const struct tlb *tlb, const stru
 void vtd_copy_opens(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
 {
 	if (told(at))
-		tell_opens(vtd, tlb, at, tlb_first(tlb, at), at->copy->page_lg2);
+		tell_opens(vtd, tlb, at);
 }
 
 void vtd_copy_closes(struct vtd *vtd, const struct tlb *tlb, const struct tlb_at *at)
@@ -174,7 +172,7 @@ static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	set_check(at, marking->reason,
 		  marking->reason == CHECK_TAG ? NO_EVENT : marking->vtd->iommu.event);
 	/* neither reason is an overlap */
-	tell_opens(marking->vtd, tlb, at, tlb_first(tlb, at), at->copy->page_lg2);
+	tell_opens(marking->vtd, tlb, at);
 	return false;
 }
 
@@ -187,28 +185,6 @@ static __attribute__((noinline)) void mark_changed(struct vtd *vtd, struct tlb *
 	};
 
 	tlb_visit(tlb, &scope, mark_copy, &marking);
-}
-
-/* Translations under the tag: of one page, as most changes are, there is one at most. */
-static inline void mark_translations(struct vtd *vtd, uint32_t tag,
-				     const struct table_change *change)
-{
-	struct tlb *iotlb = vtd->iotlb;
-	struct tlb_place place;
-	struct tlb_way *way;
-	struct tlb_at at;
-
-	if (!tlb_one_page(iotlb, change->first, change->last)) {
-		mark_changed(vtd, iotlb, tag, change);
-		return;
-	}
-	place = tlb_place(iotlb, (uint64_t)tag << iotlb->tag_shift, change->first, 12);
-	way = tlb_peek(iotlb, &place);
-	if (!way || way->copy.space != change->space)
-		return;
-	at = tlb_at_way(way);
-	set_check(&at, CHECK_UPDATE, vtd->iommu.event);
-	tell_opens(vtd, iotlb, &at, change->first & ~page_mask(12), 12);
 }
 
 /* Pointers under the tag, at and below a word that pointed to a table. */
@@ -225,7 +201,7 @@ static __attribute__((noinline)) void mark_pointers(struct vtd *vtd, uint32_t ta
 
 /* R2: final copies in the range, and pointers at and below a word that pointed to a table. R4: the
  * two-stage copies that the space's words are a part of. */
-void vtd_mark(struct vtd *vtd, const struct table_change *change)
+static void mark_space(struct vtd *vtd, const struct table_change *change)
 {
 	const struct vtd_space *space;
 
@@ -242,10 +218,76 @@ void vtd_mark(struct vtd *vtd, const struct table_change *change)
 		if (vtd->tags[tag].nested)
 			vtd_tag_new_generation(vtd, tag);
 		if (MARK(MARK_TRANSLATION))
-			mark_translations(vtd, tag, change);
+			mark_changed(vtd, vtd->iotlb, tag, change);
 		if (change->pointer)
 			mark_pointers(vtd, tag, change);
 	}
+}
+
+static __attribute__((noinline)) void mark_all(struct vtd *vtd, const struct table_change *changes,
+					       uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (!changes[i].configuration)
+			mark_space(vtd, &changes[i]);
+		else if (changes[i].space == vtd->config_space)
+			vtd_config_mark(vtd, changes[i].first, changes[i].last, changes[i].level);
+	}
+}
+
+/* The page's copy under the tag, if it is there: what mark_copy() does to it. */
+static inline void mark_page(struct vtd *vtd, uint32_t tag, const struct table_change *change)
+{
+	struct tlb_place place = vtd_page_place(vtd, tag, change->first);
+	struct tlb_way *way = tlb_peek(vtd->iotlb, &place);
+	iova_t first = change->first & ~page_mask(12);
+
+	if (!way || way->copy.space != change->space)
+		return;
+	way->data |= TLB_CHECK;
+	way->copy.reasons |= CHECK_UPDATE;
+	way->changed = vtd->iommu.event;
+	vtd->observer->copy_opens(
+		vtd->observer->self,
+		&(struct doubted_copy){ .name = copy_name(STRUCTURE_TLB, 0, way->copy.serial),
+					.first = first,
+					.last = first + page_mask(12),
+					.pa = bits_at(way->data, 51, 12),
+					.space = change->space,
+					.perm = (uint8_t)(way->data & TLB_PERM),
+					.reasons = way->copy.reasons });
+}
+
+/* What mark_space() comes to for most changes: a leaf of a space whose copies have one tag; of a page there is one
+ * at most. False: it is another, and nothing was done. */
+static inline bool mark_usual(struct vtd *vtd, const struct table_change *change)
+{
+	const struct vtd_space *space;
+	uint32_t tag;
+
+	if (change->configuration || change->pointer || change->state_only ||
+	    change->space >= vtd->n_spaces || vtd->atcs.n ||
+	    !tlb_one_page(vtd->iotlb, change->first, change->last))
+		return false;
+	space = &vtd->spaces[change->space];
+	if (space->n != 1)
+		return false;
+	tag = space->tags[0];
+	if (vtd->tags[tag].nested)
+		return false;
+	if (MARK(MARK_TRANSLATION))
+		mark_page(vtd, tag, change);
+	return true;
+}
+
+void vtd_tables_changed(struct iommu *iommu, uint64_t event, const struct table_change *changes,
+			uint32_t n)
+{
+	struct vtd *vtd = vtd_of(iommu);
+
+	vtd->iommu.event = event;
+	if (n != 1 || !mark_usual(vtd, &changes[0]))
+		mark_all(vtd, changes, n);
 }
 
 /* Every structure that holds translations or pointers. */

@@ -67,41 +67,24 @@ static uint64_t drains(const struct invalidation *what)
 	return what->drain ? 1u << QI_DW_BIT | 1u << QI_DR_BIT : 0;
 }
 
-/* The block of a page-selective type 2: as decode() has it. */
-static void cover_block(const struct invalidation *what, unsigned mask, struct invalidation *covers)
-{
-	*covers = (struct invalidation){ .what = INVAL_RANGE,
-					 .tag = what->tag & 0xffff,
-					 .pasid = NO_PASID,
-					 .first = what->first & ~low_mask(12 + mask),
-					 .leaf = what->leaf,
-					 .drain = what->drain };
-	covers->last = covers->first + low_mask(12 + mask);
-}
-
 /* A range of an address space; the whole domain where the block is too large (second stage). */
-static bool encode_range(const struct vtd *vtd, const struct invalidation *what,
-			 struct native_command *command, struct invalidation *covers)
+static void encode_range(const struct vtd *vtd, const struct invalidation *what,
+			 struct native_command *command)
 {
 	unsigned mask = block_mask(what);
-	uint64_t low, high = 0;
+	uint64_t low = QI_IOTLB | drains(what), high = 0;
 
 	if (first_stage(vtd, what)) {
 		low = QI_PASID_IOTLB | GRANULARITY_SELECTIVE << 4 |
 		      (uint64_t)scope_pasid(what) << 32;
 		high = block(what, mask);
 	} else if (vtd->config.page_selective && mask <= vtd->config.mamv) {
-		*command = (struct native_command){ .words = { QI_IOTLB | drains(what) |
-								       GRANULARITY_SELECTIVE << 4 |
-								       what->tag << 16,
-							       block(what, mask) } };
-		cover_block(what, mask, covers);
-		return true;
+		low |= GRANULARITY_SELECTIVE << 4;
+		high = block(what, mask);
 	} else {
-		low = QI_IOTLB | drains(what) | GRANULARITY_DOMAIN << 4;
+		low |= GRANULARITY_DOMAIN << 4;
 	}
 	*command = (struct native_command){ .words = { low | what->tag << 16, high } };
-	return vtd_decode(&vtd->iommu, command, covers);
 }
 
 /* The device's entry: a context entry, or in a driver's scalable tables its PASID table entry. */
@@ -113,9 +96,9 @@ static uint64_t encode_config(const struct vtd *vtd, const struct invalidation *
 	       (uint64_t)vtd->devices[what->device].sid << 32;
 }
 
-/* All but ranges, of which there are many. */
-static __attribute__((noinline)) void
-encode_other(const struct vtd *vtd, const struct invalidation *what, struct native_command *command)
+/* All but ranges. */
+static void encode_other(const struct vtd *vtd, const struct invalidation *what,
+			 struct native_command *command)
 {
 	uint64_t low = QI_IOTLB | drains(what), high = 0;
 
@@ -141,15 +124,49 @@ encode_other(const struct vtd *vtd, const struct invalidation *what, struct nati
 	*command = (struct native_command){ .words = { low, high } };
 }
 
+static __attribute__((noinline)) bool encode_any(const struct vtd *vtd,
+						 const struct invalidation *what,
+						 struct native_command *command,
+						 struct invalidation *covers)
+{
+	if (what->what == INVAL_RANGE)
+		encode_range(vtd, what, command);
+	else
+		encode_other(vtd, what, command);
+	return vtd_decode(&vtd->iommu, command, covers);
+}
+
+/* The range of one page as a type 2, as most are; what encode_range() and decode() come to. */
+static inline void encode_page(const struct invalidation *what, struct native_command *command,
+			       struct invalidation *covers)
+{
+	iova_t page = what->first & ~page_mask(12);
+
+	command->words[0] = QI_IOTLB | drains(what) | GRANULARITY_SELECTIVE << 4 | what->tag << 16;
+	command->words[1] = page | (uint64_t)what->leaf << QI_IH_BIT;
+	command->words[2] = command->words[3] = 0;
+	/* field by field, each once */
+	covers->what = INVAL_RANGE;
+	covers->device = 0;
+	covers->tag = what->tag & 0xffff;
+	covers->pasid = NO_PASID;
+	covers->first = page;
+	covers->last = page + page_mask(12);
+	covers->leaf = what->leaf;
+	covers->drain = what->drain;
+}
+
 bool vtd_encode(const struct iommu *iommu, const struct invalidation *what,
 		struct native_command *command, struct invalidation *covers)
 {
 	const struct vtd *vtd = (const struct vtd *)iommu;
 
-	if (what->what == INVAL_RANGE)
-		return encode_range(vtd, what, command, covers);
-	encode_other(vtd, what, command);
-	return vtd_decode(iommu, command, covers);
+	if (what->what == INVAL_RANGE && !((what->first ^ what->last) >> 12) &&
+	    vtd->config.page_selective && what->pasid == NO_PASID && !vtd_drives_first(vtd)) {
+		encode_page(what, command, covers);
+		return true;
+	}
+	return encode_any(vtd, what, command, covers);
 }
 
 static void decode_block(uint64_t high, struct invalidation *what)

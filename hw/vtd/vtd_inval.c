@@ -16,19 +16,11 @@ static bool tagged_by_pair(const struct removal *removal, uint64_t tag)
 	return tag >= vtd_domain_ids(removal->vtd) && removal->vtd->tags[tag].did == removal->did;
 }
 
-static inline void count_translation(struct inval_report *report, const struct tlb_at *at)
-{
-	bool check = *at->data & TLB_CHECK;
-
-	report->removed++;
-	report->agreed += !check;
-	report->stale += check;
-}
-
 static bool remove_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 {
 	struct removal *removal = ctx;
 	bool larger = low_mask(at->copy->page_lg2) > removal->last - removal->first;
+	bool check = *at->data & TLB_CHECK;
 
 	if (removal->of_pairs && !tagged_by_pair(removal, tlb_tag_of(tlb, at)))
 		return false;
@@ -37,11 +29,12 @@ static bool remove_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 		if (removal->strict)
 			return false;
 	}
+	removal->report->stale += check;
 	if (removal->pointers) {
 		removal->report->pointers++;
-		removal->report->stale += (*at->data & TLB_CHECK) != 0;
 	} else {
-		count_translation(removal->report, at);
+		removal->report->removed++;
+		removal->report->agreed += !check;
 	}
 	vtd_copy_closes(removal->vtd, tlb, at);
 	return true;
@@ -97,41 +90,42 @@ static __attribute__((noinline)) void remove_pairs(struct vtd *vtd, uint16_t did
 		vtd_tag_flushed(vtd, tag, false);
 }
 
-/* What remove_scope() comes to for one page in an IOTLB of pages of that size alone. */
-static void remove_page(struct vtd *vtd, uint64_t tag, iova_t page, struct inval_report *report)
-{
-	struct tlb *iotlb = vtd->iotlb;
-	struct tlb_place place = tlb_place(iotlb, tag << iotlb->tag_shift, page, 12);
-	struct tlb_way *way = tlb_peek(iotlb, &place);
-	struct tlb_at at;
-
-	if (!way)
-		return;
-	at = tlb_at_way(way);
-	count_translation(report, &at);
-	vtd_copy_closes(vtd, iotlb, &at);
-	tlb_remove(iotlb, place.head, way);
-}
-
-static uint32_t domain_id(const struct vtd *vtd, uint64_t low)
-{
-	return (uint32_t)(bits(low, 31, 16) & low_mask((unsigned)vtd->config.domain_id_bits));
-}
-
 /*
  * Type 2 as most are, in which vtd_descriptor_error() would find nothing wrong: one page, with the hint that
- * pointers may stay, of a domain id without pairs.
+ * pointers may stay, of a domain id without pairs, while the IOTLB has only pages of that size.
  */
-static inline bool one_page(const struct vtd *vtd, const struct native_command *command)
+static inline bool names_one_page(const struct vtd *vtd, const struct native_command *command)
 {
 	uint64_t low = command->words[0], high = command->words[1];
 
 	return (low & (QI_IOTLB_RESERVED_LOW | QI_TYPE | QI_GRANULARITY)) ==
 		       (QI_IOTLB | GRANULARITY_SELECTIVE << 4) &&
 	       (high & 0xfff) == 1u << QI_IH_BIT && !(command->words[2] | command->words[3]) &&
-	       vtd->config.page_selective && vtd->config.ih_effective &&
-	       vtd->config.ih0_scope == IH0_RANGE && vtd->iotlb->only_lg2 == 12 &&
-	       !vtd->tags[domain_id(vtd, low)].next;
+	       vtd->removes_pages && vtd->iotlb->only_lg2 == 12 &&
+	       !vtd->tags[vtd_domain_id(vtd, low >> 16)].next;
+}
+
+/* What invalidate_iotlb() comes to for such a descriptor. */
+static inline void remove_page(struct vtd *vtd, const struct native_command *command,
+			       struct inval_report *report)
+{
+	struct tlb_place place =
+		vtd_page_place(vtd, vtd_domain_id(vtd, command->words[0] >> 16), command->words[1]);
+	struct tlb_way *way = tlb_peek(vtd->iotlb, &place);
+	uint64_t name;
+	bool check, told;
+
+	if (!way) {
+		*report = (struct inval_report){ 0 };
+		return;
+	}
+	check = way->data & TLB_CHECK;
+	told = check && (way->copy.reasons & ~CHECK_OVERLAP);
+	name = copy_name(STRUCTURE_TLB, 0, way->copy.serial);
+	*report = (struct inval_report){ .removed = 1, .agreed = !check, .stale = check };
+	tlb_remove(vtd->iotlb, place.head, way, 12);
+	if (told)
+		vtd->observer->copy_closes(vtd->observer->self, name);
 }
 
 /* Type 2, by its two words. */
@@ -141,7 +135,7 @@ static __attribute__((noinline)) void invalidate_iotlb(struct vtd *vtd, uint64_t
 	bool all = bits(low, 5, 4) == GRANULARITY_GLOBAL;
 	bool range = bits(low, 5, 4) == GRANULARITY_SELECTIVE;
 	bool hint = range && bit(high, QI_IH_BIT) && vtd->config.ih_effective;
-	uint32_t did = domain_id(vtd, low);
+	uint32_t did = vtd_domain_id(vtd, low >> 16);
 	uint64_t block = low_mask(12 + (unsigned)bits(high, 5, 0));
 	struct tlb_scope scope = { .any_tag = all, .tag = did, .last = UINT64_MAX };
 
@@ -177,8 +171,7 @@ static __attribute__((noinline)) void invalidate_pasid_iotlb(struct vtd *vtd,
 	uint32_t tag;
 
 	vtd_decode(&vtd->iommu, command, &what);
-	what.tag &= low_mask((unsigned)vtd->config.domain_id_bits);
-	if (!vtd_tag_of_pair(vtd, (uint16_t)what.tag, what.pasid, &tag))
+	if (!vtd_tag_of_pair(vtd, vtd_domain_id(vtd, what.tag), what.pasid, &tag))
 		return; /* never met */
 	scope.tag = tag;
 	if (what.what == INVAL_RANGE) {
@@ -306,22 +299,29 @@ refuse(struct vtd *vtd, const struct native_command *command, const char *wrong,
 		       wrong);
 }
 
+static __attribute__((noinline)) int execute_any(struct vtd *vtd,
+						 const struct native_command *command,
+						 struct inval_report *report, struct err *err)
+{
+	const char *wrong = vtd_descriptor_error(vtd, command);
+
+	*report = (struct inval_report){ 0 };
+	if (wrong)
+		return refuse(vtd, command, wrong, err);
+	vtd->count.invalidations++;
+	carry_out(vtd, command, report);
+	return 0;
+}
+
 int vtd_execute(struct iommu *iommu, uint64_t event, const struct native_command *command,
 		struct inval_report *report, struct err *err)
 {
 	struct vtd *vtd = vtd_of(iommu);
-	bool usual = one_page(vtd, command);
-	const char *wrong = usual ? NULL : vtd_descriptor_error(vtd, command);
 
-	*report = (struct inval_report){ 0 };
 	vtd->iommu.event = event;
-	if (wrong)
-		return refuse(vtd, command, wrong, err);
+	if (!names_one_page(vtd, command))
+		return execute_any(vtd, command, report, err);
 	vtd->count.invalidations++;
-	if (usual)
-		remove_page(vtd, domain_id(vtd, command->words[0]),
-			    bits_at(command->words[1], 63, 12), report);
-	else
-		carry_out(vtd, command, report);
+	remove_page(vtd, command, report);
 	return 0;
 }

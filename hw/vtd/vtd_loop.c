@@ -50,9 +50,10 @@ static __attribute__((noinline)) void fill_any(struct vtd *vtd, const struct wal
 }
 
 /* The copies that a walk leaves. What fill_any() is given is made for it alone: the usual *walked stays in registers. */
-static inline __attribute__((always_inline)) void fill(struct vtd *vtd, const struct walked walked)
+static inline __attribute__((always_inline)) void fill(struct vtd *vtd, const struct walked walked,
+						       bool refills)
 {
-	if (unlikely(!walked_fill(vtd->iotlb, vtd->walk[0], &walked)))
+	if (unlikely(!walked_fill(vtd->iotlb, vtd->walk[0], &walked, refills)))
 		fill_any(vtd,
 			 &(struct walked){ walked.event, walked.space, walked.page, walked.data,
 					   walked.pointer, walked.table, walked.perm });
@@ -100,8 +101,10 @@ walk_from_directory(struct vtd *vtd, struct loop *loop, const struct dma_record 
 		return 0;
 	loop->misses++;
 	loop->from_directory++;
-	fill(vtd, (struct walked){ dma_run_event(loop->run, record), context->space, page, data,
-				   pointer, table, perm });
+	fill(vtd,
+	     (struct walked){ dma_run_event(loop->run, record), context->space, page, data, pointer,
+			      table, perm },
+	     false);
 	return data;
 }
 
@@ -140,10 +143,12 @@ static inline __attribute__((always_inline)) uint64_t plain_miss(struct vtd *vtd
 	    !plain_leaf(vtd, record, context, way->copy.table, way->data, &data))
 		return 0;
 	loop->misses++;
-	fill(vtd, (struct walked){ .event = dma_run_event(loop->run, record),
-				   .space = context->space,
-				   .page = page,
-				   .data = data });
+	fill(vtd,
+	     (struct walked){ .event = dma_run_event(loop->run, record),
+			      .space = context->space,
+			      .page = page,
+			      .data = data },
+	     !often);
 	return data;
 }
 
@@ -221,7 +226,7 @@ static void note_counts(struct vtd *vtd, size_t n, const struct loop *loop, uint
 	uint64_t fills = loop->misses + loop->from_directory;
 
 	if (n)
-		vtd->walks_often = loop->misses > n / 2;
+		vtd->looks_ahead = worth_looking_ahead(n, loop->misses);
 	vtd->count.requests += n;
 	vtd->count.iotlb_hits += n - loop->misses;
 	vtd->count.iotlb_misses += loop->misses;
@@ -236,12 +241,15 @@ size_t vtd_translate_plain(struct iommu *iommu, const struct dma_run *run,
 			   struct dma_result *results)
 {
 	struct vtd *vtd = vtd_of(iommu);
-	struct loop loop = { .run = run, .walks = walks_plainly(vtd) };
 	uint64_t copies = copies_now(vtd);
+	struct loop loop;
 	size_t n;
 
 	if (!vtd->enabled)
 		return 0;
+	loop.run = run;
+	loop.walks = walks_plainly(vtd);
+	loop.misses = loop.from_directory = 0;
 	n = serve_records(vtd, &loop, results);
 	note_counts(vtd, n, &loop, copies);
 	return n;

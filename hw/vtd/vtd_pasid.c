@@ -171,8 +171,7 @@ static void decode_entry(const struct vtd *vtd, struct vtd_context *context)
 {
 	const uint64_t *words = context->words;
 
-	context->did =
-		(uint16_t)(bits(words[1], 15, 0) & low_mask((unsigned)vtd->config.domain_id_bits));
+	context->did = vtd_domain_id(vtd, words[1]);
 	context->tag = context->did;
 	context->supervisor = bit(words[2], BIT_SRE);
 	context->execute = bit(words[2], BIT_ERE);

@@ -184,10 +184,11 @@ struct vtd {
 
 	uint64_t context_clock, serial, rng;
 	struct ahead ahead[AHEAD_SLOTS];
-	bool walks_often; /* most of the last requests missed */
+	bool looks_ahead; /* plain_loop.h */
 	bool conflicts;	  /* no tag is conflicted while it is false */
 	bool attention;	  /* the clock must see what happened */
 	bool enabled;	  /* GSTS.TES */
+	bool removes_pages; /* as configured: what names a page, with the hint, removes that copy alone */
 	bool driver_auto; /* vtd.driver_tables was auto; in config it is what was chosen */
 
 	uint32_t gsts, fsts, fectl;
@@ -239,6 +240,18 @@ static inline enum vtd_table_mode vtd_table_mode(const struct vtd *vtd)
 static inline uint32_t vtd_domain_ids(const struct vtd *vtd)
 {
 	return 1u << vtd->config.domain_id_bits;
+}
+
+/* The bits of a field that domain ids have. */
+static inline uint16_t vtd_domain_id(const struct vtd *vtd, uint64_t field)
+{
+	return (uint16_t)(field & (vtd_domain_ids(vtd) - 1));
+}
+
+/* Where the IOTLB has a 4 KiB page's copy; iova: anywhere in it. */
+static inline struct tlb_place vtd_page_place(const struct vtd *vtd, uint32_t tag, iova_t iova)
+{
+	return tlb_place(vtd->iotlb, (uint64_t)tag << VTD_TAG_SHIFT, iova, 12);
 }
 
 /* The configuration entries that a request goes through. */
@@ -340,7 +353,8 @@ void vtd_copies_emptied(struct vtd *vtd, struct tlb *tlb); /* evicts all */
 void vtd_copy_evicted(struct vtd *vtd, const struct tlb *tlb, struct tlb_evicted *gone);
 bool vtd_fill_overlaps(struct vtd *vtd, const struct dma_request *request, iova_t input,
 		       const struct vtd_context *context, const struct pt_walk *walk);
-void vtd_mark(struct vtd *vtd, const struct table_change *change);
+void vtd_tables_changed(struct iommu *iommu, uint64_t event, const struct table_change *changes,
+			uint32_t n);
 void vtd_mark_tag(struct vtd *vtd, uint32_t tag, unsigned reason);
 uint64_t vtd_tag_copies(struct vtd *vtd, uint32_t tag);
 void vtd_tag_remove(struct vtd *vtd, uint32_t tag, bool any_pair);
