@@ -72,7 +72,7 @@ $(BUILD)/bench: $(BENCH_OBJ) $(LIB)
 
 # The model is the replay loop's inside: -O3 there gained a fifth on misses (make bench, zipf).
 # Checking a block's columns is a handful of loops that -O3 makes vectors of.
-$(BUILD)/hw/%.o $(BUILD)/traces/imt_block.o: C_FLAGS += $(if $(filter -O2,$(CFLAGS)),-O3 -fno-tree-slp-vectorize)
+$(BUILD)/hw/%.o $(BUILD)/traces/imt_decode.o $(BUILD)/traces/imt_columns.o: C_FLAGS += $(if $(filter -O2,$(CFLAGS)),-O3 -fno-tree-slp-vectorize)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

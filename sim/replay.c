@@ -337,7 +337,8 @@ static __attribute__((noinline)) int check_and_work_off(struct replay *replay,
 
 static inline int one_event(struct replay *replay, const struct event *event, struct err *err)
 {
-	return event_surely_means(&replay->plans[event->kind], replay->batch, event)
+	return replay->batch->sure ||
+			       event_surely_means(&replay->plans[event->kind], replay->batch, event)
 		       ? work_off(replay, event, err)
 		       : check_and_work_off(replay, event, err);
 }

@@ -73,7 +73,7 @@ struct event {
 	uint8_t kind;	  /* enum event_kind */
 	uint8_t flags;	  /* bits 1:0 class, 4:2 verb, 5 time was clamped by the importer */
 	uint16_t present; /* which of the kind's fields stand in the slots */
-	uint32_t slot;	  /* index of the first slot in the batch's slots */
+	uint32_t slot;	  /* index of the first slot in the batch's slots; events may share them */
 };
 _Static_assert(sizeof(struct event) == 32, "two events a cache line");
 
@@ -289,6 +289,8 @@ struct event_batch {
 	const uint64_t *slots; /* events[i].slot indexes this */
 	size_t n;
 	uint64_t first; /* number of events[0], counted from 0 over the recording */
+	/* All but DMAs surely mean something (event_check.h), as the source has found; false: not known. */
+	bool sure;
 };
 
 /* The value of a present slot field; the caller has checked its bit. */

@@ -257,7 +257,9 @@ static int generator_next(struct event_source *head, struct event_batch *batch, 
 	} else if (g->left) {
 		g->pattern->next(g);
 	}
-	*batch = (struct event_batch){ g->events, g->slots, g->n, g->first };
+	*batch = (struct event_batch){
+		.events = g->events, .slots = g->slots, .n = g->n, .first = g->first
+	};
 	return g->n > 0;
 }
 

@@ -610,8 +610,10 @@ void emitter_take(struct emitter *emitter, struct event_batch *batch)
 
 	if (n > EVENT_BATCH)
 		n = EVENT_BATCH;
-	*batch = (struct event_batch){ emitter->events + emitter->taken, emitter->slots, n,
-				       emitter->handed_out };
+	*batch = (struct event_batch){ .events = emitter->events + emitter->taken,
+				       .slots = emitter->slots,
+				       .n = n,
+				       .first = emitter->handed_out };
 	emitter->taken += n;
 	emitter->handed_out += n;
 }

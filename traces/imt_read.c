@@ -27,7 +27,7 @@ struct imt_source {
 	bool ended, end_seen, loading;
 	uint64_t first; /* number of the batch's first event */
 	struct event events[EVENT_BATCH];
-	uint64_t slots[EVENT_BATCH * EVENT_FIELDS];
+	uint64_t slots[IMT_BATCH_SLOTS];
 };
 
 static int damaged(const struct imt_source *source, struct err *err, const char *what)
@@ -50,8 +50,7 @@ static size_t read_at(struct imt_source *source, uint64_t offset, void *data, si
 static int read_payload(struct imt_source *source, const struct imt_block *block, char what[160])
 {
 	if (block->bytes > source->max_payload || !source->payload) {
-		/* an empty payload has a place too */
-		unsigned char *payload = realloc(source->payload, block->bytes + 1ul);
+		unsigned char *payload = realloc(source->payload, (size_t)block->bytes + IMT_PAD);
 
 		if (!payload) {
 			snprintf(what, 160, "no memory for %u bytes", block->bytes);
@@ -263,6 +262,7 @@ static int take_block(struct imt_source *source, const struct imt_block *block, 
 	case IMT_DICT:
 		return read_dictionary(source, block, what);
 	case IMT_DATA:
+	case IMT_DATA_1_0:
 		return load_data(source, block, what);
 	case IMT_END:
 		return read_end(source, block, what);
@@ -329,7 +329,9 @@ static void put_lost(struct imt_source *source, uint64_t count, bool known,
 	source->slots[0] = count;
 	source->info.lost += count;
 	source->info.damaged_blocks++;
-	*batch = (struct event_batch){ source->events, source->slots, 1, source->first++ };
+	*batch = (struct event_batch){
+		.events = source->events, .slots = source->slots, .n = 1, .first = source->first++
+	};
 }
 
 /* After damage: at the next good block that counts records, or at the end. */
@@ -347,7 +349,7 @@ static int salvage(struct imt_source *source, struct event_batch *batch)
 		}
 		source->sequence = block.sequence;
 		source->records = block.first;
-		if (block.time_ns > source->last_ns && block.type == IMT_DATA)
+		if (block.time_ns > source->last_ns && imt_is_data(block.type))
 			source->last_ns = block.time_ns;
 		put_lost(source, lost, true, batch);
 		return 1;
@@ -384,8 +386,12 @@ static int imt_next(struct event_source *head, struct event_batch *batch, struct
 						    EVENT_BATCH);
 
 			if (n) {
-				*batch = (struct event_batch){ source->events, source->slots, n,
-							       source->first };
+				*batch = (struct event_batch){ .events = source->events,
+							       .slots = source->slots,
+							       .n = n,
+							       .first = source->first,
+							       .sure = imt_decoder_sure(
+								       source->decoder) };
 				source->first += n;
 				source->records += n;
 				source->last_ns = source->events[n - 1].time_ns;
@@ -481,15 +487,15 @@ static int check_file_header(struct imt_source *source, struct err *err)
 		source->info.damaged_blocks++;
 		return 0;
 	}
-	if (get16(raw + 8) == IMT_MAJOR && (get32(raw + 12) != IMT_HEADER || get64(raw + 24)))
+	if (get16(raw + 8) < IMT_MAJOR_READ || get16(raw + 8) > IMT_MAJOR)
+		return err_set(err, ERR_INPUT,
+			       "%s: format version %u; this program reads versions %d to %d",
+			       source->path, get16(raw + 8), IMT_MAJOR_READ, IMT_MAJOR);
+	if (get32(raw + 12) != IMT_HEADER || get64(raw + 24))
 		return err_set(err, ERR_INPUT,
 			       "%s: a file header of %u bytes and a base time of %" PRIu64
 			       " ns; expected %d and 0",
 			       source->path, get32(raw + 12), get64(raw + 24), IMT_HEADER);
-	if (get16(raw + 8) != IMT_MAJOR)
-		return err_set(err, ERR_INPUT,
-			       "%s: format version %u; this program reads version %d", source->path,
-			       get16(raw + 8), IMT_MAJOR);
 	return 0;
 }
 
@@ -581,13 +587,13 @@ static bool seek_place(void *ctx, const struct imt_place *place)
 	struct imt_block block;
 	char what[160];
 
-	if (place->type == IMT_DATA && place->records && place->first == seek->next) {
+	if (imt_is_data(place->type) && place->records && place->first == seek->next) {
 		seek->found = seek->number - place->first < place->records;
 		seek->place = *place;
 		seek->next += place->records;
 		return !seek->found;
 	}
-	seek->failed = place->type == IMT_DATA || !at_place(seek->source, place, &block) ||
+	seek->failed = imt_is_data(place->type) || !at_place(seek->source, place, &block) ||
 		       (place->type == IMT_DICT && (read_payload(seek->source, &block, what) ||
 						    read_dictionary(seek->source, &block, what)));
 	return !seek->failed;
@@ -625,11 +631,11 @@ static int seek_by_headers(struct imt_source *source, uint64_t number, struct im
 			return at_end(source, err) ? -1 : 1;
 		if (got < 0)
 			return damaged(source, err, what);
-		if (block->type == IMT_DATA && block->first + block->records > number)
+		if (imt_is_data(block->type) && block->first + block->records > number)
 			return 0;
-		if (block->type != IMT_DATA && take_block(source, block, what))
+		if (!imt_is_data(block->type) && take_block(source, block, what))
 			return damaged(source, err, what);
-		if (block->type == IMT_DATA) {
+		if (imt_is_data(block->type)) {
 			source->records = source->first = block->first + block->records;
 			source->last_ns = block->time_ns + block->span_ns;
 		}

@@ -255,7 +255,9 @@ static int patched_next(struct event_source *head, struct event_batch *batch, st
 		n += (size_t)kept;
 	}
 	patched->n = n;
-	*batch = (struct event_batch){ patched->events, patched->slots, n, patched->first };
+	*batch = (struct event_batch){
+		.events = patched->events, .slots = patched->slots, .n = n, .first = patched->first
+	};
 	head->offset = patched->sides[0].source->offset;
 	return n != 0;
 }

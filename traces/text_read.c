@@ -177,7 +177,9 @@ static int text_next(struct event_source *head, struct event_batch *batch, struc
 			       "%s: empty; expected the header '# iommusim events 1'",
 			       source->path);
 	source->records += n;
-	*batch = (struct event_batch){ source->events, source->slots, n, source->first };
+	*batch = (struct event_batch){
+		.events = source->events, .slots = source->slots, .n = n, .first = source->first
+	};
 	return n > 0;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "traces/event_check.h"
 #include "traces/text.h"
 
 /* A recording that was read to its end or to its error. The source stays open for its names. */
@@ -86,17 +87,23 @@ static inline void keep_event(struct recording *r, const struct event_batch *bat
 /* Takes the source. */
 static inline void read_recording(struct event_source *source, struct recording *r)
 {
+	struct event_plan plans[EVENT_KINDS];
 	struct event_batch batch;
 	struct err err = { .code = ERR_NONE };
 	uint64_t last_ns = 0;
 	int got;
 
+	event_plans_make(plans);
 	*r = (struct recording){ .source = source };
 	while ((got = source_next(source, &batch, &err)) == 1) {
 		must(batch.n > 0 && batch.n <= EVENT_BATCH, "a batch has 1 to 512 events");
 		must(batch.first == r->n, "batches count their events");
 		for (size_t i = 0; i < batch.n; i++) {
 			check_event(source, &batch.events[i], last_ns);
+			must(!batch.sure || batch.events[i].kind == EVENT_DMA ||
+				     event_surely_means(&plans[batch.events[i].kind], &batch,
+							&batch.events[i]),
+			     "what is said to be sure is");
 			last_ns = batch.events[i].time_ns;
 			keep_event(r, &batch, &batch.events[i]);
 		}
@@ -116,7 +123,7 @@ static inline void free_recording(struct recording *r)
 
 static inline struct event_batch as_batch(const struct recording *r)
 {
-	return (struct event_batch){ r->events, r->slots, r->n, 0 };
+	return (struct event_batch){ .events = r->events, .slots = r->slots, .n = r->n };
 }
 
 /* Numbers of names depend on the order of use; the names do not. */

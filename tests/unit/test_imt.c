@@ -8,6 +8,7 @@
 
 #include "tests/unit/imt_seal.h"
 #include "tests/unit/scratch.h"
+#include "traces/event_check.h"
 #include "traces/generate.h"
 #include "traces/imt.h"
 #include "traces/text.h"
@@ -87,9 +88,10 @@ static struct lines original;
 static unsigned char *bytes;
 static size_t size;
 
-static void make_file(uint64_t events, uint32_t block_records)
+/* level: zstd's; 0: nothing is compressed. */
+static void make_file_of_level(uint64_t events, uint32_t block_records, int level)
 {
-	struct imt_options options = { .level = 1, .block_records = block_records };
+	struct imt_options options = { .level = level, .block_records = block_records };
 	struct event_source *source = chaos(events);
 	struct event_sink *sink;
 	struct event_batch batch;
@@ -111,6 +113,11 @@ static void make_file(uint64_t events, uint32_t block_records)
 	bytes = malloc(size);
 	cr_assert_eq(fread(bytes, 1, size, file), size);
 	fclose(file);
+}
+
+static void make_file(uint64_t events, uint32_t block_records)
+{
+	make_file_of_level(events, block_records, 1);
 }
 
 static void tear_down(void)
@@ -376,10 +383,22 @@ static void check_refused(unsigned char *block, const char *message)
 	free_lines(&lines);
 }
 
+/* Where the column begins in a DATA block that holds it uncompressed. */
+static unsigned char *column_in(unsigned char *block, unsigned id)
+{
+	unsigned char *payload = block + IMT_BLOCK_HEADER, *entry = payload + IMT_DATA_HEADER;
+	unsigned char *at = entry + get16(payload) * IMT_COLUMN_ENTRY;
+
+	for (; entry[0] != id; entry += IMT_COLUMN_ENTRY)
+		at += get32(entry + 8);
+	cr_assert_eq(entry[1], 0, "plain");
+	return at;
+}
+
 /* What is put over the first shape of the first DATA block. */
 struct shape_case {
 	char name[40];
-	uint64_t shape; /* u8 kind, u8 flags, u16 present, u32 length */
+	uint32_t shape; /* u8 kind, u8 flags, u16 present */
 };
 
 ParameterizedTestParameters(imt, shapes_that_no_event_has_are_refused)
@@ -387,25 +406,79 @@ ParameterizedTestParameters(imt, shapes_that_no_event_has_are_refused)
 	static struct shape_case cases[] = {
 		{ "an unknown kind", EVENT_KINDS },
 		{ "a map without its fields", EVENT_MAP },
-		{ "a dma with a field of no dma", EVENT_DMA | 1ull << (16 + 12) },
-		{ "an address that has no bit", EVENT_DMA | 1ull << (16 + DMA_IOVA) },
-		{ "a verb beyond the list", EVENT_DMA | (DMA_VERB_ANY + 1ull) << 10 },
-		{ "a verb where there is none", EVENT_DETACH | 1ull << 10 },
-		{ "an unknown flag", EVENT_DMA | 1ull << 14 },
+		{ "a dma with a field of no dma", EVENT_DMA | 1u << (16 + 12) },
+		{ "an address that has no bit", EVENT_DMA | 1u << (16 + DMA_IOVA) },
+		{ "a verb beyond the list", EVENT_DMA | (DMA_VERB_ANY + 1u) << 10 },
+		{ "a verb where there is none", EVENT_DETACH | 1u << 10 },
+		{ "an unknown flag", EVENT_DMA | 1u << 14 },
 	};
 	return cr_make_param_array(struct shape_case, cases, sizeof cases / sizeof cases[0]);
 }
 
 ParameterizedTest(struct shape_case *c, imt, shapes_that_no_event_has_are_refused)
 {
-	unsigned char *block, *payload;
+	unsigned char *block;
+
+	make_file_of_level(60, 100, 0);
+	block = first_block(IMT_DATA);
+	put32(column_in(block, COLUMN_SHAPES), c->shape);
+	check_refused(block, "a shape that no event has");
+	tear_down();
+}
+
+/* A byte of a table or column of the first DATA block. */
+struct byte_case {
+	char name[40], message[48];
+	unsigned column, at;
+	unsigned char value;
+};
+
+ParameterizedTestParameters(imt, tables_that_contradict_each_other_are_refused)
+{
+	static struct byte_case cases[] = {
+		{ "a series of 9 bytes", "wider than 64 bits", COLUMN_SERIES, 16, 9 },
+		{ "a shift by 64", "wider than 64 bits", COLUMN_SERIES, 17, 64 },
+		{ "a series of more bytes", "beyond their column", COLUMN_SERIES, 16, 8 },
+		{ "a stream of no shape", "a shape beyond", COLUMN_STREAMS, 7, 1 },
+		{ "a stream of no agent", "an agent that no", COLUMN_STREAMS, 3, 0x7f },
+		{ "an event of no stream", "a stream beyond", COLUMN_STREAM, 59, 255 },
+	};
+	return cr_make_param_array(struct byte_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct byte_case *c, imt, tables_that_contradict_each_other_are_refused)
+{
+	unsigned char *block;
+
+	make_file_of_level(60, 100, 0);
+	block = first_block(IMT_DATA);
+	column_in(block, c->column)[c->at] = c->value;
+	check_refused(block, c->message);
+	tear_down();
+}
+
+Test(imt, columns_with_more_than_their_series_are_refused)
+{
+	unsigned char *block, *series;
+
+	make_file_of_level(60, 100, 0);
+	block = first_block(IMT_DATA);
+	series = column_in(block, COLUMN_SERIES);
+	while (!series[16])
+		series += IMT_SERIES_ENTRY;
+	series[16]--;
+	check_refused(block, "more than its series");
+	tear_down();
+}
+
+Test(imt, another_number_of_values_is_refused)
+{
+	unsigned char *block;
 
 	make_file(60, 100);
 	block = first_block(IMT_DATA);
-	payload = block + IMT_BLOCK_HEADER;
-	cr_assert(get16(payload + 2) > 0, "a shape to put it over");
-	put64(payload + IMT_DATA_HEADER + get16(payload) * IMT_COLUMN_ENTRY, c->shape);
-	check_refused(block, "a shape that no event has");
+	block[IMT_BLOCK_HEADER + 8]++;
+	check_refused(block, "a number of values");
 	tear_down();
 }
 
@@ -457,7 +530,7 @@ Test(imt, file_headers_of_other_kinds_are_refused)
 	static const struct {
 		unsigned at;
 		const char *message;
-	} fields[] = { { 8, "format version 2" },
+	} fields[] = { { 8, "format version 3" },
 		       { 12, "a file header of 65 bytes" },
 		       { 24, "a base time of 1 ns" } };
 
@@ -496,9 +569,176 @@ Test(imt, a_later_minor_version_and_blocks_of_unknown_kind_are_read)
 	tear_down();
 }
 
+/* ---- values that never vary --------------------------------------------------------------------- */
+
+/* Two events of each of 64 shapes, all with the same values: more than a batch keeps once for all its events. */
+Test(imt, events_of_many_shapes_keep_their_values)
+{
+	enum { SHAPES = 64, EVENTS = 2 * SHAPES };
+	static const uint64_t values[EVENT_FIELDS] = { 1, 2, 3, 4, 5, 6, 7 };
+	struct event events[EVENTS];
+	struct event_batch batch = { .events = events, .slots = values, .n = EVENTS };
+	struct imt_options options = { 0 };
+	struct event_source *source;
+	struct event_sink *sink;
+	struct names *names;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < EVENTS; i++)
+		events[i] = (struct event){
+			.kind = EVENT_MAP,
+			.agent = EVENT_NO_AGENT,
+			.flags = i & 3,
+			.present = (uint16_t)(1 << MAP_PA | 1 << MAP_SIZE | 1 << MAP_PERM |
+					      (i >> 2 & 1) << MAP_PAGE | (i >> 3 & 7) << FIELD_CPU)
+		};
+	make_scratch(folder);
+	snprintf(path, sizeof path, "%s/many.imt", folder);
+	cr_assert_eq(names_create(&names), 0);
+	cr_assert_eq(imt_sink_open(path, &options, &sink, NULL), 0);
+	cr_assert_eq(sink->put(sink, names, &batch, NULL), 0);
+	cr_assert_eq(sink->finish(sink, names, NULL), 0);
+	cr_assert_eq(imt_source_open(path, &options, &source, NULL), 0);
+	while (source_next(source, &batch, NULL) > 0)
+		for (size_t i = 0; i < batch.n; i++, n++) {
+			const struct event *event = &batch.events[i];
+
+			cr_expect_eq(event->present, events[n].present);
+			cr_expect_eq(event->flags, events[n].flags);
+			cr_expect_arr_eq(batch.slots + event->slot, values,
+					 event_slots(event) * sizeof *values);
+		}
+	cr_expect_eq(n, EVENTS);
+	source_close(source);
+	names_destroy(names);
+	remove(path);
+	rmdir(folder);
+}
+
+/* ---- batches whose events surely mean something ------------------------------------------------ */
+
+/* Events that a block holds alone. */
+struct sure_case {
+	char name[40];
+	struct event event;
+	uint64_t slots[4];
+	bool sure;
+};
+
+ParameterizedTestParameters(imt, a_block_is_sure_of_ranges_and_permissions_that_it_has_seen)
+{
+	enum {
+		MAP = 1 << MAP_PA | 1 << MAP_SIZE | 1 << MAP_PERM,
+		PROTECT = 1 << PROTECT_SIZE | 1 << PROTECT_PERM,
+		UNMAP = 1 << UNMAP_SIZE,
+	};
+	static struct sure_case cases[] = {
+		{ "a map", { .kind = EVENT_MAP, .present = MAP }, { 0, 4096, 7 }, true },
+		{ "no permission", { .kind = EVENT_MAP, .present = MAP }, { 0, 4096, 0 }, false },
+		{ "permissions beyond x",
+		  { .kind = EVENT_PROTECT, .present = PROTECT },
+		  { 1, 8 },
+		  false },
+		{ "a size of 0", { .kind = EVENT_UNMAP, .present = UNMAP }, { 0 }, false },
+		{ "2^63", { .kind = EVENT_UNMAP, .present = UNMAP }, { 1ull << 63 }, false },
+		{ "2^63 - 1", { .kind = EVENT_UNMAP, .present = UNMAP }, { INT64_MAX }, true },
+		{ "at 2^63",
+		  { .kind = EVENT_UNMAP, .addr = 1ull << 63, .present = UNMAP },
+		  { 1 },
+		  false },
+		{ "no range", { .kind = EVENT_INVAL }, { 0 }, false },
+		{ "a dma of 0 bytes at the end",
+		  { .kind = EVENT_DMA, .addr = INT64_MAX },
+		  { 0 },
+		  true },
+	};
+	return cr_make_param_array(struct sure_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+/* Before it and behind it in its shape stand events with nothing wrong in them, so that values vary. */
+ParameterizedTest(struct sure_case *c, imt,
+		  a_block_is_sure_of_ranges_and_permissions_that_it_has_seen)
+{
+	for (unsigned alone = 0; alone < 2; alone++) {
+		uint64_t slots[12] = { 1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 2, 2 };
+		struct event events[3] = { c->event, c->event, c->event };
+		struct event_batch batch = { .events = events, .slots = slots, .n = 3 };
+		struct imt_options options = { 0 };
+		struct event_source *source;
+		struct event_sink *sink;
+		struct names *names;
+
+		memcpy(slots + 4, c->slots, sizeof c->slots);
+		events[0].addr = events[2].addr = 0;
+		for (unsigned i = 0; i < 3; i++) {
+			events[i].agent = EVENT_NO_AGENT;
+			events[i].slot = 4 * i;
+		}
+		if (alone) {
+			batch.events++;
+			batch.n = 1;
+		}
+		make_scratch(folder);
+		snprintf(path, sizeof path, "%s/sure.imt", folder);
+		cr_assert_eq(names_create(&names), 0);
+		cr_assert_eq(imt_sink_open(path, &options, &sink, NULL), 0);
+		cr_assert_eq(sink->put(sink, names, &batch, NULL), 0);
+		cr_assert_eq(sink->finish(sink, names, NULL), 0);
+		cr_assert_eq(imt_source_open(path, &options, &source, NULL), 0);
+		cr_assert_eq(source_next(source, &batch, NULL), 1);
+		cr_expect_eq(batch.sure, c->sure, "%s, %s", c->name,
+			     alone ? "alone" : "among others");
+		source_close(source);
+		names_destroy(names);
+		remove(path);
+		rmdir(folder);
+	}
+}
+
+/* Only the first of these blocks holds declarations. */
+Test(imt, updates_are_sure_and_mean_something)
+{
+	struct generate_options options;
+	struct imt_options native = { .block_records = 1000 };
+	struct event_plan plans[EVENT_KINDS];
+	struct event_source *source;
+	struct event_sink *sink;
+	struct event_batch batch;
+
+	event_plans_make(plans);
+	generate_defaults("strict", &options);
+	options.events = 2000;
+	cr_assert_eq(generate_open(&options, &source, NULL), 0);
+	make_scratch(folder);
+	snprintf(path, sizeof path, "%s/strict.imt", folder);
+	cr_assert_eq(imt_sink_open(path, &native, &sink, NULL), 0);
+	while (source_next(source, &batch, NULL) > 0)
+		cr_assert_eq(sink->put(sink, source->names, &batch, NULL), 0);
+	cr_assert_eq(sink->finish(sink, source->names, NULL), 0);
+	source_close(source);
+	cr_assert_eq(imt_source_open(path, &native, &source, NULL), 0);
+	while (source_next(source, &batch, NULL) > 0) {
+		cr_expect_eq(batch.sure, batch.first >= 1000, "batch at %zu", (size_t)batch.first);
+		for (size_t i = 0; i < batch.n && batch.sure; i++)
+			cr_expect(batch.events[i].kind == EVENT_DMA ||
+				  event_surely_means(&plans[batch.events[i].kind], &batch,
+						     &batch.events[i]));
+	}
+	source_close(source);
+	remove(path);
+	rmdir(folder);
+}
+
 /* ---- files of released versions ------------------------------------------------------------------ */
 
-Test(imt, a_file_of_version_1_0_is_read_for_ever)
+ParameterizedTestParameters(imt, files_of_released_versions_are_read_for_ever)
+{
+	static char files[][32] = { "tests/data/imt-1.0.imt", "tests/data/imt-2.0.imt" };
+
+	return cr_make_param_array(char[32], files, sizeof files / sizeof files[0]);
+}
+
+ParameterizedTest(char (*native_path)[32], imt, files_of_released_versions_are_read_for_ever)
 {
 	struct imt_options options = { 0 };
 	struct event_source *text, *native;
@@ -507,7 +747,7 @@ Test(imt, a_file_of_version_1_0_is_read_for_ever)
 
 	cr_assert_not_null(file, "unit tests run at the root of the sources");
 	cr_assert_eq(text_source_open(file, "imt-1.0.events", &text, NULL), 0);
-	cr_assert_eq(imt_source_open("tests/data/imt-1.0.imt", &options, &native, NULL), 0);
+	cr_assert_eq(imt_source_open(*native_path, &options, &native, NULL), 0);
 	cr_expect_eq(drain(text, &expected), 0);
 	cr_expect_eq(drain(native, &lines), 0);
 	cr_expect_eq(lines.n, expected.n);
@@ -515,6 +755,53 @@ Test(imt, a_file_of_version_1_0_is_read_for_ever)
 		cr_expect_str_eq(lines.text[i], expected.text[i]);
 	free_lines(&lines);
 	free_lines(&expected);
+}
+
+/* A device, and then DMAs all of other lengths with 300 PASIDs; 1 s passes before the 2001st. */
+static void check_wide(struct event_source *source)
+{
+	struct event_batch batch;
+	struct err err;
+	uint64_t n = 0;
+
+	while (source_next(source, &batch, &err) > 0)
+		for (size_t i = 0; i < batch.n; i++, n++) {
+			const struct event *event = &batch.events[i];
+			uint64_t k = n - 1;
+
+			if (!n)
+				continue;
+			cr_expect_eq(event->time_ns, k * 1000 + (k >= 2000 ? 1000000000 : 0));
+			cr_expect_eq(event->addr, k * 4096);
+			cr_expect_eq(event->len, k + 1);
+			cr_expect_eq(names_agent_of(source->names, event->agent).pasid, k % 300);
+		}
+	cr_expect_eq(n, 4201);
+	source_close(source);
+}
+
+/* 1.0: numbers of two bytes, shapes that its table does not hold; 2.0: more streams than 256, lengths that vary. */
+Test(imt, wide_blocks_of_version_1_0_are_read_and_written_anew)
+{
+	struct imt_options options = { 0 };
+	struct event_source *source;
+	struct event_batch batch;
+	struct event_sink *sink;
+
+	make_scratch(folder);
+	snprintf(path, sizeof path, "%s/wide.imt", folder);
+	cr_assert_eq(imt_source_open("tests/data/imt-1.0-wide.imt", &options, &source, NULL), 0);
+	check_wide(source);
+	cr_assert_eq(imt_source_open("tests/data/imt-1.0-wide.imt", &options, &source, NULL), 0);
+	cr_assert_eq(imt_sink_open(path, &options, &sink, NULL), 0);
+	while (source_next(source, &batch, NULL) > 0)
+		cr_assert_eq(sink->put(sink, source->names, &batch, NULL), 0);
+	cr_assert_eq(sink->finish(sink, source->names, NULL), 0);
+	source_close(source);
+	cr_assert_eq(imt_source_open(path, &options, &source, NULL), 0);
+	check_wide(source);
+	remove(path);
+	rmdir(folder);
 }
 
 Test(imt, blocks_without_a_payload_are_refused_or_empty)
