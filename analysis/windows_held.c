@@ -11,13 +11,20 @@ static struct hold *hold_at(const struct detector *detector, uint32_t number)
 	return pool_at(&detector->holds, number);
 }
 
-static struct holder *holder_slot(const struct detector *detector, uint64_t id)
+/* Where the search for a copy begins. */
+static inline uint32_t home_of(const struct detector *detector, uint64_t id)
 {
-	uint32_t at = (uint32_t)(id * 0x9e3779b97f4a7c15ull >> 32) & (detector->max_holders - 1);
+	return (uint32_t)(id * 0x9e3779b97f4a7c15ull >> 32) & (detector->max_holders - 1);
+}
+
+/* Its place: its own, or the empty one that it would have. */
+static inline uint32_t place_of(const struct detector *detector, uint64_t id)
+{
+	uint32_t at = home_of(detector, id);
 
 	while (detector->holders[at].id && detector->holders[at].id != id)
 		at = (at + 1) & (detector->max_holders - 1);
-	return &detector->holders[at];
+	return at;
 }
 
 static int grow_holders(struct detector *detector)
@@ -36,7 +43,7 @@ static int grow_holders(struct detector *detector)
 	}
 	for (uint32_t i = 0; i < n; i++)
 		if (old[i].id)
-			*holder_slot(detector, old[i].id) = old[i];
+			detector->holders[place_of(detector, old[i].id)] = old[i];
 	free(old);
 	return 0;
 }
@@ -136,7 +143,7 @@ static struct holder *holder_of(struct detector *detector, const struct doubted_
 
 	if (grow_holders(detector))
 		return NULL;
-	holder = holder_slot(detector, id);
+	holder = &detector->holders[place_of(detector, id)];
 	if (holder->id)
 		return holder;
 	holder->id = id;
@@ -197,21 +204,18 @@ void windows_held_by_pointers(struct detector *detector, const struct removal *r
 }
 
 /* Removes an entry of the open-addressing table, moving up those behind it. */
-static void forget_holder(struct detector *detector, struct holder *holder)
+static void forget_holder(struct detector *detector, uint32_t at)
 {
-	uint32_t mask = detector->max_holders - 1, at = (uint32_t)(holder - detector->holders),
-		 next = at;
+	uint32_t mask = detector->max_holders - 1, next = at;
 
 	detector->n_holders--;
-	detector->n_pointers -= holder->pointer;
+	detector->n_pointers -= detector->holders[at].pointer;
 	for (;;) {
-		uint32_t home;
-
 		next = (next + 1) & mask;
 		if (!detector->holders[next].id)
 			break;
-		home = (uint32_t)(detector->holders[next].id * 0x9e3779b97f4a7c15ull >> 32) & mask;
-		if (((next - home) & mask) < ((next - at) & mask))
+		if (((next - home_of(detector, detector->holders[next].id)) & mask) <
+		    ((next - at) & mask))
 			continue;
 		detector->holders[at] = detector->holders[next];
 		at = next;
@@ -250,14 +254,15 @@ static inline void release(struct detector *detector, uint32_t number, const str
 
 void windows_copy_closes(struct detector *detector, uint64_t id)
 {
-	struct holder *holder = holder_slot(detector, id);
+	uint32_t at = place_of(detector, id);
+	struct holder *holder = &detector->holders[at];
 
 	if (!holder->id)
 		return;
 	for (; holder->window != NO_WINDOW; first_goes(detector, holder))
 		if (STEP(copy_lets_go))
 			release(detector, holder->window, holder);
-	forget_holder(detector, holder);
+	forget_holder(detector, at);
 }
 
 static void find_part(void *ctx, uint64_t first, uint64_t last, uint32_t key, uint64_t data)
