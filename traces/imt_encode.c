@@ -333,6 +333,8 @@ static void put(struct series *series, uint64_t number)
 {
 	unsigned char raw[8];
 
+	if (!series->width)
+		return;
 	put64(raw, (number - series->base) >> series->shift);
 	memcpy(series->to, raw, series->width);
 	series->to += series->width;

@@ -282,6 +282,7 @@ static void keep(struct smmu *smmu, struct smmu_context *slot, const struct smmu
 	slot->changed = NO_EVENT;
 	slot->serial = ++smmu->serial;
 	slot->generation = smmu_vmid_generation(smmu, slot->ste.vmid);
+	smmu->any_nested |= slot->nested;
 	slot->unwatched = stream->unwatched;
 	if (slot->cd_at)
 		slot->unwatched |= !smmu_watch(smmu, slot->cd_at, &slot->watched[1]);

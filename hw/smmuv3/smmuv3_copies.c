@@ -119,14 +119,6 @@ static bool mark_copy(void *ctx, struct tlb *tlb, const struct tlb_at *at)
 	return false;
 }
 
-/* Two-stage copies that the words of a second stage are a part of are found by a generation (R4). */
-static void new_generation(struct smmu *smmu, const struct smmu_user *user)
-{
-	if (MARK(MARK_SMMU_STAGE2_GENERATION))
-		smmu->vmid_generation[smmu->tags[user->tag].vmid]++;
-	atc_new_generation(&smmu->atcs);
-}
-
 /* Copies and pointers of one use of the space that changed. */
 static void mark_user(struct smmu *smmu, const struct smmu_user *user,
 		      const struct table_change *change)
@@ -148,8 +140,11 @@ static void mark_user(struct smmu *smmu, const struct smmu_user *user,
 			tlb_visit(smmu->walk[user->stage2][level], &scope, mark_copy, &marking);
 	if (user->stage2 && smmu->ipa && MARK(MARK_SMMU_IPA))
 		tlb_visit(smmu->ipa, &scope, mark_copy, &marking);
-	if (user->stage2)
-		new_generation(smmu, user);
+	if (user->stage2) { /* two-stage copies that these words are a part of (R4) */
+		if (MARK(MARK_SMMU_STAGE2_GENERATION))
+			smmu->vmid_generation[smmu->tags[user->tag].vmid]++;
+		atc_new_generation(&smmu->atcs);
+	}
 	if (user->global_tag && smmu->any_global) {
 		scope.tag = user->global_tag;
 		tlb_visit(smmu->tlb, &scope, mark_copy, &marking);
@@ -255,11 +250,10 @@ static inline bool mark_usual(struct smmu *smmu, const struct table_change *chan
 	if (space->n != 1 || space->nested || space->watched)
 		return false;
 	user = space->users;
-	if (user->whole || (user->base ^ (user->base + change->first)) >> 52)
+	if (user->whole || (user->stage2 && smmu->any_nested) ||
+	    (user->base ^ (user->base + change->first)) >> 52)
 		return false;
-	if (user->stage2)
-		new_generation(smmu, user);
-	if (MARK(MARK_SMMU_TRANSLATION))
+	if (MARK(MARK_SMMU_PAGE))
 		mark_page(smmu, user->tag, user->base + change->first, change->space);
 	return true;
 }

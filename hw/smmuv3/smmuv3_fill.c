@@ -167,7 +167,7 @@ static void fill_part(struct smmu *smmu, const struct smmu_walker *walker, struc
 	renewed = tlb_at(fill->tlb, fill->tag, fill->key, fill->copy.page_lg2, &at);
 	if (renewed && pointer)
 		return; /* several stage-2 walks of one request meet the same table */
-	if (smmu->tags[fill->tag].conflicted && MARK(MARK_SMMU_TAG_FILL))
+	if (smmu->tags[fill->tag].conflicted && MARK(MARK_SMMU_TAG_FILL_PART))
 		fill->copy.reasons |= CHECK_TAG;
 	overlaps = !pointer && meets(smmu, fill, renewed ? &at : NULL, &other);
 	if (renewed)

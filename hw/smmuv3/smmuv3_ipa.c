@@ -79,7 +79,7 @@ void smmu_ipa_keep(struct smmu_walker *walker, uint64_t ipa, const struct smmu_s
 		.copy = { .filled = walker->smmu->iommu.event,
 			  .space = walker->context->ste.s2.space,
 			  .page_lg2 = (uint8_t)lg2,
-			  .reasons = out->run_bad && lg2 > out->page_lg2 && MARK(MARK_SMMU_RUN)
+			  .reasons = out->run_bad && lg2 > out->page_lg2 && MARK(MARK_SMMU_IPA_RUN)
 					     ? CHECK_RUN
 					     : 0 },
 	};

@@ -47,6 +47,9 @@ enum smmu_mark_site {
 	MARK_SMMU_DIRTY,
 	MARK_SMMU_IPA,
 	MARK_SMMU_INHERIT_IPA,
+	MARK_SMMU_PAGE,
+	MARK_SMMU_TAG_FILL_PART,
+	MARK_SMMU_IPA_RUN,
 };
 
 enum world { WORLD_EL1, WORLD_EL1_IPA, WORLD_EL2, WORLD_EL2_E2H };
@@ -228,8 +231,8 @@ struct smmu {
 	struct smmu_space *spaces;
 	uint32_t n_spaces;
 	uint32_t *vmid_generation;
-	uint32_t nested_generation; /* of all VMIDs */
-	bool any_global;
+	uint32_t nested_generation;  /* of all VMIDs */
+	bool any_global, any_nested; /* of copies, of configurations so far */
 	bool removes_pages; /* as configured: a command for a page removes that copy of its tag alone */
 	bool not_plain;	    /* a copy so far was global, nested, clean, or of a contiguous set */
 	bool dirty

@@ -275,7 +275,7 @@ static inline bool mark_usual(struct vtd *vtd, const struct table_change *change
 	tag = space->tags[0];
 	if (vtd->tags[tag].nested)
 		return false;
-	if (MARK(MARK_TRANSLATION))
+	if (MARK(MARK_PAGE))
 		mark_page(vtd, tag, change);
 	return true;
 }

@@ -57,7 +57,7 @@ differs() {
 differs_smmuv3() {
 	local seed shape events tlb walk configs stage
 	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" IOMMUSIM_MARK_OMIT=$1 \
-		"$unit_tests" --filter 'smmuv3/*' >/dev/null 2>&1 || return 0
+		"$unit_tests" --filter '@(smmuv3|smmuv3_ipa)/*' >/dev/null 2>&1 || return 0
 	for events in "$here"/*.events; do
 		IOMMUSIM_MARK_OMIT=$1 "$iommusim" replay --verify --set iommu=smmuv3 \
 			--set smmuv3.walk.entries=0 "$events" >/dev/null 2>&1 || return 0

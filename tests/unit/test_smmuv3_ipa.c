@@ -225,6 +225,33 @@ Test(smmuv3_ipa, the_structure_to_blame_is_named)
 	bench_close(&bench);
 }
 
+/* Of 16 entries that say they are one run, the last leads elsewhere: what another fills of it is in doubt. */
+Test(smmuv3_ipa, a_copy_of_an_uneven_run_is_compared)
+{
+	enum { LAST = 15, CONTIGUOUS = 52 };
+	struct dma_request last = {
+		.iova = 0x6000, .len = 64, .pasid = NO_PASID, .access = ACCESS_READ
+	};
+	struct smmuv3_config config;
+	struct bench bench;
+
+	set_defaults(&config, 16);
+	bench_open(&bench, &config);
+	bench_device(&bench, 0);
+	write_tables(&bench);
+	for (unsigned i = 0; i <= LAST; i++)
+		bench_write_word(&bench, s2_root + 0x2000 + 8ull * i,
+				 (0x9000000 + ((i == LAST ? 0x100ull : i) << 12)) | 0x7ff |
+					 1ull << CONTIGUOUS);
+	bench_write_word(&bench, s1_root + 0x2000 + 8 * 6, 0x0060000000000f43 | 0x100f000);
+	write_stream(&bench);
+	cr_assert_eq(read_page(&bench).pa, target);
+	bench.event++;
+	cr_expect_eq(bench_translate(&bench, &last).pa, 0x900f000u, "as the run says");
+	cr_expect_eq(bench.use.verdict, VERDICT_STALE_USE);
+	bench_close(&bench);
+}
+
 /* A block took the place of pages without a flush: two copies of the cache match. */
 Test(smmuv3_ipa, overlapping_ipas_conflict_as_translations_do)
 {
