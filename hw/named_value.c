@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "hw/iommu.h"
+#include "hw/vectors.h"
 
 const struct named_value *named_value_find(const struct named_value *values, size_t n,
 					   const char *name)

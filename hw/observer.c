@@ -1,4 +1,4 @@
-#include "hw/iommu.h"
+#include "hw/observer.h"
 
 static void used(void *self, const struct checked_use *use)
 {
