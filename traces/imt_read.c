@@ -4,291 +4,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "traces/imt_format.h"
-#include "traces/meta.h"
-
-struct imt_source {
-	struct event_source head;
-	FILE *file;
-	char *path;
-	struct imt_options options;
-	struct imt_info info;
-	char *meta;
-	struct imt_decoder *decoder;
-	unsigned char *payload;
-	size_t max_payload;
-	uint64_t offset, size; /* of the next block; of the file */
-	uint64_t sequence;     /* that the next block should have */
-	uint64_t records;      /* delivered, or lost and accounted for */
-	uint64_t last_ns;
-	uint64_t index;	      /* offset of the last INDEX; 0: none is known */
-	uint32_t crc_of_crcs; /* of the blocks so far */
-	bool skipped;	      /* not all of them: END's totals are not compared */
-	bool ended, end_seen, loading;
-	uint64_t first; /* number of the batch's first event */
-	struct event events[EVENT_BATCH];
-	uint64_t slots[IMT_BATCH_SLOTS];
-};
-
-static int damaged(const struct imt_source *source, struct err *err, const char *what)
-{
-	return err_set(err, ERR_DAMAGED,
-		       "%s: block %" PRIu64 " at byte %" PRIu64 ": %s; last good record %" PRIu64
-		       " at %.9f s (use --salvage to continue after it)",
-		       source->path, source->sequence, source->offset, what,
-		       source->records ? source->records - 1 : 0, (double)source->last_ns / 1e9);
-}
-
-/* n bytes at the offset; fewer: the file ends there. */
-static size_t read_at(struct imt_source *source, uint64_t offset, void *data, size_t n)
-{
-	if (fseeko(source->file, (off_t)offset, SEEK_SET))
-		return 0;
-	return fread(data, 1, n, source->file);
-}
-
-static int read_payload(struct imt_source *source, const struct imt_block *block, char what[160])
-{
-	if (block->bytes > source->max_payload || !source->payload) {
-		unsigned char *payload = realloc(source->payload, (size_t)block->bytes + IMT_PAD);
-
-		if (!payload) {
-			snprintf(what, 160, "no memory for %u bytes", block->bytes);
-			return -1;
-		}
-		source->payload = payload;
-		source->max_payload = block->bytes;
-	}
-	if (read_at(source, source->offset + IMT_BLOCK_HEADER, source->payload, block->bytes) !=
-	    block->bytes) {
-		snprintf(what, 160,
-			 "cut short: the file has %" PRIu64 " bytes, the block ends at %" PRIu64,
-			 source->size, source->offset + IMT_BLOCK_HEADER + block->bytes);
-		return -1;
-	}
-#ifndef IMT_NO_CHECKSUMS
-	if (crc32c(0, source->payload, block->bytes) != block->crc) {
-		snprintf(what, 160, "payload checksum 0x%08x, header says 0x%08x",
-			 crc32c(0, source->payload, block->bytes), block->crc);
-		return -1;
-	}
-#endif
-	return 0;
-}
-
-/* The header at the offset: 1 there, 0 the file ends there, -1 damaged. */
-static int next_header(struct imt_source *source, struct imt_block *block, char what[160])
-{
-	unsigned char raw[IMT_BLOCK_HEADER];
-	size_t n = read_at(source, source->offset, raw, sizeof raw);
-
-	if (n == 0 || (n <= IMT_TRAILER && source->end_seen))
-		return 0;
-	if (n < sizeof raw) {
-		snprintf(what, 160, "cut short: %zu bytes of its header", n);
-		return -1;
-	}
-	if (!imt_parse_header(raw, block)) {
-		snprintf(what, 160, "a header whose checksum does not hold");
-		return -1;
-	}
-	if (block->sequence < source->sequence) {
-		snprintf(what, 160, "sequence number %" PRIu64 " again; files were joined",
-			 block->sequence);
-		return -1;
-	}
-	if (block->sequence > source->sequence) {
-		snprintf(what, 160,
-			 "sequence number %" PRIu64 ", expected %" PRIu64 ": blocks are missing",
-			 block->sequence, source->sequence);
-		return -1;
-	}
-	return 1;
-}
-
-/* ---- dictionaries and META -------------------------------------------------------------------------- */
-
-static int read_entry(struct names *names, enum name_table table, uint32_t number,
-		      const unsigned char **at, const unsigned char *end)
-{
-	size_t n = table == NAMES_STRINGS ? 2 : table == NAMES_AGENTS ? 12 : 4;
-	uint32_t held;
-
-	if ((size_t)(end - *at) < n)
-		return -1;
-	if (table == NAMES_STRINGS) {
-		n += get16(*at);
-		if ((size_t)(end - *at) < n)
-			return -1;
-		held = names_string(names, (const char *)*at + 2, n - 2);
-	} else if (table == NAMES_AGENTS) {
-		struct agent agent = { get32(*at), get32(*at + 4), get32(*at + 8) };
-
-		if ((agent.device != NAME_NONE &&
-		     agent.device >= names_count(names, NAMES_DEVICES)) ||
-		    (agent.domain != NAME_NONE &&
-		     agent.domain >= names_count(names, NAMES_DOMAINS)))
-			return -1;
-		held = names_agent(names, agent);
-	} else {
-		uint32_t string = get32(*at);
-
-		held = number < names_count(names, table) &&
-				       names_string_of(names, table, number) == string
-			       ? number
-			       : names_declare(names, table, string);
-	}
-	*at += n;
-	return held == number ? 0 : -1;
-}
-
-/* Entries that are known already (the complete dictionary at the end) must be the same. */
-static int read_dictionary(struct imt_source *source, const struct imt_block *block, char what[160])
-{
-	const unsigned char *at, *end = source->payload + block->bytes;
-	uint32_t table, first, count;
-
-	if (block->bytes < 12)
-		goto bad;
-	at = source->payload + 12;
-	table = get32(source->payload);
-	first = get32(source->payload + 4);
-	count = get32(source->payload + 8);
-	if (table >= NAME_TABLES || count > block->bytes ||
-	    first > names_count(source->head.names, (enum name_table)table))
-		goto bad;
-	for (uint32_t i = 0; i < count; i++)
-		if (read_entry(source->head.names, (enum name_table)table, first + i, &at, end))
-			goto bad;
-	if (at == end)
-		return 0;
-bad:
-	snprintf(what, 160,
-		 "inconsistent, not damaged: a dictionary that does not follow from those before");
-	return -1;
-}
-
-static int read_meta(struct imt_source *source, const struct imt_block *block, char what[160])
-{
-	char *meta;
-
-	if (source->meta)
-		return 0;
-	if (block->bytes > IMT_META_MAX) {
-		snprintf(what, 160, "META of %u bytes; at most 1 MiB", block->bytes);
-		return -1;
-	}
-	meta = malloc(block->bytes + 1ul);
-	if (!meta) {
-		snprintf(what, 160, "no memory for META");
-		return -1;
-	}
-	memcpy(meta, source->payload, block->bytes);
-	meta[block->bytes] = 0;
-	source->meta = meta;
-	source->info.meta = meta;
-	source->head.meta = meta;
-	source->head.uncertainty_ns = meta_uncertainty_ns(meta);
-	return 0;
-}
-
-/* ---- one block after the other ------------------------------------------------------------------------- */
-
-static int load_data(struct imt_source *source, const struct imt_block *block, char what[160])
-{
-	char why[160];
-
-	if (block->first != source->records) {
-		snprintf(what, 160, "first record %" PRIu64 ", expected %" PRIu64, block->first,
-			 source->records);
-		return -1;
-	}
-	if (block->time_ns < source->last_ns) {
-		snprintf(what, 160, "its time goes back");
-		return -1;
-	}
-	if (imt_decoder_load(source->decoder, block, source->payload, source->head.names, why)) {
-		snprintf(what, 160, "inconsistent, not damaged: %.100s", why);
-		return -1;
-	}
-	source->loading = true;
-	return 0;
-}
-
-/* What a salvage before this one had to drop; the record after it says so in the stream. */
-static int read_loss(struct imt_source *source, const struct imt_block *block, char what[160])
-{
-	uint64_t count;
-
-	if (block->bytes != IMT_LOSS_BYTES) {
-		snprintf(what, 160, "LOSS of %u bytes, expected %d", block->bytes, IMT_LOSS_BYTES);
-		return -1;
-	}
-	count = get64(source->payload + 8);
-	source->info.gaps++;
-	if (count != UINT64_MAX)
-		source->info.lost += count;
-	return 0;
-}
-
-/* END counts what came before it, so that whole blocks cannot be missing behind a file's last good one. */
-static int read_end(struct imt_source *source, const struct imt_block *block, char what[160])
-{
-	const unsigned char *end = source->payload;
-
-	if (block->bytes != IMT_END_BYTES) {
-		snprintf(what, 160, "END of %u bytes, expected %d", block->bytes, IMT_END_BYTES);
-		return -1;
-	}
-	source->end_seen = true;
-	if (source->skipped ||
-	    (get64(end) == source->records && get64(end + 8) == block->sequence &&
-	     get32(end + 16) == source->crc_of_crcs))
-		return 0;
-	snprintf(what, 160,
-		 "inconsistent, not damaged: END counts %" PRIu64 " records in %" PRIu64
-		 " blocks, there are %" PRIu64 " in %" PRIu64,
-		 get64(end), get64(end + 8), source->records, block->sequence);
-	return -1;
-}
-
-static int take_block(struct imt_source *source, const struct imt_block *block, char what[160])
-{
-	if (read_payload(source, block, what))
-		return -1;
-	switch (block->type) {
-	case IMT_META:
-		return read_meta(source, block, what);
-	case IMT_DICT:
-		return read_dictionary(source, block, what);
-	case IMT_DATA:
-	case IMT_DATA_1_0:
-		return load_data(source, block, what);
-	case IMT_END:
-		return read_end(source, block, what);
-	case IMT_LOSS:
-		return read_loss(source, block, what);
-	case IMT_INDEX:
-		return 0;
-	default:
-		if (!(block->flags & IMT_BLOCK_MUST))
-			return 0;
-		snprintf(what, 160, "of type %u, which this program does not know and must",
-			 block->type);
-		return -1;
-	}
-}
-
-static void step_over(struct imt_source *source, const struct imt_block *block)
-{
-	unsigned char crc[4];
-
-	put32(crc, block->crc);
-	source->crc_of_crcs = crc32c(source->crc_of_crcs, crc, sizeof crc);
-	source->offset += IMT_BLOCK_HEADER + ((uint64_t)block->bytes + 7) / 8 * 8;
-	source->head.offset = source->offset;
-	source->sequence = block->sequence + 1;
-}
+#include "traces/imt_source.h"
 
 /* Salvage: the next header that holds, further on and later in sequence. */
 static bool resynchronise(struct imt_source *source, struct imt_block *block)
@@ -300,7 +16,7 @@ static bool resynchronise(struct imt_source *source, struct imt_block *block)
 	bool found = false;
 
 	while (window && !found && at + IMT_BLOCK_HEADER <= source->size) {
-		size_t n = read_at(source, at, window, WINDOW + IMT_BLOCK_HEADER), i;
+		size_t n = imt_read_at(source, at, window, WINDOW + IMT_BLOCK_HEADER), i;
 
 		if (n < IMT_BLOCK_HEADER)
 			break;
@@ -360,7 +76,7 @@ static int salvage(struct imt_source *source, struct event_batch *batch)
 }
 
 /* Strict: a file without its end delivers everything and then says so. */
-static int at_end(struct imt_source *source, struct err *err)
+int imt_at_end(struct imt_source *source, struct err *err)
 {
 	source->ended = true;
 	source->info.closed = source->info.closed && source->end_seen;
@@ -399,17 +115,17 @@ static int imt_next(struct event_source *head, struct event_batch *batch, struct
 			}
 			source->loading = false;
 		}
-		got = next_header(source, &block, what);
+		got = imt_next_header(source, &block, what);
 		if (got == 0)
-			return at_end(source, err);
-		if (got < 0 || take_block(source, &block, what)) {
+			return imt_at_end(source, err);
+		if (got < 0 || imt_take_block(source, &block, what)) {
 			if (!source->options.salvage) {
 				source->ended = true;
-				return damaged(source, err, what);
+				return imt_damaged(source, err, what);
 			}
 			return salvage(source, batch);
 		}
-		step_over(source, &block);
+		imt_step_over(source, &block);
 	}
 	return 0;
 }
@@ -445,8 +161,8 @@ static void read_dictionaries(struct imt_source *source, bool complete)
 	source->sequence = 0;
 	while (resynchronise(source, &block)) {
 		if (block.type == IMT_DICT && !(block.flags & IMT_BLOCK_COMPLETE) == !complete &&
-		    !read_payload(source, &block, what))
-			read_dictionary(source, &block, what);
+		    !imt_read_payload(source, &block, what))
+			imt_read_dictionary(source, &block, what);
 		source->offset += (uint64_t)(block.bytes / 8) * 8;
 	}
 }
@@ -470,7 +186,7 @@ static int check_file_header(struct imt_source *source, struct err *err)
 {
 	unsigned char raw[IMT_HEADER];
 
-	if (read_at(source, 0, raw, sizeof raw) != sizeof raw)
+	if (imt_read_at(source, 0, raw, sizeof raw) != sizeof raw)
 		return err_set(err, ERR_DAMAGED,
 			       "%s: %" PRIu64 " bytes; a native recording begins with 64",
 			       source->path, source->size);
@@ -505,7 +221,7 @@ static void read_trailer(struct imt_source *source)
 	unsigned char raw[IMT_TRAILER];
 
 	if (source->size < IMT_TRAILER ||
-	    read_at(source, source->size - IMT_TRAILER, raw, sizeof raw) != sizeof raw ||
+	    imt_read_at(source, source->size - IMT_TRAILER, raw, sizeof raw) != sizeof raw ||
 	    get32(raw + 24) != IMT_TRAILER_MARK || crc32c(0, raw, 28) != get32(raw + 28))
 		return;
 	source->info.closed = true;
@@ -549,128 +265,14 @@ int imt_source_open(const char *path, const struct imt_options *options, struct 
 	if (options->salvage)
 		read_all_names(source);
 	/* META is the first block; reading it now lets commands show it at once. */
-	if (next_header(source, &block, what) == 1 && block.type == IMT_META &&
-	    !take_block(source, &block, what))
-		step_over(source, &block);
+	if (imt_next_header(source, &block, what) == 1 && block.type == IMT_META &&
+	    !imt_take_block(source, &block, what))
+		imt_step_over(source, &block);
 	*out = &source->head;
 	return 0;
 fail:
 	imt_close(&source->head);
 	return -1;
-}
-
-/* ---- seeking ---------------------------------------------------------------------------------------- */
-
-struct seek {
-	struct imt_source *source;
-	uint64_t number, next; /* next: record that the next data block begins with */
-	bool found, failed;
-	struct imt_place place;
-};
-
-/* The block is there, and is what the index says. */
-static bool at_place(struct imt_source *source, const struct imt_place *place,
-		     struct imt_block *block)
-{
-	unsigned char raw[IMT_BLOCK_HEADER];
-
-	source->offset = place->offset;
-	return read_at(source, place->offset, raw, sizeof raw) == sizeof raw &&
-	       imt_parse_header(raw, block) && block->type == place->type &&
-	       block->first == place->first && block->records == place->records;
-}
-
-/* Dictionaries before the record are read, data blocks are not touched. */
-static bool seek_place(void *ctx, const struct imt_place *place)
-{
-	struct seek *seek = ctx;
-	struct imt_block block;
-	char what[160];
-
-	if (imt_is_data(place->type) && place->records && place->first == seek->next) {
-		seek->found = seek->number - place->first < place->records;
-		seek->place = *place;
-		seek->next += place->records;
-		return !seek->found;
-	}
-	seek->failed = imt_is_data(place->type) || !at_place(seek->source, place, &block) ||
-		       (place->type == IMT_DICT && (read_payload(seek->source, &block, what) ||
-						    read_dictionary(seek->source, &block, what)));
-	return !seek->failed;
-}
-
-/* By INDEX to the block of the record; false: as if nothing had been tried, for want of a sound index. */
-static bool seek_by_index(struct imt_source *source, uint64_t number)
-{
-	struct seek seek = { .source = source, .number = number };
-	uint64_t offset = source->offset;
-	struct imt_block block;
-
-	if (!source->index || source->options.salvage ||
-	    imt_index_visit(source->file, source->index, seek_place, &seek) || seek.failed ||
-	    !seek.found || !at_place(source, &seek.place, &block)) {
-		source->offset = offset;
-		return false;
-	}
-	source->sequence = block.sequence;
-	source->records = source->first = block.first;
-	source->last_ns = block.time_ns; /* of what lies before nothing is known */
-	return true;
-}
-
-/* Walks headers: dictionaries are read, data blocks before the record are stepped over. */
-static int seek_by_headers(struct imt_source *source, uint64_t number, struct imt_block *block,
-			   struct err *err)
-{
-	char what[160];
-
-	for (;;) {
-		int got = next_header(source, block, what);
-
-		if (got == 0)
-			return at_end(source, err) ? -1 : 1;
-		if (got < 0)
-			return damaged(source, err, what);
-		if (imt_is_data(block->type) && block->first + block->records > number)
-			return 0;
-		if (!imt_is_data(block->type) && take_block(source, block, what))
-			return damaged(source, err, what);
-		if (imt_is_data(block->type)) {
-			source->records = source->first = block->first + block->records;
-			source->last_ns = block->time_ns + block->span_ns;
-		}
-		step_over(source, block);
-	}
-}
-
-int imt_source_seek(struct event_source *head, uint64_t number, struct err *err)
-{
-	struct imt_source *source = (struct imt_source *)head;
-	struct imt_block block;
-	char what[160];
-	int got;
-
-	source->skipped = true;
-	seek_by_index(source, number);
-	got = seek_by_headers(source, number, &block, err); /* at once where the index led */
-	if (got)
-		return got < 0 ? -1 : 0;
-	if (take_block(source, &block, what))
-		return damaged(source, err, what);
-	step_over(source, &block);
-	while (source->records + EVENT_BATCH <= number) {
-		size_t n = imt_decoder_next(source->decoder, source->events, source->slots,
-					    EVENT_BATCH);
-
-		source->records += n;
-		source->first += n;
-	}
-	while (source->records < number) {
-		imt_decoder_next(source->decoder, source->events, source->slots, 1);
-		source->records++;
-		source->first++;
-	}
-	return 0;
 }
 
 void imt_source_info(const struct event_source *head, struct imt_info *info)
