@@ -246,8 +246,11 @@ int dmas_run(struct replay *replay, const struct event_batch *batch, size_t begi
 	/* what follows comes after the last of them, whichever was told of last */
 	replay->now_ns = events[*done - 1].time_ns;
 	replay->event = replay->first_dma + *done - 1;
-	if (unlikely(iommu->stall_news) && stalls_settle(replay, unit, err))
-		return -1;
+	if (unlikely(iommu->stall_news)) {
+		replay->stalls = replay->steps = true;
+		if (stalls_settle(replay, unit, err))
+			return -1;
+	}
 	return replay_take_interrupt(replay, unit, replay->now_ns, err);
 }
 
@@ -267,5 +270,7 @@ void dmas_one(struct replay *replay, uint32_t unit, const struct dma_request *re
 	else
 		iommu->model->translate(iommu, replay->event, request, replay->results, 1);
 	replay->in_dma = NULL;
+	if (unlikely(iommu->stall_news))
+		replay->stalls = replay->steps = true;
 	*result = replay->results[0];
 }

@@ -37,8 +37,7 @@ int replay_create(const struct machine *machine, const struct replay_observer *o
 	replay->machine = machine;
 	replay->observer = observer;
 	replay->caches = caches;
-	replay->stalls = machine->model->stalls;
-	replay->steps = replay->stalls || observer->stepped;
+	replay->steps = observer->stepped;
 	if (machine->run.policy != POLICY_RECORDED) /* Linux */
 		replay->rules =
 			(struct write_rules){ .refuse_live = true,

@@ -173,7 +173,7 @@ struct replay {
 	bool lazy;	   /* the policy batches its flushes */
 	bool caching_mode; /* of the units: what becomes present is flushed too */
 	bool splitting;	   /* the words at hand are of a table that takes a superpage's place */
-	bool stalls;	   /* of the model: its units may hold transactions */
+	bool stalls;	   /* some unit has held a transaction: there may be news of it */
 	bool steps;	   /* something is looked at after each step */
 	bool foreign; /* recorded on another kind of IOMMU: its commands and registers are not used */
 	struct recorded_use use;
