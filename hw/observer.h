@@ -164,6 +164,24 @@ struct iommu_observer {
 	void (*pages_acknowledged)(void *self);
 };
 
+/* The copy of a 4 KiB page may differ from truth since that event; first: its input, perm: what it grants. */
+static inline void tell_doubted_page(const struct iommu_observer *observer, struct tlb_way *way,
+				     uint64_t event, iova_t first, unsigned perm)
+{
+	way->data |= TLB_CHECK;
+	way->copy.reasons |= CHECK_UPDATE;
+	way->changed = event;
+	observer->copy_opens(
+		observer->self,
+		&(struct doubted_copy){ .name = copy_name(STRUCTURE_TLB, 0, way->copy.serial),
+					.first = first,
+					.last = first + page_mask(12),
+					.pa = bits_at(way->data, 51, 12),
+					.space = way->copy.space,
+					.perm = (uint8_t)perm,
+					.reasons = way->copy.reasons });
+}
+
 /* Every call is there and does nothing: copy it and set those that are listened to. */
 extern const struct iommu_observer iommu_observer_silent;
 

@@ -3,6 +3,12 @@
 
 #include "sim/replay_private.h"
 
+static void add_range(struct gather *gather, iova_t first, iova_t last)
+{
+	gather->start = first < gather->start ? first : gather->start;
+	gather->end = last > gather->end ? last : gather->end;
+}
+
 /* add_page: another size, or a gap of at least one byte, syncs what was gathered. */
 int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct err *err)
 {
@@ -12,8 +18,7 @@ int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct
 				   (end != UINT64_MAX && end + 1 < gather->start));
 
 	if (gather && gather->pgsize == size && !disjoint) {
-		gather->start = iova < gather->start ? iova : gather->start;
-		gather->end = end > gather->end ? end : gather->end;
+		add_range(gather, iova, end);
 		return 0;
 	}
 	if (!list->items || list->n == list->max) {
@@ -31,12 +36,9 @@ int gather_add_page(struct gather_list *list, iova_t iova, uint64_t size, struct
 
 int gather_widen(struct gather_list *list, iova_t first, iova_t last, struct err *err)
 {
-	struct gather *gather = list->n ? &list->items[list->n - 1] : NULL;
-
-	if (!gather)
+	if (!list->n)
 		return gather_add_page(list, first, last - first + 1, err);
-	gather->start = first < gather->start ? first : gather->start;
-	gather->end = last > gather->end ? last : gather->end;
+	add_range(&list->items[list->n - 1], first, last);
 	return 0;
 }
 

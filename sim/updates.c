@@ -271,9 +271,7 @@ static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct 
 
 	if (replay->policy_invals && !lazy && collect(replay, domain, first, last, &list, err))
 		goto out;
-	if (writer_unmap(replay, domain, first, last, &replay->rules, &outcome, err) ||
-	    (outcome.emptied && replay->machine->run.keep_empty_tables == KEEP_EMPTY_WIDENED &&
-	     gather_widen(&list, outcome.emptied_first, outcome.emptied_last, err)))
+	if (writer_unmap(replay, domain, first, last, &replay->rules, &outcome, err))
 		goto out;
 	if (!replay->policy_invals) {
 		writer_free_tables(replay, outcome.freed);
@@ -285,6 +283,10 @@ static __attribute__((noinline)) int policy_unmap(struct replay *replay, struct 
 		}
 		answer = fq_unmapped(replay, domain, first, last, outcome.freed, err);
 	} else {
+		if (outcome.emptied &&
+		    replay->machine->run.keep_empty_tables == KEEP_EMPTY_WIDENED &&
+		    gather_widen(&list, outcome.emptied_first, outcome.emptied_last, err))
+			goto out;
 		answer = strict_unmap(replay, domain, first, last, &list, outcome.freed, err);
 	}
 out:

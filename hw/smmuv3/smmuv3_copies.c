@@ -218,22 +218,10 @@ static inline void mark_page(struct smmu *smmu, uint32_t tag, iova_t key, uint32
 {
 	struct tlb_place place = smmu_page_place(smmu, tag, key);
 	struct tlb_way *way = tlb_peek(smmu->tlb, &place);
-	iova_t first = smmu_unkey(key) & ~page_mask(12);
 
-	if (!way || way->copy.space != space)
-		return;
-	way->data |= TLB_CHECK;
-	way->copy.reasons |= CHECK_UPDATE;
-	way->changed = smmu->iommu.event;
-	smmu->observer->copy_opens(
-		smmu->observer->self,
-		&(struct doubted_copy){ .name = copy_name(STRUCTURE_TLB, 0, way->copy.serial),
-					.first = first,
-					.last = first + page_mask(12),
-					.pa = bits_at(way->data, 51, 12),
-					.space = space,
-					.perm = copy_perm(way->data),
-					.reasons = way->copy.reasons });
+	if (way && way->copy.space == space)
+		tell_doubted_page(smmu->observer, way, smmu->iommu.event,
+				  smmu_unkey(key) & ~page_mask(12), copy_perm(way->data));
 }
 
 /* What mark_all() comes to for most changes: a leaf of a space that is walked from one place; of a page there is one

@@ -240,22 +240,10 @@ static inline void mark_page(struct vtd *vtd, uint32_t tag, const struct table_c
 {
 	struct tlb_place place = vtd_page_place(vtd, tag, change->first);
 	struct tlb_way *way = tlb_peek(vtd->iotlb, &place);
-	iova_t first = change->first & ~page_mask(12);
 
-	if (!way || way->copy.space != change->space)
-		return;
-	way->data |= TLB_CHECK;
-	way->copy.reasons |= CHECK_UPDATE;
-	way->changed = vtd->iommu.event;
-	vtd->observer->copy_opens(
-		vtd->observer->self,
-		&(struct doubted_copy){ .name = copy_name(STRUCTURE_TLB, 0, way->copy.serial),
-					.first = first,
-					.last = first + page_mask(12),
-					.pa = bits_at(way->data, 51, 12),
-					.space = change->space,
-					.perm = (uint8_t)(way->data & TLB_PERM),
-					.reasons = way->copy.reasons });
+	if (way && way->copy.space == change->space)
+		tell_doubted_page(vtd->observer, way, vtd->iommu.event,
+				  change->first & ~page_mask(12), way->data & TLB_PERM);
 }
 
 /* What mark_space() comes to for most changes: a leaf of a space whose copies have one tag; of a page there is one
